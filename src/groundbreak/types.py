@@ -1,0 +1,273 @@
+"""Core types: small frozen records that every room shares.
+
+Arrays are ``(bands, height, width)``, float32 in [0, 1] after reading; masks are boolean with
+True = usable (or valid, or observed); north is up. Times are timezone-aware UTC. Lengths are
+metres, areas m². Sub-pixel shifts are pixels *of the grid* as ``(dx, dy)``, x right, y down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from shapely.geometry.base import BaseGeometry
+
+FloatArray = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
+
+
+class Kind(StrEnum):
+    """What can happen to an object."""
+
+    NEW_BUILDING = "new_building"
+    DEMOLITION = "demolition"
+    DOCKING_SLIP = "docking_slip"
+
+    @property
+    def value_in_mask(self) -> int:
+        """Pixel value of the kind in every mask, and its channel in the network's softmax."""
+        return KINDS.index(self) + 1
+
+
+KINDS: tuple[Kind, ...] = (Kind.NEW_BUILDING, Kind.DEMOLITION, Kind.DOCKING_SLIP)
+"""The kinds in the order of their mask values 1, 2, 3; channel i of a change map is KINDS[i]."""
+
+
+class MaskValue(IntEnum):
+    """Pixel values of a label or a rasterised result."""
+
+    NONE = 0
+    NEW_BUILDING = 1
+    DEMOLITION = 2
+    DOCKING_SLIP = 3
+    UNKNOWN_DIRECTION = 254
+    IGNORE = 255
+
+
+class MaskKind(StrEnum):
+    """Families of delivered cloud masks; their codes are explained in ``usable``."""
+
+    SCL = "scl"  # Sentinel-2 scene classification, an enumeration
+    CLM = "clm"  # MAJA cloud mask, a bit field, > 0 = unusable
+    FMASK = "fmask"  # HLS Fmask, a bit field
+    QA_PIXEL = "qa_pixel"  # Landsat Collection 2, a bit field
+    BQA = "bqa"  # Landsat Collection 1, a bit field with other bits
+    UDM2 = "udm2"  # Planet, eight bands
+
+
+@dataclass(frozen=True)
+class Interval:
+    """(last usable look without, first usable look with]; None is an open end."""
+
+    start: datetime | None
+    end: datetime | None
+
+
+@dataclass(frozen=True)
+class Site:
+    """A named area of interest.
+
+    ``geometry`` is a (Multi)Polygon in lon/lat degrees whose longitudes are continuous: a site
+    across the antimeridian runs past 180 instead of being cut.
+    """
+
+    id: str
+    name: str
+    geometry: BaseGeometry
+    notes: tuple[str, ...] = ()
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Band:
+    """One band of a raster. ``index`` counts from 1; reflectance = DN * scale + offset."""
+
+    index: int
+    name: str
+    common_name: str | None = None
+    scale: float | None = None
+    offset: float | None = None
+    nodata: float | None = None
+
+
+@dataclass(frozen=True)
+class Georef:
+    """Where a raster lies, for pictures that do not say so themselves."""
+
+    crs: str
+    transform: Affine
+    shape: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A raster file with image bands. ``georef`` overrides what the file says (or does not)."""
+
+    href: str
+    bands: tuple[Band, ...]
+    georef: Georef | None = None
+
+
+@dataclass(frozen=True)
+class MaskAsset:
+    """A raster file that says which pixels are unusable."""
+
+    href: str
+    kind: MaskKind
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One acquisition as delivered.
+
+    ``start``/``end`` are the outer bounds of the acquisition time: equal if it is known exactly,
+    the first and last instant of the day, month or year if only that is known.
+    ``footprint`` is lon/lat with continuous longitudes, None when unknown. ``gsd_m`` is the
+    pixel size on the ground. ``properties`` keeps the item's other STAC properties.
+    """
+
+    id: str
+    start: datetime
+    end: datetime
+    assets: tuple[Asset, ...]
+    masks: tuple[MaskAsset, ...] = ()
+    sensor: str | None = None
+    gsd_m: float | None = None
+    footprint: BaseGeometry | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class HrefPolicy:
+    """Which addresses a catalogue may make us read.
+
+    ``root`` is the catalogue's own folder (files below it are read), ``folders`` and ``hosts``
+    are further ones allowed by name. Anything else is refused by ``raster.read``.
+    """
+
+    root: str | None = None
+    folders: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The scenes, and what may be read on their behalf. ``source`` is a path or an API URL."""
+
+    scenes: tuple[Scene, ...]
+    source: str
+    policy: HrefPolicy
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Pixels of one or several scenes on a grid, before anything was judged.
+
+    ``pixels`` (bands, height, width) float32 in [0, 1], 0 where not valid; ``valid`` and
+    ``saturated`` (height, width).
+    """
+
+    geobox: GeoBox
+    bands: tuple[str, ...]
+    pixels: FloatArray
+    valid: BoolArray
+    saturated: BoolArray
+
+
+@dataclass(frozen=True)
+class Look:
+    """One site (or a window of its grid) seen at one time.
+
+    ``pixels`` (bands, height, width) float32 in [0, 1]; ``usable`` (height, width) is True inside
+    the image where there is no cloud, cloud shadow, saturation or fill.
+    """
+
+    id: str
+    start: datetime
+    end: datetime
+    scene_ids: tuple[str, ...]
+    geobox: GeoBox
+    bands: tuple[str, ...]
+    pixels: FloatArray
+    usable: BoolArray
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An earlier and a later look of one grid."""
+
+    earlier: Look
+    later: Look
+
+
+@dataclass(frozen=True)
+class ChangeMap:
+    """Probabilities of the three kinds for one pair.
+
+    ``probabilities`` (3, height, width) float32 in the order of ``KINDS``; ``observed``
+    (height, width) is True where both looks were usable.
+    """
+
+    earlier_id: str
+    later_id: str
+    geobox: GeoBox
+    probabilities: FloatArray
+    observed: BoolArray
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to an object. ``geometry`` is in the site's UTM (``crs``).
+
+    The fields are those of the event schema (``events/schema.json``), in its order.
+    """
+
+    id: str
+    site_id: str
+    site_name: str
+    kind: Kind
+    interval: Interval
+    geometry: BaseGeometry
+    crs: str
+    confidence: float
+    date_confidence: float
+    area_m2: float
+    before_scenes: tuple[str, ...]
+    after_scenes: tuple[str, ...]
+    usable_fraction: float
+    provisional: bool = False
+    cleared: Interval | None = None
+    registration_residual_px: float | None = None
+    replaces: tuple[str, ...] = ()
+    replaced_by: tuple[str, ...] = ()
+    replaces_overlap: float | None = None
+    length_m: float | None = None
+    width_m: float | None = None
+    orientation_deg: float | None = None
+    mouth_azimuth_deg: float | None = None
+    vessel_length_m: float | None = None
+    flags: tuple[str, ...] = ()
+    sentence: str = ""
+
+
+FLAGS: tuple[str, ...] = (
+    "low_resolution",
+    "tide",
+    "misregistered",
+    "partly_cloudy",
+    "single_pair",
+    "edge_of_site",
+    "no_cloud_mask",
+    "assumed_date",
+    "coarse_date",
+    "mixed_sensors",
+)
+"""Every value ``Event.flags`` may hold."""
