@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "groundbreak"
 # The first matching prefix counts.
 LEVELS = {
     "errors.py": 0,
-    "types.py": 1,
+    "types.py": 0,
     "scaling.py": 1,
     "atomic.py": 1,
     "sites.py": 2,
