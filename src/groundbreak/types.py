@@ -149,12 +149,34 @@ class HrefPolicy:
     """Which addresses a catalogue may make us read.
 
     ``root`` is the catalogue's own folder (files below it are read), ``folders`` and ``hosts``
-    are further ones allowed by name. Anything else is refused by ``raster.read``.
+    are further ones allowed by name. Anything else is refused by ``raster.read``. A host is
+    written ``name`` (any port), ``name:port`` or ``*.domain``. Of the hosts, only those also
+    named in ``private_hosts`` may have loopback or private addresses.
     """
 
     root: str | None = None
     folders: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    private_hosts: tuple[str, ...] = ()
+
+    def allows_host(self, host: str, port: int | None = None) -> bool:
+        """Whether http(s) addresses on ``host`` may be read at all."""
+        return any(_same_host(pattern, host, port) for pattern in self.hosts)
+
+    def allows_private(self, host: str, port: int | None = None) -> bool:
+        """Whether ``host`` may have a loopback or private address."""
+        return any(_same_host(pattern, host, port) for pattern in self.private_hosts)
+
+
+def _same_host(pattern: str, host: str, port: int | None) -> bool:
+    pattern, host = pattern.lower(), host.lower().strip("[]").rstrip(".")
+    if pattern.startswith("*."):
+        return host.endswith(pattern[1:]) and len(host) >= len(pattern)
+    return pattern.strip("[]") == host or (port is not None and pattern == _with_port(host, port))
+
+
+def _with_port(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @dataclass(frozen=True)
