@@ -71,6 +71,14 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """Something of the input that was left out: what (as the user wrote it), and why."""
+
+    subject: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Site:
     """A named area of interest.
 
@@ -117,10 +125,16 @@ class Asset:
 
 @dataclass(frozen=True)
 class MaskAsset:
-    """A raster file that says which pixels are unusable."""
+    """A raster that says which pixels are unusable.
+
+    ``band`` counts from 1 where the mask is one band of a file (perhaps of the image itself);
+    None where it is the whole file. ``georef`` overrides what the file says.
+    """
 
     href: str
     kind: MaskKind
+    band: int | None = None
+    georef: Georef | None = None
 
 
 @dataclass(frozen=True)
