@@ -14,7 +14,7 @@ LEVELS = {
     "scaling.py": 1,
     "atomic.py": 1,
     "sites.py": 2,
-    "catalog": 2,
+    "catalog": 3,
     "raster": 2,
     "usable.py": 2,
     "align.py": 2,
