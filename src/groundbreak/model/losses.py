@@ -1,0 +1,80 @@
+"""Losses that know what a label does not say.
+
+254 (change of unknown direction) asks only for *some* change; 255 (ignore) asks for nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from groundbreak.types import MaskValue
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """What is added up; 0 leaves a term out.
+
+    Attributes:
+        cross_entropy: per pixel, over the four classes.
+        dice: overlap of change (any kind), over the batch.
+        direction_dice: overlap of new buildings and of demolitions, over the batch.
+    """
+
+    cross_entropy: float = 1.0
+    dice: float = 0.5
+    direction_dice: float = 0.25
+
+
+def change_loss(logits: Tensor, label: Tensor, weights: LossWeights) -> Tensor:
+    """The training loss.
+
+    Args:
+        logits: (n, 4, h, w).
+        label: (n, h, w) integers of ``types.MaskValue``.
+        weights: of its terms.
+
+    Returns:
+        a scalar; 0 with zero gradient where everything is ignored.
+    """
+    logits = logits.float()
+    loss = weights.cross_entropy * partial_cross_entropy(logits, label)
+    if weights.dice or weights.direction_dice:
+        probability = logits.softmax(dim=1)
+        known = label != MaskValue.IGNORE
+        change = known & (label != MaskValue.NONE)
+        loss = loss + weights.dice * soft_dice(1 - probability[:, 0], change, known)
+        directed = known & (label != MaskValue.UNKNOWN_DIRECTION)
+        for kind in (MaskValue.NEW_BUILDING, MaskValue.DEMOLITION, MaskValue.DOCKING_SLIP):
+            truth = label == kind
+            # Overlap with a kind that the batch lacks is a step function of nothing.
+            if weights.direction_dice and truth.any():
+                term = soft_dice(probability[:, int(kind)], truth, directed)
+                loss = loss + weights.direction_dice * term
+    return loss
+
+
+def partial_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
+    """Mean of -log p(what the label says) over the pixels where it says something.
+
+    At 254 that is -log(1 - p_none).
+    """
+    log_probability = F.log_softmax(logits, dim=1)
+    unknown = label == MaskValue.UNKNOWN_DIRECTION
+    known = label != MaskValue.IGNORE
+    target = torch.where(unknown | ~known, 0, label).long()
+    said = log_probability.gather(1, target[:, None])[:, 0]
+    some_change = torch.logsumexp(log_probability[:, 1:], dim=1)
+    said = torch.where(unknown, some_change, said)
+    return -(said * known).sum() / known.sum().clamp(min=1)
+
+
+def soft_dice(probability: Tensor, truth: Tensor, counted: Tensor) -> Tensor:
+    """1 - Dice of (n, h, w) probabilities and a mask, over the counted pixels of the batch."""
+    counted = counted.float()
+    probability, mask = probability * counted, truth.float() * counted
+    overlap = (probability * mask).sum()
+    return 1 - (2 * overlap + 1) / (probability.sum() + mask.sum() + 1)

@@ -1,0 +1,162 @@
+"""The siamese U-Net: one shared encoder, two dates fused at every scale, one decoder.
+
+Pixels go in as they are read, in [0, 1]: the normalisation is part of the network, so that every
+caller (training, detection, an ONNX runtime) does the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
+from segmentation_models_pytorch.encoders import get_encoder
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+CLASSES = 4
+"""None, new building, demolition, docking slip: ``types.MaskValue`` 0 to 3."""
+
+STRIDE = 32
+"""Height and width of the input must be whole multiples of this."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Everything that decides the shape of the network.
+
+    Attributes:
+        encoder: a name of segmentation_models_pytorch.
+        bands: number of input bands.
+        fused: channels after fusion at strides 2, 4, 8, 16, 32.
+        decoder: channels of the decoder at strides 16, 8, 4, 2.
+        standardise: statistics that normalise the input: of both dates together (``pair``) or
+            of each by itself (``date``).
+    """
+
+    encoder: str = "mobilenet_v2"
+    bands: int = 3
+    fused: tuple[int, ...] = (24, 32, 48, 96, 256)
+    decoder: tuple[int, ...] = (160, 96, 64, 48)
+    standardise: Literal["pair", "date"] = "pair"
+
+
+class SiameseUNet(nn.Module):
+    """Four-class change from two dates.
+
+    In evaluation mode the answer is exactly consistent under a swap of the dates (new and
+    demolition swap, the rest stays): fusion and decoder run on both orders and are averaged;
+    the encoder, most of the work, runs once a date. Training sees one order at a time.
+    """
+
+    def __init__(self, config: NetworkConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or NetworkConfig()
+        self.encoder = get_encoder(
+            self.config.encoder, in_channels=self.config.bands, depth=5, weights=None
+        )
+        channels = self.encoder.out_channels[1:]
+        self.fusions = nn.ModuleList(
+            Fusion(before, after) for before, after in zip(channels, self.config.fused, strict=True)
+        )
+        # The decoder ends at half the input's size; the head's pixel shuffle does the rest,
+        # which costs a tenth of a fifth block. The first channel count is that of a skip at full
+        # size, which UnetDecoder drops.
+        self.decoder = UnetDecoder(
+            encoder_channels=(self.config.bands, *self.config.fused),
+            decoder_channels=self.config.decoder,
+            n_blocks=len(self.config.decoder),
+        )
+        self.head = nn.Sequential(
+            nn.Conv2d(self.config.decoder[-1], CLASSES * 4, kernel_size=3, padding=1),
+            nn.PixelShuffle(2),
+        )
+
+    def forward(self, before: Tensor, after: Tensor) -> Tensor:
+        """Logits (n, 4, h, w) of two dates (n, bands, h, w) in [0, 1]; 0 in all bands = no data.
+
+        Raises:
+            ValueError: shapes differ, or are not what the network takes.
+        """
+        self._check(before, after)
+        before, after = standardise(before, after, self.config.standardise)
+        n = before.shape[0]
+        features = self.encoder(torch.cat([before, after]))[1:]
+        earlier = [level[:n] for level in features]
+        later = [level[n:] for level in features]
+        logits = self._decode(before, earlier, later)
+        if self.training:
+            return logits
+        return (logits + swap_classes(self._decode(before, later, earlier))) / 2
+
+    def _decode(self, image: Tensor, earlier: list[Tensor], later: list[Tensor]) -> Tensor:
+        fused = [fusion(a, b) for fusion, a, b in zip(self.fusions, earlier, later, strict=True)]
+        return self.head(self.decoder([image, *fused]))
+
+    def _check(self, before: Tensor, after: Tensor) -> None:
+        if before.shape != after.shape:
+            raise ValueError(f"expected two dates of one shape, got {before.shape}, {after.shape}")
+        if before.ndim != 4 or before.shape[1] != self.config.bands:
+            raise ValueError(f"expected (n, {self.config.bands}, h, w), got {tuple(before.shape)}")
+        height, width = before.shape[2:]
+        if height % STRIDE or width % STRIDE:
+            fit = tuple(-(-side // STRIDE) * STRIDE for side in (height, width))
+            raise ValueError(f"expected sides in multiples of {STRIDE}: pad to {fit}")
+
+
+class Fusion(nn.Module):
+    """Two dates of one scale into one: a 1 x 1 convolution over both and their distance."""
+
+    def __init__(self, channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.reduce = nn.Sequential(
+            nn.Conv2d(3 * channels, out_channels, kernel_size=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, earlier: Tensor, later: Tensor) -> Tensor:
+        """(n, channels, h, w) twice to (n, out_channels, h, w)."""
+        return self.reduce(torch.cat([earlier, later, (earlier - later).abs()], dim=1))
+
+
+def swap_classes(logits: Tensor) -> Tensor:
+    """The channels (n, 4, ...) as they would be had the dates been swapped."""
+    return logits[:, [0, 2, 1, 3]]
+
+
+def standardise(
+    before: Tensor, after: Tensor, by: Literal["pair", "date"]
+) -> tuple[Tensor, Tensor]:
+    """Zero mean and about unit variance per band over the pixels with data.
+
+    Removes what encodings (8-bit renderings, reflectance), haze and exposure do to a whole
+    image. The spread is floored softly, so that calm water is not blown up to full contrast.
+    Pixels without data (0 in every band) become 0, the mean.
+    """
+    dates = torch.stack([before.float(), after.float()], dim=1)  # (n, 2, bands, h, w)
+    data = (dates.amax(dim=2, keepdim=True) > 0).float()
+    over = (1, 3, 4) if by == "pair" else (3, 4)
+    count = data.sum(dim=over, keepdim=True).clamp(min=1)
+    mean = (dates * data).sum(dim=over, keepdim=True) / count
+    centred = (dates - mean) * data
+    variance = centred.square().sum(dim=over, keepdim=True) / count
+    result = centred / torch.sqrt(variance + SPREAD_FLOOR**2)
+    return result[:, 0], result[:, 1]
+
+
+SPREAD_FLOOR = 0.03
+"""In units of [0, 1]; the spread of land in reflectance is about 0.05, in 8 bits 0.15."""
+
+
+def pad_to_stride(image: Tensor) -> tuple[Tensor, tuple[int, int]]:
+    """Pad (n, bands, h, w) at the bottom and right by reflection to whole strides.
+
+    Returns:
+        the padded image and the (height, width) to crop the answer back to.
+    """
+    height, width = image.shape[-2:]
+    down, right = -height % STRIDE, -width % STRIDE
+    mode = "reflect" if down < height and right < width else "replicate"
+    return F.pad(image, (0, right, 0, down), mode=mode), (height, width)

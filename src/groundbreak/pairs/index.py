@@ -1,0 +1,214 @@
+"""Folders of labelled before/after pairs: the package's own format.
+
+A data set is a folder with an ``index.csv``. One row is one scene::
+
+    set,split,scene,before,after,label[,width,height,gsd_m,bands,label_quality,...]
+
+``before``, ``after`` and ``label`` are paths relative to the folder (WebP, PNG, JPEG or GeoTIFF
+of one size); ``label`` is empty for an unlabelled pair. ``bands`` names the bands in the order of
+the files, ``RGB`` or names between semicolons (``B04;B03;B02;B08``); without it the files' own
+names count, else 3 bands are red, green, blue and 4 have near infrared last. Further columns are
+kept by nobody and may hold what you like. Label values are those of ``types.MaskValue``.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groundbreak.errors import DataError, RasterError
+from groundbreak.raster.bands import common_name
+from groundbreak.raster.read import read_picture
+from groundbreak.scaling import to_unit
+from groundbreak.types import FloatArray, MaskValue
+
+REQUIRED = ("set", "split", "scene", "before", "after", "label")
+
+_KNOWN_VALUES = tuple(int(value) for value in MaskValue)
+
+
+@dataclass(frozen=True)
+class PairRecord:
+    """One row of an ``index.csv``; paths are absolute and exist. ``bands`` is empty if unsaid."""
+
+    set: str
+    split: str
+    scene: str
+    before: Path
+    after: Path
+    label: Path | None
+    size: tuple[int, int] | None  # (height, width) as the index says
+    gsd_m: float | None
+    bands: tuple[str, ...]
+    label_quality: str
+
+    @property
+    def name(self) -> str:
+        """``set/split/scene``, for messages and pages."""
+        return f"{self.set}/{self.split}/{self.scene}"
+
+
+@dataclass(frozen=True)
+class PairArrays:
+    """The pixels of a pair.
+
+    ``before``, ``after`` (bands, height, width) float32 in [0, 1]; ``label`` (height, width)
+    uint8 of ``types.MaskValue``, 255 everywhere for an unlabelled pair and wherever a picture
+    has no data.
+    """
+
+    before: FloatArray
+    after: FloatArray
+    label: NDArray[np.uint8]
+    bands: tuple[str, ...]
+    gsd_m: float | None
+
+    def select(self, bands: Sequence[str]) -> PairArrays:
+        """The same pair with ``bands`` in that order.
+
+        Raises:
+            DataError: a band is not there.
+        """
+        missing = [band for band in bands if band not in self.bands]
+        if missing:
+            raise DataError(", ".join(missing), f"not among the bands {', '.join(self.bands)}")
+        rows = [self.bands.index(band) for band in bands]
+        return PairArrays(self.before[rows], self.after[rows], self.label, tuple(bands), self.gsd_m)
+
+
+def parse_bands(text: str) -> tuple[str, ...]:
+    """Common names from ``RGB``, ``RGBN`` or names between semicolons or commas.
+
+    >>> parse_bands("RGB"), parse_bands("B04;B03;B02;B08")
+    (('red', 'green', 'blue'), ('red', 'green', 'blue', 'nir'))
+    """
+    text = text.strip()
+    parts = text.replace(",", ";").split(";") if ";" in text or "," in text else [text]
+    if len(parts) == 1 and text and set(text.upper()) <= set("RGBN"):
+        parts = list(text)
+    names = [part.strip().lower() for part in parts if part.strip()]
+    return tuple(common_name(name) or name for name in names)
+
+
+def read_index(folder: Path) -> list[PairRecord]:
+    """Read and validate the ``index.csv`` of a data set; opens no picture.
+
+    Raises:
+        DataError: no index, a column missing, a file missing, a scene listed twice, a size or
+            GSD that is not a number.
+    """
+    path = folder / "index.csv"
+    if not path.is_file():
+        raise DataError(str(folder), "has no index.csv", "see docs/training.md for the format")
+    with path.open(newline="", encoding="utf-8-sig") as text:
+        reader = csv.DictReader(text)
+        missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
+        if missing:
+            raise DataError(str(path), f"has no column {', '.join(missing)}")
+        records = [_record(folder, f"{path}:{i}", row) for i, row in enumerate(reader, start=2)]
+    seen: dict[str, int] = {}
+    for line, record in enumerate(records, start=2):
+        if record.name in seen:
+            raise DataError(
+                f"{path}:{line}", f"{record.name} is listed in line {seen[record.name]} too"
+            )
+        seen[record.name] = line
+    return records
+
+
+def read_pair(record: PairRecord) -> PairArrays:
+    """Read the pixels of a pair, scaled as everywhere else (``scaling.to_unit``).
+
+    Raises:
+        DataError: a picture cannot be read, sizes or band counts differ, or the label holds a
+            value that is not a ``MaskValue``.
+    """
+    before, names, valid_before = _picture(record.before)
+    after, _, valid_after = _picture(record.after)
+    if after.shape != before.shape:
+        raise DataError(str(record.after), f"is {_size(after)}, its before {_size(before)}")
+    if record.size is not None and before.shape[1:] != record.size:
+        height, width = record.size
+        raise DataError(
+            str(record.before), f"is {_size(before)}, the index says {width} x {height}"
+        )
+    bands = _bands(record, names)
+    label = _label(record, before.shape[1:])
+    label[~(valid_before & valid_after)] = MaskValue.IGNORE
+    return PairArrays(to_unit(before), to_unit(after), label, bands, record.gsd_m)
+
+
+def _record(folder: Path, where: str, row: dict[str, str | None]) -> PairRecord:
+    cell = {key: (value or "").strip() for key, value in row.items() if key is not None}
+    for name in ("set", "split", "scene", "before", "after"):
+        if not cell[name]:
+            raise DataError(where, f"{name} is empty")
+    paths = {name: folder / cell[name] for name in ("before", "after", "label") if cell[name]}
+    for name, path in paths.items():
+        if not path.is_file():
+            raise DataError(where, f"{name} {cell[name]} does not exist")
+    width, height = (_number(where, name, cell.get(name, "")) for name in ("width", "height"))
+    return PairRecord(
+        set=cell["set"],
+        split=cell["split"],
+        scene=cell["scene"],
+        before=paths["before"],
+        after=paths["after"],
+        label=paths.get("label"),
+        size=None if width is None or height is None else (int(height), int(width)),
+        gsd_m=_number(where, "gsd_m", cell.get("gsd_m", "")),
+        bands=parse_bands(cell.get("bands", "")),
+        label_quality=cell.get("label_quality", ""),
+    )
+
+
+def _number(where: str, name: str, text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        raise DataError(where, f"{name} {text!r} is not a number") from None
+    if not 0 < value < float("inf"):
+        raise DataError(where, f"{name} {text} is not a positive number")
+    return value
+
+
+def _picture(path: Path) -> tuple[NDArray[np.generic], tuple[str, ...], NDArray[np.bool_]]:
+    try:
+        array, names, valid = read_picture(path)
+    except RasterError as error:
+        raise DataError(str(path), error.problem, error.mend) from error
+    return array, names, valid
+
+
+def _bands(record: PairRecord, names: tuple[str, ...]) -> tuple[str, ...]:
+    if record.bands and len(record.bands) != len(names):
+        raise DataError(
+            str(record.before), f"has {len(names)} bands, the index names {len(record.bands)}"
+        )
+    return record.bands or names
+
+
+def _label(record: PairRecord, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    if record.label is None:
+        return np.full(shape, MaskValue.IGNORE, dtype=np.uint8)
+    array, _, _ = _picture(record.label)
+    if array.shape != (1, *shape):
+        raise DataError(str(record.label), f"is {_size(array)}, the images {shape[1]} x {shape[0]}")
+    label = array[0]
+    unknown = np.setdiff1d(np.unique(label), _KNOWN_VALUES)
+    if unknown.size:
+        known = ", ".join(map(str, _KNOWN_VALUES))
+        raise DataError(str(record.label), f"holds the value {unknown[0]}", f"known are {known}")
+    return label.astype(np.uint8)
+
+
+def _size(array: NDArray[np.generic]) -> str:
+    bands, height, width = array.shape
+    return f"{width} x {height} in {bands} bands" if bands > 1 else f"{width} x {height}"
