@@ -73,14 +73,23 @@ class SiameseUNet(nn.Module):
             nn.PixelShuffle(2),
         )
 
-    def forward(self, before: Tensor, after: Tensor) -> Tensor:
+    def forward(
+        self, before: Tensor, after: Tensor, statistics: tuple[Tensor, Tensor] | None = None
+    ) -> Tensor:
         """Logits (n, 4, h, w) of two dates (n, bands, h, w) in [0, 1]; 0 in all bands = no data.
+
+        ``statistics`` are the mean and the standard deviation of the data, each
+        (2, bands) for the two dates: those of the whole scene, where the input is a window of
+        one, so that the answer does not depend on how the scene is cut. Without them the input
+        is its own scene.
 
         Raises:
             ValueError: shapes differ, or are not what the network takes.
         """
         self._check(before, after)
-        before, after = standardise(before, after, self.config.standardise)
+        if statistics is None:
+            statistics = measure(before, after)
+        before, after = standardise(before, after, statistics, self.config.standardise)
         n = before.shape[0]
         features = self.encoder(torch.cat([before, after]))[1:]
         earlier = [level[:n] for level in features]
@@ -126,8 +135,21 @@ def swap_classes(logits: Tensor) -> Tensor:
     return logits[:, [0, 2, 1, 3]]
 
 
+def measure(before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (n, 2, bands) of the pixels with data of each date."""
+    dates = torch.stack([before.float(), after.float()], dim=1)  # (n, 2, bands, h, w)
+    data = (dates.amax(dim=2, keepdim=True) > 0).float()
+    count = data.sum(dim=(3, 4)).clamp(min=1)
+    mean = (dates * data).sum(dim=(3, 4)) / count
+    centred = (dates - mean[..., None, None]) * data
+    return mean, torch.sqrt(centred.square().sum(dim=(3, 4)) / count)
+
+
 def standardise(
-    before: Tensor, after: Tensor, by: Literal["pair", "date"]
+    before: Tensor,
+    after: Tensor,
+    statistics: tuple[Tensor, Tensor],
+    by: Literal["pair", "date"],
 ) -> tuple[Tensor, Tensor]:
     """Zero mean and about unit variance per band over the pixels with data.
 
@@ -135,14 +157,16 @@ def standardise(
     image. The spread is floored softly, so that calm water is not blown up to full contrast.
     Pixels without data (0 in every band) become 0, the mean.
     """
+    mean, spread = statistics
     dates = torch.stack([before.float(), after.float()], dim=1)  # (n, 2, bands, h, w)
     data = (dates.amax(dim=2, keepdim=True) > 0).float()
-    over = (1, 3, 4) if by == "pair" else (3, 4)
-    count = data.sum(dim=over, keepdim=True).clamp(min=1)
-    mean = (dates * data).sum(dim=over, keepdim=True) / count
-    centred = (dates - mean) * data
-    variance = centred.square().sum(dim=over, keepdim=True) / count
-    result = centred / torch.sqrt(variance + SPREAD_FLOOR**2)
+    variance = spread.square()
+    if by == "pair":
+        centre = mean.mean(dim=-2, keepdim=True)
+        variance = (variance + (mean - centre).square()).mean(dim=-2, keepdim=True)
+        mean = centre
+    scale = torch.sqrt(variance + SPREAD_FLOOR**2)
+    result = (dates - mean[..., None, None]) / scale[..., None, None] * data
     return result[:, 0], result[:, 1]
 
 
