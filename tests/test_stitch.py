@@ -20,10 +20,8 @@ CONFIG = StitchConfig(window=64, overlap=24, margin=4, batch=3)
 
 def blur_predict(before, after):
     """A "network" with a receptive field: class 1 is the blurred brightening."""
-    new = np.stack(
-        [gaussian_filter((a - b).mean(0), 2.0, truncate=2) for b, a in zip(before, after)]
-    )
-    new = np.clip(new, 0, 1)
+    difference = (after - before).mean(axis=1)
+    new = np.clip(np.stack([gaussian_filter(d, 2.0, truncate=2) for d in difference]), 0, 1)
     zero = np.zeros_like(new)
     return np.stack([1 - new, new, zero, zero], axis=1).astype(np.float32)
 
