@@ -186,10 +186,13 @@ def _same_host(pattern: str, host: str, port: int | None) -> bool:
     pattern, host = pattern.lower(), host.lower().strip("[]").rstrip(".")
     if pattern.startswith("*."):
         return host.endswith(pattern[1:]) and len(host) >= len(pattern)
-    return pattern.strip("[]") == host or (port is not None and pattern == _with_port(host, port))
+    return pattern.strip("[]") == host or (
+        port is not None and pattern == host_with_port(host, port)
+    )
 
 
-def _with_port(host: str, port: int) -> str:
+def host_with_port(host: str, port: int) -> str:
+    """``host:port``, with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
