@@ -1,0 +1,250 @@
+"""Every temporal figure of a run: events said against events that happened.
+
+All pure: lists of events and looks in, a JSON document out; None where nothing can be measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from statistics import fmean, median
+from typing import Any
+
+import numpy as np
+from shapely.strtree import STRtree
+
+from groundbreak.evaluate.dates import (
+    ALPHA,
+    SaidEvent,
+    TrueEvent,
+    date_gap,
+    intersection_over_union,
+    is_observable,
+    midpoint_error,
+    missed_by_days,
+    shortest_interval,
+    timing,
+    width_days,
+    winkler_bounds,
+)
+from groundbreak.evaluate.match import match
+from groundbreak.evaluate.metrics import ProbabilityHistogram
+from groundbreak.types import Kind
+
+MIN_IOU = 0.25
+"""IoU from which a prediction and a truth can be the same event: SCOT's threshold."""
+
+CLOSENESS_DAYS = 90.0
+"""Scale of the time that decides between two predictions on one plot."""
+
+Couple = tuple[TrueEvent, SaidEvent]
+Looks = Mapping[str, Sequence[datetime]]
+"""Sorted times of the usable looks, by id of the true event."""
+
+
+def match_events(
+    truth: Sequence[TrueEvent], said: Sequence[SaidEvent], min_iou: float = MIN_IOU
+) -> list[Couple]:
+    """Pair events of one site and kind one-to-one where their footprints overlap enough.
+
+    Where several could be paired on one plot (built, torn down, built again), the number of
+    couples counts first, then half the IoU and half the closeness in time.
+    """
+    tree = STRtree([event.geometry for event in said])
+    candidates = []
+    for i, true in enumerate(truth):
+        for j in tree.query(true.geometry, predicate="intersects"):
+            other = said[j]
+            if (other.site_id, other.kind) != (true.site_id, true.kind):
+                continue
+            iou = intersection_over_union(true.geometry, other.geometry)
+            if iou >= min_iou:
+                closeness = math.exp(-missed_by_days(other.interval, true) / CLOSENESS_DAYS)
+                candidates.append((i, int(j), (iou + closeness) / 2))
+    return [(truth[i], said[j]) for i, j, _ in match(candidates)]
+
+
+def temporal_scores(
+    truth: Sequence[TrueEvent],
+    said: Sequence[SaidEvent],
+    looks: Looks,
+    site_years: float,
+    min_iou: float = MIN_IOU,
+) -> dict[str, Any]:
+    """Every temporal figure of a run.
+
+    Args:
+        truth: what happened at the sites.
+        said: the events of the run.
+        looks: usable looks by id of the true event.
+        site_years: observed time, summed over sites, that invented events are counted against.
+        min_iou: overlap from which two footprints can be one object.
+
+    Returns:
+        A JSON document; figures that nothing could be measured for are None.
+    """
+    couples = match_events(truth, said, min_iou)
+    found = {true.id for true, _ in couples}
+    matched = {event.id for _, event in couples}
+    missed = [t for t in truth if t.id not in found and is_observable(t, looks.get(t.id, ()))]
+    invented = [event for event in said if event.id not in matched]
+    timings = [timing(event.interval, true) for true, event in couples]
+    observable = sum(is_observable(t, looks.get(t.id, ())) for t in truth)
+    return {
+        "true_events": len(truth),
+        "observable_events": observable,
+        "said_events": len(said),
+        "found": len(couples),
+        "missed": len(missed),
+        "invented": len(invented),
+        "invented_provisional": sum(event.provisional for event in invented),
+        "invented_per_site_year": len(invented) / site_years if site_years > 0 else None,
+        "coverage": share(when == "covered" for when in timings),
+        "early": timings.count("early"),
+        "late": timings.count("late"),
+        "width": _width_scores(couples, looks),
+        "date_error_days": _error_scores(couples),
+        "winkler_days": _winkler_scores(couples),
+        "calibration": _calibration_scores(said, matched, couples),
+        "chains": chain_scores(truth, said, couples),
+        "smart_gap_days": _smart_scores(couples, looks),
+        "by_kind": {kind: _kind_counts(kind, truth, missed, invented, couples) for kind in Kind},
+    }
+
+
+def chain_scores(
+    truth: Sequence[TrueEvent], said: Sequence[SaidEvent], couples: Sequence[Couple]
+) -> dict[str, float | int | None]:
+    """Precision, recall and F1 of the links "this replaces that".
+
+    A link is right if both of its events are matched and their true events are linked.
+    """
+    truth_of = {event.id: true.id for true, event in couples}
+    true_links = {(t.id, old) for t in truth for old in t.replaces}
+    said_links = {(event.id, old) for event in said for old in event.replaces}
+    right = sum((truth_of.get(new), truth_of.get(old)) in true_links for new, old in said_links)
+    together = len(true_links) + len(said_links)
+    return {
+        "true_links": len(true_links),
+        "said_links": len(said_links),
+        "precision": right / len(said_links) if said_links else None,
+        "recall": right / len(true_links) if true_links else None,
+        "f1": 2 * right / together if true_links else None,
+    }
+
+
+def calibration(said: Sequence[float], true: Sequence[bool], bins: int = 10) -> dict[str, Any]:
+    """Expected calibration error and reliability of probabilities of single events."""
+    histogram = ProbabilityHistogram()
+    values = np.asarray(said, dtype=np.float32)
+    histogram.update(values, np.asarray(true, dtype=np.bool_), np.ones(values.shape, np.bool_))
+    return {
+        "count": len(said),
+        "ece": histogram.calibration_error(bins),
+        "reliability": histogram.reliability(bins),
+    }
+
+
+def share(yes: Iterable[bool]) -> float | None:
+    """Share of True; None for nothing."""
+    values = list(yes)
+    return sum(values) / len(values) if values else None
+
+
+def _width_scores(couples: Sequence[Couple], looks: Looks) -> dict[str, float | None]:
+    shortest = [shortest_interval(true, looks.get(true.id, ())) for true, _ in couples]
+    stated = [event.interval for _, event in couples]
+    widths = [width_days(interval) for interval in stated]
+    ratios = []
+    for width, best in zip(widths, map(width_days, shortest), strict=True):
+        if width is not None and best:
+            ratios.append(width / best)
+    return {
+        "median_days": _median([w for w in widths if w is not None]),
+        "median_ratio": _median(ratios),
+        "as_short_as_possible": share(a == b for a, b in zip(stated, shortest, strict=True)),
+    }
+
+
+def _error_scores(couples: Sequence[Couple]) -> dict[str, float | int | None]:
+    errors = [midpoint_error(event.interval, true) for true, event in couples]
+    closed = [error for error in errors if error is not None]
+    return {
+        "count": len(closed),
+        "bias": fmean(closed) if closed else None,
+        "mean_absolute": fmean(map(abs, closed)) if closed else None,
+        "median_absolute": _median([abs(error) for error in closed]),
+    }
+
+
+def _winkler_scores(couples: Sequence[Couple]) -> dict[str, float | None]:
+    bounds = [winkler_bounds(event.interval, true) for true, event in couples]
+    closed = [pair for pair in bounds if pair is not None]
+    return {
+        "alpha": ALPHA,
+        "best": fmean(pair[0] for pair in closed) if closed else None,
+        "worst": fmean(pair[1] for pair in closed) if closed else None,
+    }
+
+
+def _calibration_scores(
+    said: Sequence[SaidEvent], matched: set[str], couples: Sequence[Couple]
+) -> dict[str, Any]:
+    return {
+        "confidence": calibration(
+            [event.confidence for event in said], [event.id in matched for event in said]
+        ),
+        "date_confidence": calibration(
+            [event.date_confidence for _, event in couples],
+            [timing(event.interval, true) == "covered" for true, event in couples],
+        ),
+    }
+
+
+def _smart_scores(couples: Sequence[Couple], looks: Looks) -> dict[str, Any]:
+    """SMART's gaps of start and end: both truths are gaps between two usable looks."""
+    starts, ends = [], []
+    for true, event in couples:
+        times = looks.get(true.id, ())
+        if event.interval.start is not None:
+            begin = shortest_interval(replace(true, done=true.begun), times)
+            starts.append(date_gap(event.interval.start, begin))
+        if event.interval.end is not None:
+            finish = shortest_interval(replace(true, begun=true.done), times)
+            ends.append(date_gap(event.interval.end, finish))
+    return {"start": _gap_summary(starts), "end": _gap_summary(ends)}
+
+
+def _gap_summary(gaps: Sequence[tuple[float, float]]) -> dict[str, float | int | None]:
+    finite = [gap for gap in gaps if math.isfinite(gap[0]) and math.isfinite(gap[1])]
+    best = [gap[0] for gap in finite]
+    return {
+        "count": len(finite),
+        "best_mean": fmean(best) if best else None,
+        "best_mean_absolute": fmean(map(abs, best)) if best else None,
+        "worst_mean_absolute": fmean(abs(gap[1]) for gap in finite) if finite else None,
+        "early": sum(gap < 0 for gap in best),
+        "late": sum(gap > 0 for gap in best),
+        "perfect": sum(gap == 0 for gap in best),
+    }
+
+
+def _kind_counts(
+    kind: Kind,
+    truth: Sequence[TrueEvent],
+    missed: Sequence[TrueEvent],
+    invented: Sequence[SaidEvent],
+    couples: Sequence[Couple],
+) -> dict[str, int]:
+    return {
+        "true_events": sum(event.kind == kind for event in truth),
+        "found": sum(true.kind == kind for true, _ in couples),
+        "missed": sum(event.kind == kind for event in missed),
+        "invented": sum(event.kind == kind for event in invented),
+    }
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return median(values) if values else None
