@@ -14,6 +14,7 @@ LEVELS = {
     "scaling.py": 1,
     "labels.py": 1,
     "atomic.py": 1,
+    "times.py": 1,
     "sites.py": 2,
     "catalog": 3,
     "raster": 2,
