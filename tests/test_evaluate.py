@@ -5,6 +5,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 import torch
+from affine import Affine
+from odc.geo.geobox import GeoBox
 from scipy import ndimage
 from torchmetrics.functional.classification import (
     binary_average_precision,
@@ -13,7 +15,8 @@ from torchmetrics.functional.classification import (
     binary_jaccard_index,
 )
 
-from groundbreak.evaluate.match import ObjectCounts, label_objects, match, overlaps
+from groundbreak.evaluate.match import ObjectCounts, Overlaps, label_objects, match
+from groundbreak.evaluate.match import overlaps as overlaps_of
 from groundbreak.evaluate.metrics import (
     ProbabilityHistogram,
     bootstrap,
@@ -22,8 +25,10 @@ from groundbreak.evaluate.metrics import (
     target_counts,
     wrong_direction,
 )
-from groundbreak.labels import object_label, pixel_label
-from groundbreak.types import Kind
+from groundbreak.evaluate.objects import all_objects, said_objects
+from groundbreak.events.vectorize import VectorConfig, candidates
+from groundbreak.labels import pixel_label
+from groundbreak.types import KINDS, ChangeMap, Kind
 
 RNG = np.random.default_rng(7)
 
@@ -45,18 +50,6 @@ class TestLabels:
         majority = p.max(0) > 0.5
         assert majority.mean() > 0.5
         assert (pixel_label(p) == p.argmax(0))[majority].all()
-
-    def test_each_kind_has_its_own_threshold(self) -> None:
-        p = np.array([[0.3, 0.5], [0.45, 0.2], [0.25, 0.3], [0.0, 0.0]], np.float32)[:, :, None]
-        assert object_label(p, {Kind.NEW_BUILDING: 0.5, Kind.DEMOLITION: 0.2}).tolist() == [
-            [2],
-            [2],
-        ]
-        assert object_label(p, {Kind.NEW_BUILDING: 0.4, Kind.DEMOLITION: 0.2}).tolist() == [
-            [1],
-            [2],
-        ]
-        assert object_label(p, {Kind.NEW_BUILDING: 0.4}).tolist() == [[1], [0]]
 
 
 class TestPixels:
@@ -189,6 +182,10 @@ class TestBootstrap:
         assert interval == pytest.approx([16 / 18, 16 / 18])
 
 
+def overlaps(truth: np.ndarray, said: np.ndarray, ignored: np.ndarray, **more: float) -> Overlaps:
+    return overlaps_of(label_objects(truth), label_objects(said), ignored, **more)
+
+
 class TestObjects:
     def test_matching_is_optimal(self) -> None:
         for seed in range(30):
@@ -210,7 +207,7 @@ class TestObjects:
         ]
 
     def test_diagonal_neighbours_are_one_object(self) -> None:
-        assert label_objects(np.eye(3, dtype=bool))[1] == 1
+        assert label_objects(np.eye(3, dtype=bool)).max() == 1
 
     def test_hand_worked_counts(self) -> None:
         truth = np.zeros((20, 20), bool)
@@ -224,6 +221,7 @@ class TestObjects:
         found = overlaps(truth, said, np.zeros_like(truth))
         assert found.count(0.5) == ObjectCounts(1, 2, 2)
         assert found.count(0.25) == ObjectCounts(2, 1, 1)
+        assert found.strays == 1
 
     def test_agrees_with_brute_force(self) -> None:
         truth = ndimage.binary_dilation(RNG.random((40, 40)) < 0.02, iterations=2)
@@ -268,3 +266,60 @@ class TestObjects:
     def test_empty_masks(self) -> None:
         none = np.zeros((4, 4), bool)
         assert overlaps(none, none, none).count(0.5) == ObjectCounts()
+
+
+class TestSaidObjects:
+    config = VectorConfig(
+        thresholds={Kind.NEW_BUILDING: 0.5, Kind.DEMOLITION: 0.4, Kind.DOCKING_SLIP: 0.5},
+        low_ratio=0.6,
+        min_area_m2=dict.fromkeys(Kind, 4.0),
+    )
+
+    def probabilities(self) -> np.ndarray:
+        p = np.zeros((4, 30, 40), np.float32)
+        p[1, 2:8, 2:8] = 0.35  # grows from its peak to the low threshold
+        p[1, 4, 4] = 0.6
+        p[1, 2:8, 12:18] = 0.45  # no pixel reaches the threshold
+        p[2, 12:15, 2:6] = 0.45  # the other kind has its own threshold
+        p[1, 12:15, 12] = 0.9  # three pixels: too small at 1 m, large enough at 2 m
+        for x in (20, 31):  # two buildings and a bridge
+            p[1, 20:28, x : x + 8] = 0.9
+        p[1, 24, 28:31] = 0.35
+        p[0] = 1 - p[1:].sum(0)
+        return p
+
+    def test_cut_as_detection_does(self) -> None:
+        objects = said_objects(self.probabilities(), self.config, 1.0)
+        new = objects[Kind.NEW_BUILDING]
+        assert new.max() == 3
+        assert (new == new[4, 4]).sum() == 36
+        assert new[24, 22] != new[24, 35]
+        assert not new[2:8, 12:18].any()
+        assert not new[12:15, 12].any()
+        assert objects[Kind.DEMOLITION].max() == 1
+        assert all_objects(objects).max() == 4
+        assert set(np.unique(all_objects(objects))) == set(range(5))
+
+    def test_least_area_follows_the_pixel(self) -> None:
+        for gsd, count in ((1.0, 3), (2.0, 4), (None, 4)):
+            assert (
+                said_objects(self.probabilities(), self.config, gsd)[Kind.NEW_BUILDING].max()
+                == count
+            )
+
+    def test_agrees_with_the_polygons_of_detection(self) -> None:
+        values = ndimage.gaussian_filter(RNG.normal(0, 1, (3, 120, 120)), (0, 2.5, 2.5)) * 9
+        exp = np.exp(np.concatenate([np.full((1, 120, 120), 0.5), values]))
+        p = (exp / exp.sum(0)).astype(np.float32)
+        grid = GeoBox((120, 120), Affine(2, 0, 500000, 0, -2, 4000000), "EPSG:32652")
+        change = ChangeMap("a", "b", grid, p[1:], np.ones((120, 120), bool))
+        polygons = candidates(change, self.config)
+        objects = said_objects(p, self.config, 2.0)
+        for kind in KINDS:
+            assert objects[kind].max() == sum(c.kind == kind for c in polygons)
+        assert len(polygons) > 20
+
+    def test_nothing_said(self) -> None:
+        p = np.zeros((4, 5, 5), np.float32)
+        p[0] = 1
+        assert all_objects(said_objects(p, self.config, 1.0)).max() == 0

@@ -1,13 +1,11 @@
-"""Probabilities to one label per pixel: the rules that evaluation and detection share."""
+"""Probabilities to one label per pixel: the rule that pixel scores use."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from groundbreak.types import KINDS, FloatArray, Kind
+from groundbreak.types import FloatArray
 
 PIXEL_THRESHOLD = 0.5
 """A pixel counts as changed from this probability of *any* change on, unless told otherwise."""
@@ -40,27 +38,3 @@ def pixel_label(probabilities: FloatArray, threshold: float = PIXEL_THRESHOLD) -
     """
     kind = 1 + probabilities[1:].argmax(axis=0)
     return np.where(change_probability(probabilities) >= threshold, kind, 0).astype(np.uint8)
-
-
-def object_label(probabilities: FloatArray, thresholds: Mapping[Kind, float]) -> NDArray[np.uint8]:
-    """Label at the operating point of the weights, from which objects and events are cut.
-
-    A pixel belongs to the likeliest of the kinds that reach their own threshold.
-
-    Args:
-        probabilities: (4, height, width) softmax.
-        thresholds: one per kind; a kind without one is never said.
-
-    Returns:
-        (height, width) of ``types.MaskValue`` 0 to 3.
-    """
-    label = np.zeros(probabilities.shape[1:], np.uint8)
-    best = np.zeros(label.shape, np.float32)
-    for kind in KINDS:
-        if kind not in thresholds:
-            continue
-        layer = probabilities[kind.value_in_mask]
-        chosen = (layer >= thresholds[kind]) & (layer > best)
-        label[chosen] = kind.value_in_mask
-        best[chosen] = layer[chosen]
-    return label

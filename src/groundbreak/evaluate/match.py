@@ -18,6 +18,9 @@ EIGHT_CONNECTED = np.ones((3, 3), dtype=int)
 MATCH_REWARD = 100.0
 """What one more match is worth beside its score; SCOT's value (solaris ``eval/scot.py``)."""
 
+ObjectMap = NDArray[np.int32]
+"""(height, width): objects numbered from 1, 0 where there is none."""
+
 Scored = tuple[int, int, float]
 """(index of a truth, index of a prediction, score)."""
 
@@ -38,15 +41,15 @@ class ObjectCounts:
 
 @dataclass(frozen=True)
 class Overlaps:
-    """Objects of two masks and how they overlap.
+    """Objects of two pictures and how they overlap.
 
-    ``truth_px`` and ``predicted_px`` are areas in pixels of the objects, counted from 0;
+    ``truth_px`` and ``said_px`` are areas in pixels of the objects, counted from 0;
     ``ious`` holds every overlapping couple. ``optional`` marks true objects that need not be
     found (and do not count if they are).
     """
 
     truth_px: NDArray[np.int64]
-    predicted_px: NDArray[np.int64]
+    said_px: NDArray[np.int64]
     ious: tuple[Scored, ...]
     optional: BoolArray
 
@@ -56,9 +59,14 @@ class Overlaps:
         found = sum(not self.optional[truth] for truth, _, _ in matches)
         return ObjectCounts(
             found=found,
-            invented=len(self.predicted_px) - len(matches),
+            invented=len(self.said_px) - len(matches),
             missed=int((~self.optional).sum()) - found,
         )
+
+    @property
+    def strays(self) -> int:
+        """Predicted objects that touch no true one."""
+        return len(self.said_px) - len({said for _, said, _ in self.ious})
 
 
 def match(candidates: Iterable[Scored]) -> list[Scored]:
@@ -106,16 +114,13 @@ def _assign(couples: Sequence[Scored]) -> list[Scored]:
     ]
 
 
-def label_objects(mask: BoolArray) -> tuple[NDArray[np.int32], int]:
-    """Number the 8-connected components of a mask from 1; returns them and how many."""
-    labelled, count = ndimage.label(mask, structure=EIGHT_CONNECTED)
-    return labelled.astype(np.int32, copy=False), int(count)
+def label_objects(mask: BoolArray) -> ObjectMap:
+    """Number the 8-connected components of a mask from 1."""
+    return ndimage.label(mask, structure=EIGHT_CONNECTED)[0].astype(np.int32, copy=False)
 
 
-def overlaps(
-    truth: BoolArray, predicted: BoolArray, ignored: BoolArray, min_px: float = 1
-) -> Overlaps:
-    """Cut two masks into 8-connected objects and measure how they overlap.
+def overlaps(truth: ObjectMap, said: ObjectMap, ignored: BoolArray, min_px: float = 1) -> Overlaps:
+    """Measure how the objects of two pictures overlap.
 
     Ignored pixels belong to no object's area; a predicted object with more than half of its
     area there is dropped, since nobody knows whether it is true. Predicted objects smaller than
@@ -123,25 +128,22 @@ def overlaps(
     are never said.
 
     Args:
-        truth: (height, width), False in ignored pixels.
-        predicted: (height, width).
+        truth: (height, width) objects numbered from 1, 0 elsewhere and in ignored pixels.
+        said: (height, width) predicted objects numbered from 1.
         ignored: (height, width), pixels whose truth is unknown.
         min_px: smallest area in pixels.
 
     Returns:
         The objects and all couples that overlap.
     """
-    true_objects, true_count = label_objects(truth)
-    said_objects, said_count = label_objects(predicted)
-    truth_px = np.bincount(true_objects.ravel(), minlength=true_count + 1)[1:]
-    whole_px = np.bincount(said_objects.ravel(), minlength=said_count + 1)[1:]
-    known_px = np.bincount(said_objects[~ignored], minlength=said_count + 1)[1:]
-    kept = (whole_px >= min_px) & (2 * known_px >= whole_px)
+    true_count, said_count = int(truth.max(initial=0)), int(said.max(initial=0))
+    truth_px = np.bincount(truth.ravel(), minlength=true_count + 1)[1:]
+    whole_px = np.bincount(said.ravel(), minlength=said_count + 1)[1:]
+    known_px = np.bincount(said[~ignored], minlength=said_count + 1)[1:]
+    kept = (whole_px >= max(min_px, 1)) & (2 * known_px >= whole_px)
     renumbered = np.cumsum(kept) - 1
-    both = (true_objects > 0) & (said_objects > 0)
-    couples, shared = np.unique(
-        np.stack([true_objects[both], said_objects[both]]), axis=1, return_counts=True
-    )
+    both = (truth > 0) & (said > 0)
+    couples, shared = np.unique(np.stack([truth[both], said[both]]), axis=1, return_counts=True)
     ious = tuple(
         (int(t - 1), int(renumbered[p - 1]), float(n / (truth_px[t - 1] + known_px[p - 1] - n)))
         for (t, p), n in zip(couples.T, shared, strict=True)
