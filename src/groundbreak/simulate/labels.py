@@ -1,0 +1,70 @@
+"""Exact label rasters of two days of a world."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groundbreak.simulate.grid import DrawGrid
+from groundbreak.simulate.layers import rect_pixels
+from groundbreak.simulate.works import UNDER_WAY, Stage, Works
+from groundbreak.types import MaskValue
+
+_STANDS = frozenset({Stage.STANDING, Stage.WATER})
+
+
+def change_of(item: Works, before: float, after: float) -> MaskValue:
+    """What an object's footprint is labelled between two days.
+
+    Works under way at either day leave it open whether the object is there: ``IGNORE``.
+    """
+    first, last = item.stage(before), item.stage(after)
+    if first == last:
+        return MaskValue.NONE
+    if first in UNDER_WAY or last in UNDER_WAY:
+        return MaskValue.IGNORE
+    was, is_now = first in _STANDS, last in _STANDS
+    if was == is_now:
+        return MaskValue.NONE
+    if item.slip is not None:
+        return MaskValue.DOCKING_SLIP if is_now else MaskValue.IGNORE
+    return MaskValue.NEW_BUILDING if is_now else MaskValue.DEMOLITION
+
+
+def pair_label(
+    grid: DrawGrid, works: Sequence[Works], before: float, after: float, factor: int
+) -> NDArray[np.uint8]:
+    """Label raster of two days.
+
+    Args:
+        grid: the drawing raster.
+        works: the objects.
+        before: the earlier day.
+        after: the later day.
+        factor: drawing pixels per label pixel; a label pixel is covered when half of it is.
+
+    Returns:
+        uint8 (h / factor, w / factor) of ``MaskValue``; where a building replaced another on
+        the same pixel the direction is unknown, 254.
+    """
+    h, w = grid.shape
+    result = np.zeros((h // factor, w // factor), np.uint8)
+    for item in works:
+        value = change_of(item, before, after)
+        if value == MaskValue.NONE:
+            continue
+        covered = np.zeros(result.shape, bool)
+        fine = np.zeros(grid.shape, np.float32)
+        for rect in item.rects:
+            pixels = rect_pixels(grid, rect)
+            if pixels is not None:
+                np.maximum(fine[pixels.window], pixels.cover, out=fine[pixels.window])
+        covered = fine.reshape(h // factor, factor, w // factor, factor).mean((1, 3)) >= 0.5
+        old = result[covered]
+        both = ((old == MaskValue.NEW_BUILDING) & (value == MaskValue.DEMOLITION)) | (
+            (old == MaskValue.DEMOLITION) & (value == MaskValue.NEW_BUILDING)
+        )
+        result[covered] = np.where(both, MaskValue.UNKNOWN_DIRECTION, value)
+    return result
