@@ -154,8 +154,9 @@ def standardise(
     """Zero mean and about unit variance per band over the pixels with data.
 
     Removes what encodings (8-bit renderings, reflectance), haze and exposure do to a whole
-    image. The spread is floored softly, so that calm water is not blown up to full contrast.
-    Pixels without data (0 in every band) become 0, the mean.
+    image: scaling both dates changes nothing. The spread is floored softly by a share of the
+    mean, so that calm water is not blown up to full contrast. Pixels without data (0 in every
+    band) become 0, the mean.
     """
     mean, spread = statistics
     dates = torch.stack([before.float(), after.float()], dim=1)  # (n, 2, bands, h, w)
@@ -165,13 +166,13 @@ def standardise(
         centre = mean.mean(dim=-2, keepdim=True)
         variance = (variance + (mean - centre).square()).mean(dim=-2, keepdim=True)
         mean = centre
-    scale = torch.sqrt(variance + SPREAD_FLOOR**2)
+    scale = torch.sqrt(variance + (SPREAD_FLOOR * mean).square() + 1e-8)
     result = (dates - mean[..., None, None]) / scale[..., None, None] * data
     return result[:, 0], result[:, 1]
 
 
-SPREAD_FLOOR = 0.03
-"""In units of [0, 1]; the spread of land in reflectance is about 0.05, in 8 bits 0.15."""
+SPREAD_FLOOR = 0.1
+"""As a share of the mean; land spreads by 0.3 to 0.6 of its mean, calm water by 0.03."""
 
 
 def pad_to_stride(image: Tensor) -> tuple[Tensor, tuple[int, int]]:

@@ -46,6 +46,7 @@ class PairRecord:
     gsd_m: float | None
     bands: tuple[str, ...]
     label_quality: str
+    licence: str
 
     @property
     def name(self) -> str:
@@ -164,6 +165,7 @@ def _record(folder: Path, where: str, row: dict[str, str | None]) -> PairRecord:
         gsd_m=_number(where, "gsd_m", cell.get("gsd_m", "")),
         bands=parse_bands(cell.get("bands", "")),
         label_quality=cell.get("label_quality", ""),
+        licence=cell.get("licence", ""),
     )
 
 

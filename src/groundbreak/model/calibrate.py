@@ -1,0 +1,178 @@
+"""Make the network's probabilities mean what they say, and choose where an event begins.
+
+Both are fitted on validation windows. The temperature is that of Guo et al. 2017, "On
+Calibration of Modern Neural Networks": one number that the logits are divided by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+
+from groundbreak.model.losses import partial_cross_entropy
+from groundbreak.model.network import SiameseUNet
+from groundbreak.types import KINDS, FloatArray, Kind, MaskValue
+
+THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+MIN_AREAS_PX = (4, 8, 16, 32, 64, 128, 256, 512)
+"""Least areas tried, in pixels of the image."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the network says to one window, and the truth."""
+
+    logits: NDArray[np.float16]  # (4, h, w)
+    label: NDArray[np.uint8]
+    set: str
+    quality: str
+    gsd_m: float | None
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """Where an event begins.
+
+    ``recall`` is the share of true objects that a kept object touches, ``false_per_km2`` counts
+    kept objects that touch no change.
+    """
+
+    threshold: float
+    min_area_m2: float
+    recall: float
+    false_per_km2: float
+
+
+@torch.inference_mode()
+def answer(network: SiameseUNet, windows: Iterable[dict[str, Any]], *, zoom: int) -> list[Answer]:
+    """Run the network over validation windows (``data.ValidationWindows``)."""
+    network.eval()
+    answers = []
+    for window in windows:
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(window["before"][None], window["after"][None]).float()
+        height, width = window["label"].shape
+        logits = torch.nn.functional.avg_pool2d(logits, zoom)[0, :, :height, :width]
+        label = window["label"].numpy().astype(np.uint8)
+        answers.append(
+            Answer(logits.half().numpy(), label, window["set"], window["quality"], window["gsd_m"])
+        )
+    return answers
+
+
+def fit_temperature(answers: Sequence[Answer], pixels_per_set: int = 400_000) -> float:
+    """The temperature with the least cross-entropy, every data set weighing the same."""
+    rng = np.random.default_rng(0)
+    samples = []
+    for name in sorted({item.set for item in answers}):
+        logits = np.concatenate([a.logits.reshape(4, -1) for a in answers if a.set == name], 1)
+        label = np.concatenate([a.label.ravel() for a in answers if a.set == name])
+        keep = rng.choice(label.size, min(label.size, pixels_per_set), replace=False)
+        samples.append((_rows(logits[:, keep]), torch.from_numpy(label[keep]).long()[None, None]))
+
+    def cost(log_temperature: float) -> float:
+        scale = float(np.exp(-log_temperature))
+        return sum(float(partial_cross_entropy(x * scale, label)) for x, label in samples)
+
+    found = minimize_scalar(cost, bounds=(np.log(0.2), np.log(5.0)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def expected_calibration_error(answers: Sequence[Answer], temperature: float) -> float:
+    """Mean gap between the probability of change and its frequency, over 15 equal bins."""
+    said, true = [], []
+    for item in answers:
+        known = item.label != MaskValue.IGNORE
+        said.append(1 - probabilities(item, temperature)[0][known])
+        true.append((item.label != MaskValue.NONE)[known])
+    probability, truth = np.concatenate(said), np.concatenate(true)
+    bins = np.minimum((probability * 15).astype(int), 14)
+    count = np.bincount(bins, minlength=15)
+    gap = np.bincount(bins, probability, 15) - np.bincount(bins, truth, 15)
+    return float(np.abs(gap).sum() / max(1, count.sum()))
+
+
+def probabilities(item: Answer, temperature: float) -> FloatArray:
+    """(4, h, w) softmax of a window."""
+    logits = torch.from_numpy(item.logits.astype(np.float32) / temperature)
+    return logits.softmax(dim=0).numpy()
+
+
+def choose_point(
+    answers: Sequence[Answer], kind: Kind, temperature: float, limit: float
+) -> OperatingPoint | None:
+    """The point with the best recall among those within ``limit`` false events per km².
+
+    If none is, the one with the fewest. Windows without a GSD are left out.
+
+    Returns:
+        None if there is no object of that kind to be found.
+    """
+    placed = [item for item in answers if item.gsd_m is not None]
+    points = []
+    for threshold in THRESHOLDS:
+        false: list[float] = []  # areas of objects that touch no change
+        found: list[float] = []  # per true object, the area of the largest object that touches it
+        km2 = 0.0
+        for item in placed:
+            pixel = float(item.gsd_m or 1.0) ** 2
+            km2 += item.label.size * pixel / 1e6
+            mask = probabilities(item, temperature)[kind.value_in_mask] >= threshold
+            wrong, hits = _objects(mask, item.label, kind)
+            false += [area * pixel for area in wrong]
+            found += [area * pixel for area in hits]
+        if not found:
+            return None
+        smallest = min(float(item.gsd_m or 1.0) for item in placed) ** 2
+        for area in MIN_AREAS_PX:
+            least = area * smallest
+            points.append(
+                OperatingPoint(
+                    threshold,
+                    least,
+                    recall=float(np.mean(np.array(found) >= least)),
+                    false_per_km2=float(np.sum(np.array(false) >= least)) / km2,
+                )
+            )
+    within = [point for point in points if point.false_per_km2 <= limit]
+    if within:
+        return max(within, key=lambda point: (point.recall, point.threshold))
+    return min(points, key=lambda point: (point.false_per_km2, -point.recall))
+
+
+def choose_points(
+    answers: Sequence[Answer], temperature: float, limit: float
+) -> dict[Kind, OperatingPoint]:
+    """``choose_point`` for every kind that has a truth."""
+    points = {kind: choose_point(answers, kind, temperature, limit) for kind in KINDS}
+    return {kind: point for kind, point in points.items() if point is not None}
+
+
+def _objects(
+    mask: NDArray[np.bool_], label: NDArray[np.uint8], kind: Kind
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Areas of false objects; per true object the area of what touches it, 0 if nothing does."""
+    touching = np.ones((3, 3), bool)
+    objects, count = ndimage.label(mask, touching)
+    area = np.bincount(objects.ravel(), minlength=count + 1)
+    area[0] = 0
+    changed = np.unique(objects[label != MaskValue.NONE])
+    false = np.delete(area, np.append(changed, 0))
+    truths, number = ndimage.label(label == kind.value_in_mask, touching)
+    if not number:
+        return false, np.zeros(0, np.int64)
+    hits = ndimage.maximum(area[objects], truths, np.arange(1, number + 1))
+    return false, np.asarray(hits, dtype=np.int64)
+
+
+def _rows(logits: NDArray[np.float16]) -> Tensor:
+    """(4, k) to (1, 4, 1, k), the shape of an image of one row."""
+    return torch.from_numpy(logits.astype(np.float32))[None, :, None]

@@ -1,0 +1,140 @@
+"""The card of a weights file: what it was trained on, what it takes, how its answers are read."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from groundbreak.errors import WeightsError
+from groundbreak.model.network import CLASSES, NetworkConfig
+from groundbreak.types import KINDS, Kind
+
+FORMAT = 1
+"""Version of the card's JSON form."""
+
+
+@dataclass(frozen=True)
+class DataUse:
+    """A data set that the weights were trained or chosen on."""
+
+    name: str
+    split: str
+    scenes: int
+    licence: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """What goes with a weights file, as JSON beside it: ``NAME.json`` for ``NAME.safetensors``.
+
+    The JSON form is an object with these fields and ``format`` (1). Normalisation is part of the
+    network: it takes [0, 1] as ``scaling.to_unit`` gives it, 0 in every band meaning no data.
+
+    Attributes:
+        name: of the weights.
+        description: one sentence for people.
+        bands: common names, in the order the network takes them.
+        optional_bands: of ``bands``, those that may be missing; red takes the place of ``nir``.
+        gsd_m: least and most pixel size in metres that the weights are good for.
+        upsample: whole factor by which an image is magnified (bilinear) before the network; the
+            answer is averaged back.
+        network: shape of the network.
+        temperature: the logits are divided by it before the softmax.
+        thresholds: per kind, the least probability of a pixel of an event.
+        min_area_m2: per kind, the least area of an event.
+        encodings: of the imagery seen in training, for people.
+        data: what was used, under which licences.
+        licence: of the weights, and what follows from the data's.
+        metrics: figures by data set and split; ``val`` chose, ``test`` only reports.
+        limits: what the weights are not good for.
+        revision: git revision of the code that trained them.
+        sha256: of the weights file.
+    """
+
+    name: str
+    description: str
+    bands: tuple[str, ...]
+    gsd_m: tuple[float, float]
+    network: NetworkConfig
+    optional_bands: tuple[str, ...] = ()
+    upsample: int = 1
+    temperature: float = 1.0
+    thresholds: Mapping[Kind, float] = field(default_factory=lambda: dict.fromkeys(KINDS, 0.5))
+    min_area_m2: Mapping[Kind, float] = field(default_factory=lambda: dict.fromkeys(KINDS, 0.0))
+    encodings: tuple[str, ...] = ()
+    data: tuple[DataUse, ...] = ()
+    licence: str = ""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    limits: str = ""
+    revision: str | None = None
+    sha256: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The card as a JSON object."""
+        return {"format": FORMAT, **dataclasses.asdict(self)}
+
+
+def from_json(document: Any, subject: str) -> Card:
+    """Read and check a card.
+
+    Args:
+        document: a parsed JSON document.
+        subject: where it came from, for messages.
+
+    Raises:
+        WeightsError: a field is missing, unknown, or not what it must be.
+    """
+    try:
+        return _parse(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        problem = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise WeightsError(subject, f"is not a card of weights ({problem})") from error
+
+
+def _parse(document: Any) -> Card:
+    fields = dict(document)
+    if fields.pop("format") != FORMAT:
+        raise ValueError(f"its format is not {FORMAT}")
+    network = dict(fields.pop("network"))
+    for key in ("fused", "decoder"):
+        network[key] = tuple(int(width) for width in network[key])
+    card = Card(
+        **{
+            **fields,
+            "network": NetworkConfig(**network),
+            "bands": tuple(fields["bands"]),
+            "optional_bands": tuple(fields.get("optional_bands", ())),
+            "gsd_m": tuple(float(edge) for edge in fields["gsd_m"]),
+            "thresholds": _per_kind(fields["thresholds"]),
+            "min_area_m2": _per_kind(fields["min_area_m2"]),
+            "encodings": tuple(fields.get("encodings", ())),
+            "data": tuple(DataUse(**use) for use in fields.get("data", ())),
+        }
+    )
+    _check(card)
+    return card
+
+
+def _per_kind(values: Mapping[str, float]) -> dict[Kind, float]:
+    return {kind: float(values[kind]) for kind in KINDS}
+
+
+def _check(card: Card) -> None:
+    if len(card.bands) != card.network.bands:
+        raise ValueError(f"{len(card.bands)} bands for a network of {card.network.bands}")
+    if not set(card.optional_bands) <= set(card.bands):
+        raise ValueError("optional_bands holds a band that bands does not")
+    if len(card.gsd_m) != 2 or not 0 < card.gsd_m[0] <= card.gsd_m[1]:
+        raise ValueError("gsd_m is not a range")
+    if card.upsample not in range(1, 9):
+        raise ValueError("upsample is not a whole number from 1 to 8")
+    if not 0.05 <= card.temperature <= 20:
+        raise ValueError("temperature is out of range")
+    if not all(0 < threshold < 1 for threshold in card.thresholds.values()):
+        raise ValueError("a threshold is not between 0 and 1")
+    if not all(area >= 0 for area in card.min_area_m2.values()):
+        raise ValueError("a least area is negative")
+    if len(card.thresholds) != CLASSES - 1:
+        raise ValueError("thresholds are not one for each kind")

@@ -1,0 +1,334 @@
+"""Training pairs by the thousand from a few scenes, and validation windows.
+
+Scenes are decoded once and kept as uint8. A training sample is decided by (seed, its number)
+alone: the same run gives the same samples on any number of workers, and resumes where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from groundbreak.errors import DataError
+from groundbreak.model.augment import (
+    AugmentConfig,
+    Augmenter,
+    CropConfig,
+    Sample,
+    crop,
+    mix,
+    without_nir,
+)
+from groundbreak.model.network import STRIDE
+from groundbreak.pairs.index import PairRecord, read_index, read_pair
+from groundbreak.types import FloatArray, MaskValue
+
+CHANGED_PIXELS_KEPT = 4000
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """Pairs of a data set (``pairs.index``).
+
+    Attributes:
+        folder: holds ``index.csv``.
+        sets: names in its column ``set``.
+        split: name in its column ``split``.
+        weight: share of the samples, relative to the other sources.
+        crop: which parts of the scenes are taken.
+        only: scenes to take, all if empty.
+        without: scenes to leave out, as for a validation set of one's own.
+    """
+
+    folder: Path
+    sets: tuple[str, ...]
+    split: str = "train"
+    weight: float = 1.0
+    crop: CropConfig = field(default_factory=CropConfig)
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RenderedSource:
+    """Pairs that the simulator draws: exact labels, and no imagery but our own.
+
+    Attributes:
+        weight: share of the samples, relative to the other sources.
+        gsd_m: least and most pixel size in metres.
+        scenes: how many are drawn; they are kept and drawn from again.
+        size: side of a scene in pixels.
+        crop: which parts of the scenes are taken.
+    """
+
+    weight: float = 1.0
+    gsd_m: tuple[float, float] = (0.4, 3.0)
+    scenes: int = 100
+    size: int = 384
+    crop: CropConfig = field(default_factory=CropConfig)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A decoded pair; ``changed`` (k, 2) holds rows and columns of some changed pixels."""
+
+    record: PairRecord | None
+    pair: Sample
+    changed: NDArray[np.int32]
+
+
+def select(source: FolderSource) -> list[PairRecord]:
+    """The records of a source.
+
+    Raises:
+        DataError: there is none.
+    """
+    records = [
+        record
+        for record in read_index(source.folder)
+        if record.set in source.sets
+        and record.split == source.split
+        and record.label is not None
+        and (not source.only or record.scene in source.only)
+        and record.scene not in source.without
+    ]
+    if not records:
+        sets = ", ".join(source.sets)
+        raise DataError(str(source.folder), f"has no labelled pair of {sets} in {source.split}")
+    return records
+
+
+def load_scene(record: PairRecord, bands: Sequence[str]) -> Scene:
+    """Decode a pair to uint8, its own brightest hundredth near white.
+
+    A factor common to both dates changes nothing for the network, which standardises; it keeps
+    dark reflectance from being rounded to a few grey levels. Without near infrared, red takes
+    its place, as in detection.
+    """
+    pair = read_pair(record)
+    wanted = [band if band in pair.bands else "red" if band == "nir" else band for band in bands]
+    pair = pair.select(wanted)
+    top = np.quantile(np.concatenate([pair.before[:, ::4, ::4], pair.after[:, ::4, ::4]]), 0.995)
+    gain = 255.0 if top > 0.6 else 235.0 / max(float(top), 1e-3)
+    sample = Sample(_to_bytes(pair.before, gain), _to_bytes(pair.after, gain), pair.label)
+    return Scene(record, sample, _changed(pair.label))
+
+
+def draw_scene(source: RenderedSource, seed: int) -> Scene:
+    """Render one pair of a source."""
+    from groundbreak.simulate.pairs import render_pair
+
+    low, high = np.log(source.gsd_m)
+    gsd = float(np.exp(np.random.default_rng(seed).uniform(low, high)))
+    before, after, label = render_pair(seed, source.size, gsd)
+    earlier, later = (np.ascontiguousarray(np.moveaxis(image, 0, 2)) for image in (before, after))
+    sample = Sample(earlier, later, label)
+    return Scene(None, sample, _changed(label))
+
+
+def _to_bytes(image: FloatArray, gain: float) -> NDArray[np.uint8]:
+    scaled = np.clip(np.moveaxis(image, 0, 2) * gain + 0.5, 0, 255).astype(np.uint8)
+    data = image.max(axis=0)[..., None] > 0
+    return np.ascontiguousarray(np.where(data, np.maximum(scaled, 1), 0).astype(np.uint8))
+
+
+def _changed(label: NDArray[np.uint8]) -> NDArray[np.int32]:
+    rows = np.argwhere((label != MaskValue.NONE) & (label != MaskValue.IGNORE)).astype(np.int32)
+    step = max(1, len(rows) // CHANGED_PIXELS_KEPT)
+    return rows[::step]
+
+
+def to_tensor(image: NDArray[np.uint8]) -> Tensor:
+    """(h, w, bands) uint8 to (bands, h, w) float32 in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, 2, 0))).float() / 255
+
+
+class TrainingPairs(Dataset[dict[str, Any]]):
+    """Sample number i of an endless run."""
+
+    def __init__(
+        self,
+        groups: Sequence[tuple[Sequence[Scene], float, CropConfig]],
+        augment: AugmentConfig,
+        seed: int,
+    ) -> None:
+        self.groups = groups
+        self.augment = Augmenter(augment)
+        self.seed = seed
+        weights = np.array([weight for _, weight, _ in groups], dtype=float)
+        self.share = weights / weights.sum()
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        """Everything about the sample follows from the seed and its number."""
+        rng = np.random.default_rng((self.seed, number))
+        group = int(rng.choice(len(self.groups), p=self.share))
+        sample = self._crop(group, rng)
+        if rng.random() < self.augment.config.mix:
+            sample = mix(sample, self._crop(group, rng), rng)
+        sample = self.augment(sample, rng)
+        return {
+            "before": to_tensor(sample.before),
+            "after": to_tensor(sample.after),
+            "label": torch.from_numpy(sample.label.astype(np.int64)),
+        }
+
+    def _crop(self, group: int, rng: Generator) -> Sample:
+        scenes, _, config = self.groups[group]
+        # Large scenes hold more to be seen: they are drawn in proportion to their area.
+        area = np.array([scene.pair.label.size for scene in scenes], dtype=float)
+        scene = scenes[int(rng.choice(len(scenes), p=area / area.sum()))]
+        augment = self.augment.config
+        shift = augment.shift_px if rng.random() < augment.shift else 0
+        return crop(scene.pair, scene.changed, config, shift, rng)
+
+
+class RunSampler(Sampler[int]):
+    """Sample numbers of one epoch; the next epoch goes on where it ended.
+
+    Each process of a distributed run takes every ``world``-th number.
+    """
+
+    def __init__(self, samples: int, rank: int, world: int) -> None:
+        self.samples, self.rank, self.world = samples, rank, world
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.samples // self.world
+
+    def __iter__(self) -> Iterator[int]:
+        start = self.epoch * self.samples + self.rank
+        return iter(range(start, start + len(self) * self.world, self.world))
+
+
+class ValidationWindows(Dataset[dict[str, Any]]):
+    """Scenes cut into windows side by side, padded to whole strides with no data."""
+
+    def __init__(
+        self, scenes: Sequence[Scene], window: int, zoom: int, *, drop_nir: bool = False
+    ) -> None:
+        self.scenes, self.zoom, self.drop_nir = scenes, zoom, drop_nir
+        self.windows = [
+            (k, row, column, window)
+            for k, scene in enumerate(scenes)
+            for row in range(0, scene.pair.label.shape[0], window)
+            for column in range(0, scene.pair.label.shape[1], window)
+        ]
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, i: int) -> dict[str, Any]:
+        """Window i: the images magnified by ``zoom``, the label as it is."""
+        k, row, column, side = self.windows[i]
+        scene = self.scenes[k]
+        inside = np.s_[row : row + side, column : column + side]
+        before, after = scene.pair.before[inside], scene.pair.after[inside]
+        if self.drop_nir:
+            before, after = without_nir(before), without_nir(after)
+        return {
+            "before": self._padded(before),
+            "after": self._padded(after),
+            "label": torch.from_numpy(scene.pair.label[inside].astype(np.int64)),
+            "set": scene.record.set if scene.record else "rendered",
+            "quality": scene.record.label_quality if scene.record else "good",
+            "gsd_m": scene.record.gsd_m if scene.record else None,
+        }
+
+    def _padded(self, image: NDArray[np.uint8]) -> Tensor:
+        tensor = to_tensor(image)[None]
+        if self.zoom > 1:
+            tensor = torch.nn.functional.interpolate(
+                tensor, scale_factor=self.zoom, mode="bilinear", align_corners=False
+            )
+        height, width = tensor.shape[-2:]
+        return torch.nn.functional.pad(tensor, (0, -width % STRIDE, 0, -height % STRIDE))[0]
+
+
+class PairsData(LightningDataModule):
+    """Lightning's view of the sources.
+
+    Args:
+        train: folders to train on.
+        val: folders to validate on; ``crop`` counts for nothing there.
+        bands: common names, in the order the network takes them.
+        rendered: simulated pairs to train on as well.
+        augment: how much chance there is.
+        batch_size: samples a step, on each device.
+        steps: steps an epoch.
+        window: side of a validation window in pixels of the scene.
+        zoom: magnification before the network, as ``Card.upsample``.
+        workers: processes that prepare samples.
+        seed: decides every sample.
+    """
+
+    def __init__(
+        self,
+        train: list[FolderSource],
+        val: list[FolderSource],
+        bands: list[str],
+        rendered: RenderedSource | None = None,
+        augment: AugmentConfig | None = None,
+        batch_size: int = 8,
+        steps: int = 100,
+        window: int = 512,
+        zoom: int = 1,
+        workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.train, self.val, self.bands, self.rendered = train, val, tuple(bands), rendered
+        self.augment = augment or AugmentConfig()
+        self.batch_size, self.steps, self.window, self.zoom = batch_size, steps, window, zoom
+        self.workers, self.seed = workers, seed
+
+    def setup(self, stage: str) -> None:
+        """Decode everything once."""
+        if stage == "fit":
+            self.groups: list[tuple[Sequence[Scene], float, CropConfig]] = [
+                (self._load(source), source.weight, source.crop) for source in self.train
+            ]
+            if self.rendered is not None:
+                first = self.seed * 1_000_003
+                drawn = [draw_scene(self.rendered, first + k) for k in range(self.rendered.scenes)]
+                self.groups.append((drawn, self.rendered.weight, self.rendered.crop))
+        self.val_scenes = [scene for source in self.val for scene in self._load(source)]
+
+    def _load(self, source: FolderSource) -> list[Scene]:
+        return [load_scene(record, self.bands) for record in select(source)]
+
+    def train_dataloader(self) -> DataLoader[dict[str, Any]]:
+        """Endless samples, ``steps`` batches an epoch."""
+        trainer = self.trainer
+        rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        pairs = TrainingPairs(self.groups, self.augment, self.seed)
+        sampler = RunSampler(self.steps * self.batch_size * world, rank, world)
+        return DataLoader(
+            pairs,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            drop_last=True,
+        )
+
+    def val_dataloader(self) -> DataLoader[dict[str, Any]]:
+        """Every window of every validation scene, one at a time since sizes differ."""
+        return DataLoader(ValidationWindows(self.val_scenes, self.window, self.zoom), batch_size=1)
+
+    def test_dataloader(self) -> DataLoader[dict[str, Any]]:
+        """``test`` scores the folders of ``val``; point them at another split to score that."""
+        return self.val_dataloader()

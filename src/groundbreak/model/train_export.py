@@ -1,0 +1,183 @@
+"""The end of training: the best weights, calibrated, with their card."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from groundbreak.model.calibrate import (
+    Answer,
+    answer,
+    choose_points,
+    expected_calibration_error,
+    fit_temperature,
+)
+from groundbreak.model.card import Card, DataUse
+from groundbreak.model.data import FolderSource, PairsData, ValidationWindows, select
+from groundbreak.model.network import SiameseUNet
+from groundbreak.model.scores import confusion, summary
+from groundbreak.model.train import ChangeTraining
+from groundbreak.model.weights import load_weights, save_weights
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CardConfig:
+    """What only people know about the weights; see ``Card`` for the fields.
+
+    Attributes:
+        name: of the weights.
+        description: one sentence.
+        gsd_m: least and most pixel size in metres.
+        optional_bands: bands that may be missing.
+        encodings: of the imagery.
+        licence: of the weights.
+        limits: what they are not good for.
+        false_per_km2: limit that the operating point is chosen for.
+        extra_data: what else shaped the weights, such as those of the encoder it started from.
+    """
+
+    name: str
+    description: str
+    gsd_m: tuple[float, float]
+    optional_bands: tuple[str, ...] = ()
+    encodings: tuple[str, ...] = ()
+    licence: str = ""
+    limits: str = ""
+    false_per_km2: float = 0.1
+    extra_data: tuple[DataUse, ...] = ()
+
+
+class WriteWeights(Callback):
+    """Write the averaged weights whenever validation is better than ever; calibrate at the end.
+
+    Args:
+        folder: where ``NAME.safetensors`` and ``NAME.json`` go.
+        card: what only people know.
+    """
+
+    def __init__(self, folder: Path, card: CardConfig) -> None:
+        self.card = card
+        self.path = folder / f"{card.name}.safetensors"
+        self.best = -np.inf
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best score, so that a resumed run does not overwrite better weights."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """See ``state_dict``."""
+        self.best = state_dict["best"]
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep the best."""
+        score = float(trainer.callback_metrics.get("val/score", -np.inf))
+        if trainer.sanity_checking or not trainer.is_global_zero or score <= self.best:
+            return
+        self.best = score
+        if not isinstance(pl_module, ChangeTraining):
+            raise TypeError(f"expected ChangeTraining, got {type(pl_module)}")
+        network = pl_module.averaged_network
+        save_weights(network, draft(self.card, network, _data(trainer)), self.path)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Calibrate the best."""
+        if trainer.is_global_zero and self.path.is_file():
+            finish(self.path, self.card, _data(trainer))
+
+
+def draft(config: CardConfig, network: SiameseUNet, data: PairsData) -> Card:
+    """The card before calibration."""
+    return Card(
+        name=config.name,
+        description=config.description,
+        bands=data.bands,
+        optional_bands=config.optional_bands,
+        gsd_m=config.gsd_m,
+        upsample=data.zoom,
+        network=network.config,
+        encodings=config.encodings,
+        data=(*data_uses([*data.train, *data.val]), *config.extra_data),
+        licence=config.licence,
+        limits=config.limits,
+        revision=git_revision(),
+    )
+
+
+def finish(path: Path, config: CardConfig, data: PairsData) -> Card:
+    """Fit temperature and operating points on validation, measure, and write the card again."""
+    model = load_weights(path)
+    windows = ValidationWindows(data.val_scenes, data.window, data.zoom)
+    answers = answer(model.network, (windows[i] for i in range(len(windows))), zoom=data.zoom)
+    temperature = fit_temperature(answers)
+    trusted = [item for item in answers if item.quality == "good"] or answers
+    points = choose_points(trusted, temperature, config.false_per_km2)
+    points = {**choose_points(answers, temperature, config.false_per_km2), **points}
+    draft_card = draft(config, model.network, data)
+    card = replace(
+        draft_card,
+        temperature=round(temperature, 4),
+        thresholds={**draft_card.thresholds, **{k: p.threshold for k, p in points.items()}},
+        min_area_m2={**draft_card.min_area_m2, **{k: p.min_area_m2 for k, p in points.items()}},
+        metrics={
+            "val": measure(answers, temperature),
+            "operating_point": {
+                str(kind): {"recall": point.recall, "false_per_km2": point.false_per_km2}
+                for kind, point in points.items()
+            },
+        },
+    )
+    return save_weights(model.network, card, path)
+
+
+def measure(answers: Sequence[Answer], temperature: float) -> dict[str, dict[str, float]]:
+    """Pixel scores and calibration of every data set."""
+    figures = {}
+    for name in sorted({item.set for item in answers}):
+        items = [item for item in answers if item.set == name]
+        matrix = sum(
+            (confusion(item.logits.argmax(axis=0), item.label) for item in items),
+            start=np.zeros((5, 4), np.int64),
+        )
+        scores = summary(matrix) | {"ece": expected_calibration_error(items, temperature)}
+        figures[name] = {key: round(score, 4) for key, score in scores.items()}
+    return figures
+
+
+def data_uses(sources: Sequence[FolderSource]) -> tuple[DataUse, ...]:
+    """One entry a set and split."""
+    uses: dict[tuple[str, str], DataUse] = {}
+    for source in sources:
+        for record in select(source):
+            key = (record.set, record.split)
+            use = uses.get(key, DataUse(*key, 0, record.licence))
+            uses[key] = replace(use, scenes=use.scenes + 1)
+    return tuple(uses.values())
+
+
+def _data(trainer: Trainer) -> PairsData:
+    data: PairsData = trainer.datamodule  # type: ignore[attr-defined]
+    return data
+
+
+def git_revision() -> str | None:
+    """The revision of the source tree, None outside one."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
