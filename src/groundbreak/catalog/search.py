@@ -1,0 +1,272 @@
+"""Which scenes a STAC API has of the sites."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import pystac
+from pystac_client import Client as ApiClient
+from shapely.geometry import mapping
+from shapely.geometry.base import BaseGeometry
+
+from groundbreak.catalog.api import (
+    INVALID,
+    ApiIO,
+    cloud_filter,
+    collection_ids,
+    open_api,
+    search_method,
+)
+from groundbreak.catalog.client import Client, FetchError, Limits
+from groundbreak.catalog.criteria import (
+    in_time,
+    simple,
+    touches,
+    within_world,
+    without_older_processing,
+)
+from groundbreak.catalog.presets import Preset, find_preset
+from groundbreak.catalog.redact import for_file
+from groundbreak.errors import CatalogError, HrefError
+from groundbreak.types import HrefPolicy, Site
+
+log = logging.getLogger(__name__)
+
+PAGE = 100
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class SearchQuery:
+    """What is searched for.
+
+    Attributes:
+        api: name of a preset, or address of a STAC API.
+        sites: a scene is found if it touches one of them.
+        start: first instant, None = from the beginning.
+        end: last instant, None = up to now.
+        collection: None = the preset's, or all of another API's.
+        max_cloud: cloud cover in percent; a scene that does not state its own is kept.
+        max_items: at most so many scenes.
+        timeout_s: how long one request may take, with its repetitions.
+    """
+
+    api: str
+    sites: Sequence[Site]
+    start: datetime | None = None
+    end: datetime | None = None
+    collection: str | None = None
+    max_cloud: float | None = None
+    max_items: int = 10_000
+    timeout_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What was found: STAC items without signatures, by time; ``api`` is the API's address."""
+
+    items: tuple[pystac.Item, ...]
+    api: str
+    notes: tuple[str, ...] = ()
+
+
+def search(query: SearchQuery) -> SearchResult:
+    """Search a STAC API for scenes of the sites.
+
+    Finding nothing is an answer: no items, and a note. What the API was asked to filter is looked
+    at again here, since some APIs ignore what they do not know.
+
+    Raises:
+        CatalogError: the API does not answer, is none, or has no such collection.
+        HrefError: it sends to another host.
+    """
+    preset = find_preset(query.api)
+    host = urlsplit(preset.api).netloc.rpartition("@")[2]
+    # The address was typed by the user: it may be a private one.
+    policy = HrefPolicy(hosts=(host,), private_hosts=(host,))
+    client = Client(policy, Limits(silence_s=query.timeout_s, total_s=query.timeout_s))
+    try:
+        return _Search(query, preset, client).run()
+    except FetchError as error:
+        raise CatalogError(query.api, error.reason, _mend(error, query)) from error
+    except HrefError as error:
+        mend = "search at the address that it leads to"
+        raise HrefError(error.subject, error.problem, mend) from error
+    finally:
+        client.close()
+
+
+@dataclass
+class _Search:
+    """One search under way."""
+
+    query: SearchQuery
+    preset: Preset
+    client: Client
+    left_out: dict[str, set[Key]] = field(default_factory=dict)
+    looped: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    def run(self) -> SearchResult:
+        io = ApiIO(self.client)
+        api = open_api(self.preset.api, io)
+        found: dict[Key, pystac.Item] = {}
+        for site in self.query.sites:
+            before = len(found)
+            for item in self._of_site(api, site):
+                found.setdefault(_key(item), item)
+                if len(found) >= self.query.max_items:
+                    break
+            log.info("%s: %d scenes not found before", site.id, len(found) - before)
+            if len(found) >= self.query.max_items:
+                self.notes.append(
+                    f"stopped at {len(found)} scenes: there may be more, ask for fewer at once"
+                )
+                break
+        if io.looped or self.looped:
+            self.notes.append("the API repeats its pages: the search was ended there")
+        items, older = without_older_processing(list(found.values()))
+        for item in older:
+            self._leave_out(item, "an older processing of a scene that is there")
+        if not items:
+            self.notes.append(f"no scene was found of {_count(len(self.query.sites), 'site')}")
+        counted = [
+            f"{_count(len(keys), 'scene')} left out: {why}" for why, keys in self.left_out.items()
+        ]
+        return SearchResult(
+            tuple(sorted(items, key=_when)),
+            for_file(self.preset.api),
+            (*self.notes, *counted),
+        )
+
+    def _of_site(self, api: ApiClient, site: Site) -> Iterator[pystac.Item]:
+        """The scenes of one site, each once, until the API has no further ones."""
+        collection = self.query.collection or self.preset.collection
+        outline = within_world(site.geometry)
+        parameters: dict[str, Any] = {
+            "method": search_method(api),
+            "limit": PAGE,
+            "intersects": mapping(simple(outline)),
+            "datetime": _span(self.query.start, self.query.end),
+            "collections": [collection] if collection else None,
+        }
+        if self.query.max_cloud is not None:
+            parameters |= cloud_filter(api, self.query.max_cloud)
+        seen: set[Key] = set()
+        try:
+            for page in api.search(**parameters).pages_as_dicts():
+                keys = {_key(feature) for feature in page["features"]}
+                if keys <= seen:
+                    self.looped = True
+                    return
+                for feature in page["features"]:
+                    item = self._item(feature)
+                    if item is not None and self._matches(item, outline):
+                        yield item
+                seen |= keys
+        except FetchError as error:
+            if error.status in (400, 404, 422):
+                self._check_collection(api, collection)
+            raise
+        if not seen:
+            self._check_collection(api, collection)
+
+    def _item(self, feature: Any) -> pystac.Item | None:
+        try:
+            item = pystac.Item.from_dict(_without_signatures(feature), preserve_dict=False)
+            if item.get_self_href():
+                item.make_asset_hrefs_absolute()
+        except INVALID:
+            self._leave_out(feature, "not a valid STAC item")
+            return None
+        others = {
+            urlsplit(asset.href).scheme.lower() or "relative addresses"
+            for asset in item.assets.values()
+        } - {"http", "https"}
+        for key, asset in list(item.assets.items()):
+            if urlsplit(asset.href).scheme.lower() not in ("http", "https"):
+                del item.assets[key]
+        if not item.assets:
+            only = ", ".join(sorted(others)) or "none at all"
+            self._leave_out(item, f"no asset at an http(s) address ({only})")
+            return None
+        return item
+
+    def _matches(self, item: pystac.Item, outline: BaseGeometry) -> bool:
+        query = self.query
+        cloud = item.properties.get("eo:cloud_cover")
+        most = query.max_cloud
+        if most is not None and isinstance(cloud, (int, float)) and cloud > most:
+            self._leave_out(item, f"more than {most:g} % cloud")
+        elif not in_time(item, query.start, query.end):
+            self._leave_out(item, "outside the dates")
+        elif not touches(item, outline):
+            self._leave_out(item, "outside the sites")
+        else:
+            return True
+        return False
+
+    def _leave_out(self, item: Any, why: str) -> None:
+        self.left_out.setdefault(why, set()).add(_key(item))
+
+    def _check_collection(self, api: ApiClient, collection: str | None) -> None:
+        known = collection_ids(api) if collection else []
+        if known and collection not in known:
+            shown = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if known[20:] else "")
+            raise CatalogError(
+                self.query.api, f"has no collection '{collection}'", f"it has {shown}"
+            )
+
+
+def _without_signatures(value: Any) -> Any:
+    """A JSON value whose addresses carry no signatures."""
+    if isinstance(value, str):
+        return for_file(value) if value.startswith(("http://", "https://")) else value
+    if isinstance(value, Mapping):
+        return {key: _without_signatures(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without_signatures(each) for each in value]
+    return value
+
+
+def _key(item: Any) -> Key:
+    """Collection and id, of an item or of what was sent as one."""
+    if isinstance(item, pystac.Item):
+        return str(item.collection_id), item.id
+    told = item if isinstance(item, Mapping) else {}
+    return str(told.get("collection")), str(told.get("id"))
+
+
+def _when(item: pystac.Item) -> tuple[str, str]:
+    time = item.datetime or item.common_metadata.start_datetime
+    return (time.isoformat() if time else "", item.id)
+
+
+def _span(start: datetime | None, end: datetime | None) -> str | None:
+    if start is None and end is None:
+        return None
+    return "/".join(
+        ".." if time is None else f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        for time in (start, end)
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _mend(error: FetchError, query: SearchQuery) -> str:
+    if error.status in (401, 403):
+        return "the API needs an account: write it to ~/.netrc, or use another API"
+    if error.status == 404:
+        return "check the address: it must be the landing page of a STAC API"
+    if error.status is None and "in time" in error.reason:
+        return f"it was given {query.timeout_s:g} s: try again later, or ask for fewer dates"
+    if error.status is None or error.status >= 429:
+        return "check the address and the network, then try again"
+    return ""
