@@ -15,6 +15,8 @@ LEVELS = {
     "labels.py": 1,
     "atomic.py": 1,
     "times.py": 1,
+    "lonlat.py": 1,
+    "tables.py": 1,
     "sites.py": 2,
     "catalog": 3,
     "raster": 2,

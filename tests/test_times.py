@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from groundbreak import times
+from groundbreak.errors import CatalogError
 from groundbreak.times import Precision
 
 
@@ -56,9 +57,10 @@ def test_parse_range(text, start, end):
     assert times.parse_range(text) == (start, end)
 
 
-def test_a_range_that_runs_backwards():
-    with pytest.raises(ValueError, match="ends before"):
-        times.parse_range("2020/2019")
+@pytest.mark.parametrize("text", ["2020/2019", "yesterday/2019", "24/05/2011"])
+def test_a_range_that_is_none_names_the_option(text):
+    with pytest.raises(CatalogError, match="--dates"):
+        times.parse_range(text, "--dates")
 
 
 def test_widen_and_describe():

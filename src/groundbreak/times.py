@@ -12,6 +12,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from groundbreak.errors import CatalogError
+
 Span = tuple[datetime, datetime]
 
 _SECOND = timedelta(seconds=1)
@@ -133,19 +135,24 @@ def _zone(text: str | None) -> timedelta:
     return timedelta(minutes=minutes if text[0] == "+" else -minutes)
 
 
-def parse_range(text: str) -> tuple[datetime | None, datetime | None]:
+def parse_range(text: str, subject: str = "dates") -> tuple[datetime | None, datetime | None]:
     """Read a range of dates ``A/B``; either end may be ``..`` or empty, and ``A`` is ``A/A``.
 
+    Args:
+        text: the range, its outer bounds included.
+        subject: the option or field it is from, for the message.
+
     Raises:
-        ValueError: an end is not a date, or the range ends before it begins.
+        CatalogError: an end is not a date, or the range ends before it begins.
     """
-    if not _is_range(text):
-        return parse_time(text)
-    first, _, last = (part.strip() for part in text.partition("/"))
-    start = None if first in ("", "..") else parse_time(first)[0]
-    end = None if last in ("", "..") else parse_time(last)[1]
+    first, last = text.split("/", 1) if _is_range(text) else (text, text)
+    try:
+        start = None if first.strip() in ("", "..") else parse_time(first)[0]
+        end = None if last.strip() in ("", "..") else parse_time(last)[1]
+    except ValueError as error:
+        raise CatalogError(subject, str(error)) from error
     if start is not None and end is not None and end < start:
-        raise ValueError(f"{text!r} ends before it begins")
+        raise CatalogError(subject, f"{text!r} ends before it begins")
     return start, end
 
 

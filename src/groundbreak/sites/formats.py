@@ -6,8 +6,6 @@ error here.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Mapping
@@ -19,8 +17,8 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from groundbreak.errors import SiteError
+from groundbreak.tables import Row, read_table, read_text
 
-COLUMNS = ("id", "name", "lat", "lon", "buffer_m")
 _SYNONYMS = {
     "latitude": "lat",
     "y": "lat",
@@ -61,7 +59,7 @@ def read_geojson(path: Path) -> Watchlist:
         SiteError: not JSON, not GeoJSON, or a CRS that is not known.
     """
     try:
-        document = json.loads(_text(path))
+        document = json.loads(read_text(path, SiteError))
     except ValueError as error:
         raise SiteError(str(path), f"is not JSON ({error})") from error
     if not isinstance(document, dict):
@@ -109,38 +107,11 @@ def read_gpkg(path: Path) -> Watchlist:
 def read_csv(path: Path) -> Watchlist:
     """Read a CSV of points: ``id,name,lat,lon,buffer_m`` in any order; further columns are kept.
 
-    Fields may be separated by commas, semicolons or tabs; the header's case and blanks do not
-    matter.
-
     Raises:
         SiteError: no header, or no column ``lat`` or ``lon``.
     """
-    text = _text(path)
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(",;\t", key=header.count)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-    columns: list[str] | None = None
-    features = []
-    for row in rows:
-        if not any(cell.strip() for cell in row):
-            continue
-        if columns is None:
-            columns = [_column(cell) for cell in row]
-            _check_columns(path, columns)
-        else:
-            features.append(_row_feature(f"line {rows.line_num}", columns, row))
-    if columns is None:
-        raise SiteError(str(path), "is empty", f"its header must be {','.join(COLUMNS)}")
-    return Watchlist(tuple(features))
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SiteError(str(path), "is not UTF-8 text", "save it as UTF-8") from error
-    except OSError as error:
-        raise SiteError(str(path), f"cannot be read ({error.strerror})") from error
+    table = read_table(path, ("lat", "lon"), SiteError, _SYNONYMS)
+    return Watchlist(tuple(_row_feature(row) for row in table.rows))
 
 
 def _declared_crs(path: Path, member: Any) -> CRS | None:
@@ -198,39 +169,13 @@ def _plain(value: Any) -> Any:
     return None if text in ("NaT", "<NA>") else text
 
 
-def _column(cell: str) -> str:
-    name = cell.strip().lower().replace(" ", "_")
-    return _SYNONYMS.get(name, name)
-
-
-def _check_columns(path: Path, columns: list[str]) -> None:
-    missing = [name for name in ("lat", "lon") if name not in columns]
-    if missing:
-        raise SiteError(
-            str(path),
-            f"has no column {' and '.join(missing)}",
-            f"its header must be {','.join(COLUMNS)}",
-        )
-    twice = sorted({name for name in columns if name and columns.count(name) > 1})
-    if twice:
-        raise SiteError(str(path), f"has the column {twice[0]} twice")
-
-
-def _row_feature(where: str, columns: list[str], row: list[str]) -> Feature:
-    cells = [text.strip() for text in row]
-    cell = dict(zip(columns, cells, strict=False))
-    extra = {key: text for key, text in cell.items() if key not in ("lat", "lon") and key and text}
-    if any(cells[len(columns) :]):
-        return Feature(
-            where,
-            None,
-            extra,
-            problem=f"has {len(cells)} fields, the header {len(columns)}: "
-            "write decimals with a point, and quote fields that hold the separator",
-        )
-    lat, lon = cell.get("lat", ""), cell.get("lon", "")
+def _row_feature(row: Row) -> Feature:
+    where = f"line {row.line}"
+    extra = {key: text for key, text in row.cells.items() if key not in ("lat", "lon")}
+    if row.misfit:
+        return Feature(where, None, extra, problem=row.misfit)
     try:
-        position = [degrees("lon", lon), degrees("lat", lat)]
+        position = [degrees(name, row.cells.get(name, "")) for name in ("lon", "lat")]
     except ValueError as error:
         return Feature(where, None, extra, problem=str(error))
     return Feature(where, {"type": "Point", "coordinates": position}, extra)

@@ -13,8 +13,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from pyproj import CRS, Geod, Transformer
-from shapely.geometry import MultiPolygon, Polygon
+from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
+
+from groundbreak.lonlat import joined, unwrapped
 
 NORTHERNMOST, SOUTHERNMOST = 84.0, -80.0
 """Where UTM ends, and with it the grid of a site."""
@@ -64,7 +66,7 @@ def outline(
         parts = []
         for rings in polygons:
             parts += _polygon(rings, crs, to_lonlat, notes)
-    shape = _joined(parts)
+    shape = joined(parts)
     _check_extent(shape)
     return shape, list(dict.fromkeys(notes))
 
@@ -201,41 +203,13 @@ def _ring(
     _check_latitudes(lonlat[:, 1])
     if np.ptp(lonlat[:, 0]) >= 360.0:
         raise RefusedError("goes around the whole globe")
-    turns = np.cumsum(-360.0 * np.round(np.diff(lonlat[:, 0]) / 360.0))
-    if turns.any():
-        if turns[-1] != 0:
-            raise RefusedError("goes around a pole: there is no grid for it")
-        lonlat[1:, 0] += turns
-        if transformer is None:
-            notes.append("its longitudes jump by 360°: taken as crossing the antimeridian")
+    lons = unwrapped(lonlat[:, 0])
+    if lons[-1] != lons[0]:
+        raise RefusedError("goes around a pole: there is no grid for it")
+    if transformer is None and not np.array_equal(lons, lonlat[:, 0]):
+        notes.append("its longitudes jump by 360°: taken as crossing the antimeridian")
+    lonlat[:, 0] = lons
     return lonlat
-
-
-def _joined(parts: list[Polygon]) -> BaseGeometry:
-    """Parts on both sides of the antimeridian side by side: the widest gap is outside."""
-    placed = sorted(
-        (_shifted(p, -360.0 * ((p.bounds[0] + 180.0) // 360.0)) for p in parts),
-        key=lambda p: p.bounds[0],
-    )
-    reach = np.maximum.accumulate([p.bounds[2] for p in placed])
-    starts = [p.bounds[0] for p in placed[1:]] + [placed[0].bounds[0] + 360.0]
-    widest = int(np.argmax(np.subtract(starts, reach)))
-    if widest < len(placed) - 1:
-        placed = placed[widest + 1 :] + [_shifted(p, 360.0) for p in placed[: widest + 1]]
-    if len(placed) == 1:
-        return placed[0]
-    together: BaseGeometry = MultiPolygon(placed)
-    if not together.is_valid:
-        # Parts that touch along an edge (the cut of RFC 7946) or overlap are one area.
-        together = shapely.union_all(placed)
-    return together
-
-
-def _shifted(polygon: Polygon, degrees: float) -> Polygon:
-    if degrees == 0.0:
-        return polygon
-    moved: Polygon = shapely.transform(polygon, lambda xy: np.add(xy, (degrees, 0.0)))
-    return moved
 
 
 def _check_extent(shape: BaseGeometry) -> None:
