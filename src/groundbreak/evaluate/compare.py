@@ -1,0 +1,105 @@
+"""Scores of two evaluations of the same scenes, and whether they differ by more than chance."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from groundbreak.atomic import atomic_path
+from groundbreak.errors import DataError
+from groundbreak.evaluate.metrics import TARGETS, IntArray, score, target_counts
+from groundbreak.evaluate.tally import SceneCounts
+
+COUNTS = ("found_px", "invented_px", "missed_px")
+COLUMNS = tuple(f"{target}_{count}" for target in TARGETS for count in COUNTS)
+
+Scenes = Mapping[tuple[str, str], IntArray]
+"""(set, scene) → (targets, 3) pixel counts."""
+
+
+def scene_counts(scenes: Sequence[SceneCounts]) -> dict[tuple[str, str], IntArray]:
+    """Pixel counts by scene."""
+    table = {}
+    for scene in scenes:
+        counts = target_counts(scene.matrix)
+        table[scene.set, scene.scene] = np.stack([counts[target] for target in TARGETS])
+    return table
+
+
+def write_scenes(path: Path, scenes: Sequence[SceneCounts]) -> None:
+    """Write the pixel counts of every scene as CSV."""
+    table = scene_counts(scenes)
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as text:
+        writer = csv.writer(text)
+        writer.writerow(("set", "scene", *COLUMNS))
+        writer.writerows((*name, *counts.ravel().tolist()) for name, counts in table.items())
+
+
+def read_scenes(path: Path) -> dict[tuple[str, str], IntArray]:
+    """Read what ``write_scenes`` wrote.
+
+    Args:
+        path: the output folder of an evaluation, or a file in it.
+
+    Raises:
+        DataError: there is none, or it cannot be read.
+    """
+    folder = path if path.is_dir() else path.parent
+    file = folder / "scenes.csv"
+    try:
+        with file.open(newline="", encoding="utf-8") as text:
+            return {
+                (row["set"], row["scene"]): np.array(
+                    [int(row[column]) for column in COLUMNS], np.int64
+                ).reshape(len(TARGETS), 3)
+                for row in csv.DictReader(text)
+            }
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            str(path), f"has no readable scenes.csv ({error})", "give the folder of an evaluation"
+        ) from error
+
+
+def compare(ours: Scenes, theirs: Scenes, resamples: int = 1000) -> dict[str, Any]:
+    """F1 of both on the scenes that both have, by set and target.
+
+    The interval is that of the difference when the common scenes are drawn again (paired: hard
+    scenes are hard for both).
+
+    Returns:
+        Per set the number of common scenes and, by target, ``ours``, ``theirs``, ``difference``
+        and ``interval`` (95 %); None without truth. Sets without a common scene are left out.
+    """
+    common = [name for name in ours if name in theirs]
+    result: dict[str, Any] = {}
+    for set_name in dict.fromkeys(name for name, _ in common):
+        names = [name for name in common if name[0] == set_name]
+        pair = np.stack([[ours[name], theirs[name]] for name in names])  # (scenes, 2, targets, 3)
+        result[set_name] = {"scenes": len(names)} | {
+            target: _difference(pair[:, :, index], resamples)
+            for index, target in enumerate(TARGETS)
+        }
+    return result
+
+
+def _difference(counts: IntArray, resamples: int) -> dict[str, Any]:
+    ours, theirs = (score(total)["f1"] for total in counts.sum(axis=0))
+    interval = None
+    if ours is not None and len(counts) > 1:
+        rng = np.random.default_rng(0)
+        draws = rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), resamples)
+        drawn = np.einsum("rs,sik->rik", draws, counts).astype(np.float64)
+        drawn = drawn[(drawn[..., 0] + drawn[..., 2] > 0).all(axis=1)]
+        f1 = 2 * drawn[..., 0] / (2 * drawn[..., 0] + drawn[..., 1] + drawn[..., 2])
+        low, high = np.percentile(f1[:, 0] - f1[:, 1], [2.5, 97.5])
+        interval = [float(low), float(high)]
+    return {
+        "ours": ours,
+        "theirs": theirs,
+        "difference": None if ours is None or theirs is None else ours - theirs,
+        "interval": interval,
+    }

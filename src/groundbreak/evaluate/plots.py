@@ -1,0 +1,69 @@
+"""Precision-recall and reliability plots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from groundbreak.atomic import atomic_path
+
+DPI = 110
+
+
+def plot_curves(path: Path, curves: Mapping[str, Any], title: str) -> None:
+    """Precision over recall, one line a target; the operating point at 0.5 is marked.
+
+    Args:
+        path: of the PNG.
+        curves: by target, threshold, precision and recall; None is left out.
+        title: of the plot.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.6, 4.2), dpi=DPI, layout="constrained")
+    axes = figure.add_subplot()
+    for target, curve in curves.items():
+        if curve is None:
+            continue
+        (line,) = axes.plot(curve["recall"], curve["precision"], label=target.replace("_", " "))
+        half = min(range(len(curve["threshold"])), key=lambda i: abs(curve["threshold"][i] - 0.5))
+        axes.plot(
+            curve["recall"][half], curve["precision"][half], "o", color=line.get_color(), ms=5
+        )
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision", title=title)
+    axes.grid(alpha=0.3)
+    if axes.lines:
+        axes.legend(fontsize="small", loc="lower left")
+    _save(figure, path)
+
+
+def plot_reliability(path: Path, bins: list[dict[str, Any]], title: str) -> None:
+    """Observed frequency of change over the stated probability, and how many pixels said it."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.6, 4.2), dpi=DPI, layout="constrained")
+    axes, counts = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
+    filled = [entry for entry in bins if entry["count"]]
+    axes.plot([0, 1], [0, 1], "--", color="grey", lw=1, label="calibrated")
+    axes.plot(
+        [entry["probability"] for entry in filled],
+        [entry["observed"] for entry in filled],
+        "o-",
+        label="change",
+    )
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="observed", title=title)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small", loc="upper left")
+    counts.bar(
+        [(entry["from"] + entry["to"]) / 2 for entry in filled],
+        [entry["count"] for entry in filled],
+        width=0.9 / len(bins),
+    )
+    counts.set(yscale="log", xlabel="stated probability of change", ylabel="pixels")
+    _save(figure, path)
+
+
+def _save(figure: Any, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png")
