@@ -158,8 +158,8 @@ def _elevation(
     y: FloatArray,
 ) -> FloatArray:
     size_m = grid.step * max(grid.shape)
-    relief = noise(rng, grid.shape, 2.2) * np.float32(size_m * rng.uniform(0.0, 0.012))
-    relief += noise(rng, grid.shape, 1.4) * np.float32(min(0.0012 * size_m, 0.35))
+    relief = noise(rng, grid.shape, 2.0) * np.float32(size_m * rng.uniform(0.0, 0.012))
+    relief += noise(rng, grid.shape, 1.5) * np.float32(min(0.0012 * size_m, 0.35))
     if coast is None:
         return (30.0 + relief).astype(np.float32)
     shore = coast.distance(x, y).astype(np.float32)

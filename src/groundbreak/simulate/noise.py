@@ -61,10 +61,11 @@ def noise(rng: np.random.Generator, shape: tuple[int, int], exponent: float) -> 
     Args:
         rng: source of the crop's place.
         shape: (height, width) of the result.
-        exponent: spectral slope of the amplitude: 0 white, about 1.2 soil, 2 and more smooth.
+        exponent: spectral slope of the amplitude: 0 white, 1 soil, 2 smooth. The bank keeps a
+            tile for every value, so use few: 0, 0.5, 1, 1.5, 2.
     """
-    size = 1024 if max(shape) <= 1024 else 2048
-    tile = _tile(exponent, size, int(rng.integers(_TILES)))
+    size, tiles = (1024, _TILES) if max(shape) <= 1024 else (2048, 1)
+    tile = _tile(exponent, size, int(rng.integers(tiles)))
     if rng.random() < 0.5:
         tile = tile.T
     if rng.random() < 0.5:

@@ -20,13 +20,33 @@ DREDGED_M = -8.0
 class Port:
     """A port on the shore: ``frame`` has u along the quay and v inland, v = 0 the quay's edge.
 
-    ``berths`` are where ships may lie, ``yards`` where containers are stacked.
+    ``berths`` are where ships may lie, ``yards`` where containers are stacked; ``taken`` are the
+    stretches (from, to) along u where the quay has a pier or a basin.
     """
 
     frame: Frame
     length: float
     berths: list[Rect] = field(default_factory=list)
     yards: list[Rect] = field(default_factory=list)
+    taken: list[tuple[float, float]] = field(default_factory=list)
+
+    def free_quay(self, rng: np.random.Generator, land: Land, width: float) -> float:
+        """Middle of an unbroken stretch of quay on the raster; the stretch is taken then.
+
+        Raises:
+            ValueError: there is none.
+        """
+        x0, y0, x1, y1 = land.grid.extent
+        edge = 0.08 * (x1 - x0)
+        for _ in range(60):
+            u = float(rng.uniform(-0.5, 0.5) * (self.length - width))
+            x, y = self.frame.to_world(np.array([u]), np.array([0.0]))
+            inside = x0 + edge < x[0] < x1 - edge and y0 + edge < y[0] < y1 - edge
+            low, high = u - width / 2, u + width / 2
+            if inside and all(high < a or low > b for a, b in self.taken):
+                self.taken.append((low, high))
+                return u
+        raise ValueError("no unbroken stretch of quay is long enough")
 
 
 def build_port(rng: np.random.Generator, land: Land, frame: Frame, length: float) -> Port:
@@ -42,12 +62,14 @@ def build_port(rng: np.random.Generator, land: Land, frame: Frame, length: float
         if kind == "pier":
             width, reach = rng.uniform(8, 30), rng.uniform(50, 130)
             _block(land, frame, (u, u + width, -reach, 1.0), QUAY_M, paving)
+            port.taken.append((u - 5, u + width + 5))
             for side in (u - 9, u + width + 9):
                 port.berths.append(_world(frame, side, -reach / 2, reach * 0.8, 14, across=True))
             u += width + rng.uniform(35, 70)
         elif kind == "basin":
             width, reach = rng.uniform(18, 45), rng.uniform(50, min(120, depth - 5))
             _block(land, frame, (u, u + width, -1.0, reach), DREDGED_M, None)
+            port.taken.append((u - 8, u + width + 8))
             port.berths.append(
                 _world(frame, u + width / 2, reach / 2, reach * 0.7, 14, across=True)
             )

@@ -64,7 +64,7 @@ def _ground(world: World, conditions: Conditions, day: float) -> tuple[FloatArra
     """Reflectance of the bare ground with the patches of works, and where those patches are."""
     land, grain, bands = world.land, world.grain, world.fixed.bands
     look: Paint = paint(land.table, conditions)
-    drift = noise(conditions.rng, land.grid.shape, 1.4)
+    drift = noise(conditions.rng, land.grid.shape, 1.5)
     blend = np.clip(0.5 + 0.42 * (0.85 * grain.patch + 0.5 * drift), 0, 1)
     rows = land.surface
     first, second = look.first[:, :bands], look.second[:, :bands]
@@ -169,7 +169,7 @@ def _snow(
 ) -> FloatArray:
     if conditions.snow <= 0:
         return albedo
-    melt = 0.5 * world.grain.patch + 0.5 * noise(rng, world.grid.shape, 1.6)
+    melt = 0.5 * world.grain.patch + 0.5 * noise(rng, world.grid.shape, 1.5)
     depth = conditions.snow * 2.4 - 0.9 - 0.55 * world.land.street + 0.2 * melt
     depth -= 0.5 * ((height > 4.0) & (world.fixed.cover < 0.5))
     share = np.clip(depth, 0, 0.97)[..., None]

@@ -83,18 +83,21 @@ def veil(light: FloatArray, conditions: Conditions) -> FloatArray:
     return light * through + scattered * (0.18 + 2.2 * thick)
 
 
-def develop(light: FloatArray, camera: Camera, rng: np.random.Generator) -> NDArray[np.uint8]:
+def develop(
+    light: FloatArray, camera: Camera, rng: np.random.Generator, clear: FloatArray | None = None
+) -> NDArray[np.uint8]:
     """Stretch to 8 bits as image suppliers do, with noise and compression.
 
     Args:
         light: (h, w, bands).
         camera: stretch, noise, sharpening and compression.
         rng: source of the noise.
+        clear: the same without clouds, which the stretch goes by; None for ``light`` itself.
 
     Returns:
         uint8 (h, w, bands).
     """
-    sample = light[::3, ::3, :3].mean(2)
+    sample = (light if clear is None else clear)[::3, ::3, :3].mean(2)
     low, high = np.percentile(sample, [camera.black, camera.white])
     high = max(float(high), 0.16)
     unit = (light - low * 0.85) / max(high - low * 0.85, 0.05)
@@ -109,6 +112,12 @@ def develop(light: FloatArray, camera: Camera, rng: np.random.Generator) -> NDAr
     if camera.jpeg is not None and pixels.shape[2] == 3:
         pixels = _compress(pixels, camera.jpeg)
     return pixels
+
+
+def quantise(light: FloatArray, camera: Camera, rng: np.random.Generator) -> NDArray[np.uint16]:
+    """Reflectance times 10 000 with noise, as surface-reflectance products store it."""
+    sensed = light + rng.standard_normal(light.shape, np.float32) * np.float32(camera.noise / 2550)
+    return np.clip(np.rint(sensed * 10_000), 1, 65_535).astype(np.uint16)
 
 
 def _compress(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:

@@ -45,7 +45,7 @@ def pour(
     under = np.clip(depth / 0.15, 0, 1) * (1 - solid) * ~pit
     rng = conditions.rng
     turbid = np.float32(conditions.turbid)
-    swirl = np.clip(turbid + 0.25 * noise(rng, world.grid.shape, 1.9), 0, 1)[..., None]
+    swirl = np.clip(turbid + 0.25 * noise(rng, world.grid.shape, 2.0), 0, 1)[..., None]
     silt_near = np.clip(1 - depth / 6.0, 0, 1)[..., None] * turbid
     body = DEEP[:bands] + (GREENISH[:bands] - DEEP[:bands]) * swirl
     body = body + (SILT[:bands] - body) * np.clip(0.35 * swirl * turbid + 0.6 * silt_near, 0, 1)
@@ -61,8 +61,8 @@ def pour(
 
 def _waves(world: World, conditions: Conditions) -> FloatArray:
     rng = conditions.rng
-    small = noise(rng, world.grid.shape, 0.6)
-    large = noise(rng, world.grid.shape, 1.6)
+    small = noise(rng, world.grid.shape, 0.5)
+    large = noise(rng, world.grid.shape, 1.5)
     return np.float32(conditions.waves) * (0.06 * small + 0.05 * large)
 
 
@@ -71,5 +71,5 @@ def _foam(world: World, conditions: Conditions, depth: FloatArray) -> FloatArray
     wobble = noise(rng, world.grid.shape, 1.5)
     lines = np.clip(1.3 - np.abs(depth - 0.25 - 0.12 * wobble) / 0.18, 0, 1)
     lines += 0.7 * np.clip(1.2 - np.abs(depth - 0.9 - 0.2 * wobble) / 0.15, 0, 1)
-    broken = np.clip(0.2 + 0.9 * noise(rng, world.grid.shape, 0.9), 0, 1)
+    broken = np.clip(0.2 + 0.9 * noise(rng, world.grid.shape, 1.0), 0, 1)
     return np.clip(lines * broken * np.float32(conditions.waves) ** 2, 0, 0.9)

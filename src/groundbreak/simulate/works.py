@@ -58,6 +58,14 @@ class Works:
                 now = stage
         return now
 
+    def first_day(self, stage: Stage) -> float:
+        """The day a stage begins.
+
+        Raises:
+            KeyError: it never does.
+        """
+        return {found: day for day, found in self.stages}[stage]
+
     @property
     def rects(self) -> list[Rect]:
         """Rectangles of the footprint."""

@@ -54,9 +54,9 @@ class World:
 
 def make_grain(rng: np.random.Generator, shape: tuple[int, int]) -> Grain:
     """Draw the place's noise fields."""
-    patch = 0.75 * noise(rng, shape, 1.5) + 0.5 * noise(rng, shape, 0.9)
-    rough = 0.8 * noise(rng, shape, 1.1) + 0.6 * noise(rng, shape, 0.7)
-    fine = 0.7 * noise(rng, shape, 0.3) + 0.7 * noise(rng, shape, 0.0)
+    patch = 0.75 * noise(rng, shape, 1.5) + 0.5 * noise(rng, shape, 1.0)
+    rough = 0.8 * noise(rng, shape, 1.0) + 0.6 * noise(rng, shape, 0.5)
+    fine = 0.7 * noise(rng, shape, 0.5) + 0.7 * noise(rng, shape, 0.0)
     return Grain(patch, rough, fine)
 
 
@@ -168,7 +168,8 @@ def parking_places(
             inside = (x > x0) & (x < x1) & (y > y0) & (y < y1)
             x, y = x[inside], y[inside]
             if x.size:
-                on_street = land.street[land.grid.cell(x, y)]
+                cell = land.grid.cell(x, y)
+                on_street = land.street[cell] & (land.elevation[cell] > 1.5)
                 x, y = x[on_street], y[on_street]
                 places.append(np.stack([x, y, district.frame.heading(x, y)], 1))
     for building in buildings:
