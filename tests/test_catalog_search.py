@@ -22,7 +22,7 @@ from shapely.geometry import Polygon, box
 
 from groundbreak.catalog import search as searching
 from groundbreak.catalog.access import Access
-from groundbreak.catalog.criteria import touches, within_world, without_older_processing
+from groundbreak.catalog.criteria import touches, without_older_processing
 from groundbreak.catalog.presets import find_preset, readable_hosts
 from groundbreak.catalog.search import SearchQuery, search
 from groundbreak.errors import CatalogError, HrefError
@@ -133,6 +133,11 @@ def test_a_real_api_gives_every_page_once_by_site_date_and_cloud(serve: Any) -> 
     assert times == sorted(times)
     assert result.api == api
     assert "1 scene left out: more than 20 % cloud" in result.notes
+
+
+def test_an_api_may_be_asked_by_another_name_than_it_uses(serve: Any) -> None:
+    api = serve([item("a")]).replace("127.0.0.1", "localhost")
+    assert ids(search(SearchQuery(api, [site()], START, END))) == ["a"]
 
 
 def test_an_empty_answer_is_an_answer(serve: Any) -> None:
@@ -488,20 +493,50 @@ def test_hosts_of_an_api() -> None:
     assert not azure.allows_host("blob.core.windows.net.evil.org", 443)
     assert not azure.allows_host(".blob.core.windows.net", 443)
 
-    assert readable_hosts("http://127.0.0.1:7822") == (("127.0.0.1",), ("127.0.0.1",))
+    own, private = readable_hosts("http://localhost:7822")
+    local = HrefPolicy(hosts=own, private_hosts=private)
+    for name in ("localhost", "127.0.0.1", "::1"):
+        assert local.allows_host(name, 9000)
+        assert local.allows_private(name, 9000)
+    assert not local.allows_host("10.1.2.3", 80)
     assert readable_hosts("http://10.1.2.3/stac")[1] == ()
     assert readable_hosts(None) == ((), ())
 
 
-def test_a_site_across_the_antimeridian_is_asked_for_in_two_parts() -> None:
-    across = within_world(box(179.0, -17.0, 181.0, -16.0))
-    assert sorted(part.bounds for part in across.geoms) == [
-        (-180.0, -17.0, -179.0, -16.0),
-        (179.0, -17.0, 180.0, -16.0),
+def test_a_site_across_the_antimeridian(server: Server) -> None:
+    api = Api(server)
+    api.answers(
+        lambda _: page(
+            [
+                item("east", west=-179.8, south=-17.0),
+                item("west", west=179.4, south=-17.0),
+                item("across", west=179.8, south=-17.0),
+                item("far", west=100.0, south=-17.0),
+            ]
+        )
+    )
+    fiji = Site("fiji", "Fiji", box(179.5, -17.0, 180.5, -16.0))
+    assert set(ids(ask(api, sites=[fiji]))) == {"east", "west", "across"}
+    rings = [part[0] for part in api.searched()[-1].body["intersects"]["coordinates"]]
+    assert sorted((min(x), max(x)) for x in ([xy[0] for xy in ring] for ring in rings)) == [
+        (-180.0, -179.5),
+        (179.5, 180.0),
     ]
-    east = pystac.Item.from_dict(item("fiji", west=-179.8, south=-17.0))
-    assert touches(east, across)
-    assert not touches(pystac.Item.from_dict(item("far", west=100.0, south=-17.0)), across)
+
+
+@pytest.mark.parametrize(
+    ("bbox", "inside"),
+    [
+        ([179.0, -18.0, -179.0, -16.0], True),
+        ([179.0, -18.0, 0.0, -179.0, -16.0, 9.0], True),
+        ([170.0, -18.0, 178.0, -16.0], False),
+        (None, True),
+        (["a", 1, 2, 3], True),
+    ],
+)
+def test_footprints_by_their_box(bbox: Any, inside: bool) -> None:
+    boxed = pystac.Item("a", None, bbox, START, {})
+    assert touches(boxed, box(179.5, -17.0, 180.5, -16.0)) is inside
 
 
 def test_a_fine_outline_is_sent_short_but_judged_as_it_is(server: Server) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pystac
 import shapely
-from shapely.affinity import translate
 from shapely.geometry import box, shape
 from shapely.geometry.base import BaseGeometry
+
+from groundbreak.lonlat import continuous, shifted
 
 MOST_VERTICES = 500
 """A finer outline is asked for by its convex hull; what that finds too much is sorted out."""
@@ -37,21 +38,6 @@ def without_older_processing(
     return kept, left_out
 
 
-def within_world(geometry: BaseGeometry) -> BaseGeometry:
-    """Continuous longitudes cut at ±180°, as GeoJSON wants them."""
-    if geometry.bounds[2] <= 180.0 and geometry.bounds[0] >= -180.0:
-        return geometry
-    parts = []
-    for turn in (-1, 0, 1):
-        part = shapely.intersection(geometry, box(360 * turn - 180, -90, 360 * turn + 180, 90))
-        parts += [
-            translate(each, -360.0 * turn)
-            for each in shapely.get_parts(part)
-            if each.geom_type == "Polygon" and not each.is_empty
-        ]
-    return shapely.multipolygons(parts)
-
-
 def simple(outline: BaseGeometry) -> BaseGeometry:
     """The outline, or one around it that is short enough to be sent."""
     if shapely.get_num_coordinates(outline) <= MOST_VERTICES:
@@ -59,23 +45,28 @@ def simple(outline: BaseGeometry) -> BaseGeometry:
     return shapely.multipolygons([p.convex_hull for p in shapely.get_parts(outline)])
 
 
-def touches(item: pystac.Item, outline: BaseGeometry) -> bool:
-    """Whether the item's footprint touches; True where it cannot be told."""
+def touches(item: pystac.Item, area: BaseGeometry) -> bool:
+    """Whether the item's footprint touches; True where it cannot be told.
+
+    Args:
+        item: with a geometry or a bbox, on whichever side of the antimeridian it was written.
+        area: a (Multi)Polygon in lon/lat with continuous longitudes.
+    """
     try:
-        footprint = shape(item.geometry) if item.geometry else box(*_flat(item.bbox))
-        west, _, east, _ = footprint.bounds
-        if east - west > 180.0:  # drawn across ±180°, the wrong way round
-            return True
-        return bool(footprint.intersects(outline))
+        footprint = continuous(shape(item.geometry) if item.geometry else _box(item.bbox))
     except (KeyError, TypeError, ValueError, AttributeError, shapely.errors.ShapelyError):
         return True
+    parts = shapely.get_parts(footprint)
+    turns = (-360.0, 0.0, 360.0)
+    return any(shifted(part, turn).intersects(area) for part in parts for turn in turns)
 
 
-def _flat(bbox: Sequence[float] | None) -> Sequence[float]:
-    """West, south, east, north, also of a box with heights."""
+def _box(bbox: Sequence[float] | None) -> BaseGeometry:
+    """A box as a polygon; it may have heights, and its west may lie east of its east."""
     if bbox is None:
         raise ValueError("neither geometry nor bbox")
-    return bbox if len(bbox) == 4 else (bbox[0], bbox[1], bbox[3], bbox[4])
+    west, south, east, north = bbox if len(bbox) == 4 else (*bbox[:2], *bbox[3:5])
+    return box(west, south, east + (360.0 if east < west else 0.0), north)
 
 
 def in_time(item: pystac.Item, start: datetime | None, end: datetime | None) -> bool:

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from groundbreak.errors import CatalogError
+from groundbreak.types import host_with_port
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""An API that is asked by one of these names may write its addresses with another."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def readable_hosts(
     These are the API's own host, the hosts of its preset, and those the user allows by name.
     Only the last may have private addresses: an API's address is read from the catalogue file,
     which may come from anywhere. An API on the loopback says so in its address, so its own host
-    needs no further leave.
+    needs no further leave; its assets may come from any port.
 
     Args:
         api: name or address of the API; None if the scenes come from none.
@@ -108,8 +112,17 @@ def readable_hosts(
         return tuple(allow), tuple(allow)
     preset = find_preset(api)
     own = urlsplit(preset.api).hostname or ""
-    private = (own, *allow) if is_loopback(own) else tuple(allow)
-    return (own, *preset.asset_hosts, *allow), private
+    if is_loopback(own):
+        return (*LOOPBACK, *allow), (*LOOPBACK, *allow)
+    return (own, *preset.asset_hosts, *allow), tuple(allow)
+
+
+def own_hosts(api: str) -> tuple[str, ...]:
+    """The host, with its port, that an API's own pages lie on, under each of its names."""
+    parts = urlsplit(api)
+    host, port = parts.hostname or "", parts.port
+    names = LOOPBACK if is_loopback(host) else (host,)
+    return names if port is None else tuple(host_with_port(name, port) for name in names)
 
 
 def is_loopback(host: str) -> bool:

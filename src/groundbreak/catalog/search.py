@@ -27,12 +27,12 @@ from groundbreak.catalog.criteria import (
     in_time,
     simple,
     touches,
-    within_world,
     without_older_processing,
 )
-from groundbreak.catalog.presets import Preset, find_preset
+from groundbreak.catalog.presets import Preset, find_preset, own_hosts
 from groundbreak.catalog.redact import for_file
 from groundbreak.errors import CatalogError, HrefError
+from groundbreak.lonlat import cut
 from groundbreak.types import HrefPolicy, Site
 
 log = logging.getLogger(__name__)
@@ -86,9 +86,9 @@ def search(query: SearchQuery) -> SearchResult:
         HrefError: it sends to another host.
     """
     preset = find_preset(query.api)
-    host = urlsplit(preset.api).netloc.rpartition("@")[2]
     # The address was typed by the user: it may be a private one.
-    policy = HrefPolicy(hosts=(host,), private_hosts=(host,))
+    hosts = own_hosts(preset.api)
+    policy = HrefPolicy(hosts=hosts, private_hosts=hosts)
     client = Client(policy, Limits(silence_s=query.timeout_s, total_s=query.timeout_s))
     try:
         return _Search(query, preset, client).run()
@@ -132,12 +132,12 @@ class _Search:
             self.notes.append("the API repeats its pages: the search was ended there")
         items, older = without_older_processing(list(found.values()))
         for item in older:
+            del found[_key(item)]
             self._leave_out(item, "an older processing of a scene that is there")
         if not items:
             self.notes.append(f"no scene was found of {_count(len(self.query.sites), 'site')}")
-        counted = [
-            f"{_count(len(keys), 'scene')} left out: {why}" for why, keys in self.left_out.items()
-        ]
+        counts = {why: len(keys - found.keys()) for why, keys in self.left_out.items()}
+        counted = [f"{_count(n, 'scene')} left out: {why}" for why, n in counts.items() if n]
         return SearchResult(
             tuple(sorted(items, key=_when)),
             for_file(self.preset.api),
@@ -147,11 +147,10 @@ class _Search:
     def _of_site(self, api: ApiClient, site: Site) -> Iterator[pystac.Item]:
         """The scenes of one site, each once, until the API has no further ones."""
         collection = self.query.collection or self.preset.collection
-        outline = within_world(site.geometry)
         parameters: dict[str, Any] = {
             "method": search_method(api),
             "limit": PAGE,
-            "intersects": mapping(simple(outline)),
+            "intersects": mapping(simple(cut(site.geometry))),
             "datetime": _span(self.query.start, self.query.end),
             "collections": [collection] if collection else None,
         }
@@ -166,7 +165,7 @@ class _Search:
                     return
                 for feature in page["features"]:
                     item = self._item(feature)
-                    if item is not None and self._matches(item, outline):
+                    if item is not None and self._matches(item, site.geometry):
                         yield item
                 seen |= keys
         except FetchError as error:
@@ -197,7 +196,7 @@ class _Search:
             return None
         return item
 
-    def _matches(self, item: pystac.Item, outline: BaseGeometry) -> bool:
+    def _matches(self, item: pystac.Item, area: BaseGeometry) -> bool:
         query = self.query
         cloud = item.properties.get("eo:cloud_cover")
         most = query.max_cloud
@@ -205,7 +204,7 @@ class _Search:
             self._leave_out(item, f"more than {most:g} % cloud")
         elif not in_time(item, query.start, query.end):
             self._leave_out(item, "outside the dates")
-        elif not touches(item, outline):
+        elif not touches(item, area):
             self._leave_out(item, "outside the sites")
         else:
             return True
