@@ -60,29 +60,10 @@ class FolderSource:
 
 
 @dataclass(frozen=True)
-class RenderedSource:
-    """Pairs that the simulator draws: exact labels, and no imagery but our own.
-
-    Attributes:
-        weight: share of the samples, relative to the other sources.
-        gsd_m: least and most pixel size in metres.
-        scenes: how many are drawn; they are kept and drawn from again.
-        size: side of a scene in pixels.
-        crop: which parts of the scenes are taken.
-    """
-
-    weight: float = 1.0
-    gsd_m: tuple[float, float] = (0.4, 3.0)
-    scenes: int = 100
-    size: int = 384
-    crop: CropConfig = field(default_factory=CropConfig)
-
-
-@dataclass(frozen=True)
 class Scene:
     """A decoded pair; ``changed`` (k, 2) holds rows and columns of some changed pixels."""
 
-    record: PairRecord | None
+    record: PairRecord
     pair: Sample
     changed: NDArray[np.int32]
 
@@ -122,18 +103,6 @@ def load_scene(record: PairRecord, bands: Sequence[str]) -> Scene:
     gain = 255.0 if top > 0.6 else 235.0 / max(float(top), 1e-3)
     sample = Sample(_to_bytes(pair.before, gain), _to_bytes(pair.after, gain), pair.label)
     return Scene(record, sample, _changed(pair.label))
-
-
-def draw_scene(source: RenderedSource, seed: int) -> Scene:
-    """Render one pair of a source."""
-    from groundbreak.simulate.pairs import render_pair
-
-    low, high = np.log(source.gsd_m)
-    gsd = float(np.exp(np.random.default_rng(seed).uniform(low, high)))
-    before, after, label = render_pair(seed, source.size, gsd)
-    earlier, later = (np.ascontiguousarray(np.moveaxis(image, 0, 2)) for image in (before, after))
-    sample = Sample(earlier, later, label)
-    return Scene(None, sample, _changed(label))
 
 
 def _to_bytes(image: FloatArray, gain: float) -> NDArray[np.uint8]:
@@ -243,9 +212,9 @@ class ValidationWindows(Dataset[dict[str, Any]]):
             "before": self._padded(before),
             "after": self._padded(after),
             "label": torch.from_numpy(scene.pair.label[inside].astype(np.int64)),
-            "set": scene.record.set if scene.record else "rendered",
-            "quality": scene.record.label_quality if scene.record else "good",
-            "gsd_m": scene.record.gsd_m if scene.record else None,
+            "set": scene.record.set,
+            "quality": scene.record.label_quality,
+            "gsd_m": scene.record.gsd_m,
         }
 
     def _padded(self, image: NDArray[np.uint8]) -> Tensor:
@@ -265,7 +234,6 @@ class PairsData(LightningDataModule):
         train: folders to train on.
         val: folders to validate on; ``crop`` counts for nothing there.
         bands: common names, in the order the network takes them.
-        rendered: simulated pairs to train on as well.
         augment: how much chance there is.
         batch_size: samples a step, on each device.
         steps: steps an epoch.
@@ -280,7 +248,6 @@ class PairsData(LightningDataModule):
         train: list[FolderSource],
         val: list[FolderSource],
         bands: list[str],
-        rendered: RenderedSource | None = None,
         augment: AugmentConfig | None = None,
         batch_size: int = 8,
         steps: int = 100,
@@ -290,7 +257,7 @@ class PairsData(LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.train, self.val, self.bands, self.rendered = train, val, tuple(bands), rendered
+        self.train, self.val, self.bands = train, val, tuple(bands)
         self.augment = augment or AugmentConfig()
         self.batch_size, self.steps, self.window, self.zoom = batch_size, steps, window, zoom
         self.workers, self.seed = workers, seed
@@ -301,10 +268,6 @@ class PairsData(LightningDataModule):
             self.groups: list[tuple[Sequence[Scene], float, CropConfig]] = [
                 (self._load(source), source.weight, source.crop) for source in self.train
             ]
-            if self.rendered is not None:
-                first = self.seed * 1_000_003
-                drawn = [draw_scene(self.rendered, first + k) for k in range(self.rendered.scenes)]
-                self.groups.append((drawn, self.rendered.weight, self.rendered.crop))
         self.val_scenes = [scene for source in self.val for scene in self._load(source)]
 
     def _load(self, source: FolderSource) -> list[Scene]:

@@ -1,0 +1,52 @@
+"""Turn a training checkpoint into a calibrated weights file with its card.
+
+    python scripts/train_export.py runs/site-2m/checkpoints/last.ckpt \
+        --config configs/train/site-2m.yaml -o weights
+
+``groundbreak train fit`` does this by itself when it ends; this is for a run that still goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from lightning.pytorch.cli import LightningCLI
+
+from groundbreak.model.data import PairsData
+from groundbreak.model.train import ChangeTraining
+from groundbreak.model.train_export import WriteWeights, draft, finish
+from groundbreak.model.weights import save_weights
+
+
+def main() -> None:
+    """Parse, load, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--config", required=True, help="the configuration of the run")
+    parser.add_argument("-o", "--output", type=Path, default=Path("weights"))
+    options = parser.parse_args()
+    cli = LightningCLI(
+        ChangeTraining,
+        PairsData,
+        args=["--config", options.config, "--model.encoder_weights=null"],
+        run=False,
+        save_config_callback=None,
+    )
+    recipe = next(c.card for c in cli.trainer.callbacks if isinstance(c, WriteWeights))
+    # Our own file: a checkpoint holds more than tensors (the optimizer, the callbacks).
+    checkpoint = torch.load(options.checkpoint, map_location="cpu", weights_only=True)
+    cli.model.load_state_dict(checkpoint["state_dict"])
+    cli.datamodule.setup("validate")
+    network = cli.model.averaged_network
+    path = options.output / f"{recipe.name}.safetensors"
+    save_weights(network, draft(recipe, network, cli.datamodule), path)
+    card = finish(path, recipe, cli.datamodule)
+    for name, scores in card.metrics["val"].items():
+        print(name, scores)
+    print(card.temperature, card.metrics["operating_point"])
+
+
+if __name__ == "__main__":
+    main()

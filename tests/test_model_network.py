@@ -1,0 +1,112 @@
+"""The network: shapes, the swap of the dates, normalisation."""
+
+import pytest
+import torch
+
+from groundbreak.model.network import (
+    NetworkConfig,
+    SiameseUNet,
+    measure,
+    pad_to_stride,
+    standardise,
+    swap_classes,
+)
+
+SMALL = {"fused": (8, 8, 8, 8, 16), "decoder": (16, 8, 8, 8)}
+
+
+@pytest.fixture(scope="module")
+def network() -> SiameseUNet:
+    torch.manual_seed(0)
+    return SiameseUNet(NetworkConfig(bands=3, **SMALL)).eval()
+
+
+def dates(n: int = 2, bands: int = 3, height: int = 64, width: int = 96) -> list[torch.Tensor]:
+    torch.manual_seed(1)
+    return [torch.rand(n, bands, height, width) * 0.9 + 0.05 for _ in range(2)]
+
+
+def test_shapes(network: SiameseUNet) -> None:
+    assert network(*dates()).shape == (2, 4, 64, 96)
+    four = SiameseUNet(NetworkConfig(bands=4, standardise="date", **SMALL)).eval()
+    assert four(*dates(bands=4)).shape == (2, 4, 64, 96)
+
+
+def test_swapping_the_dates_swaps_new_and_demolition(network: SiameseUNet) -> None:
+    before, after = dates()
+    with torch.inference_mode():
+        there = network(before, after)
+        back = network(after, before)
+    torch.testing.assert_close(there[:, :3], swap_classes(back)[:, :3], rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(there[:, 1], there[:, 2])
+
+
+def test_the_brightness_of_the_encoding_does_not_matter(network: SiameseUNet) -> None:
+    before, after = dates()
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            network(before, after), network(before * 0.3, after * 0.3), rtol=1e-3, atol=1e-3
+        )
+
+
+def test_each_date_by_itself_forgets_haze() -> None:
+    before, after = dates()
+    hazed = after * 0.5 + 0.3
+    _, plain = standardise(before, after, measure(before, after), "date")
+    _, through = standardise(before, hazed, measure(before, hazed), "date")
+    torch.testing.assert_close(plain, through, rtol=0.1, atol=0.1)
+    assert plain.mean().abs() < 1e-4
+    assert plain.std() == pytest.approx(1, abs=0.1)
+
+
+def test_both_dates_together_keep_their_difference() -> None:
+    before, after = dates()
+    after = after * 0.5
+    first, second = standardise(before, after, measure(before, after), "pair")
+    assert first.mean() > 0.5 > -0.5 > second.mean()
+
+
+def test_pixels_without_data_become_the_mean_and_count_for_nothing() -> None:
+    before, after = dates(n=1)
+    whole, _ = standardise(before, after, measure(before, after), "date")
+    holed = before.clone()
+    holed[..., :16] = 0
+    mean, spread = measure(holed, after)
+    torch.testing.assert_close(mean[0, 0], before[0, :, :, 16:].mean(dim=(1, 2)))
+    result, _ = standardise(holed, after, (mean, spread), "date")
+    assert (result[..., :16] == 0).all()
+    assert whole.shape == result.shape
+
+
+def test_statistics_of_the_scene_make_windows_alike(network: SiameseUNet) -> None:
+    before, after = dates(n=1, height=128, width=128)
+    statistics = tuple(values[0] for values in measure(before, after))
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            network(before, after), network(before, after, statistics), rtol=1e-3, atol=1e-3
+        )
+
+
+def test_the_error_names_the_size_that_fits(network: SiameseUNet) -> None:
+    with pytest.raises(ValueError, match=r"pad to \(64, 32\)"):
+        network(torch.zeros(1, 3, 50, 32), torch.zeros(1, 3, 50, 32))
+    with pytest.raises(ValueError, match="of one shape"):
+        network(torch.zeros(1, 3, 32, 32), torch.zeros(1, 3, 64, 32))
+    with pytest.raises(ValueError, match=r"expected \(n, 3, h, w\)"):
+        network(torch.zeros(1, 4, 32, 32), torch.zeros(1, 4, 32, 32))
+
+
+@pytest.mark.parametrize("size", [(52, 52), (32, 33), (3, 70)])
+def test_padding(size: tuple[int, int]) -> None:
+    image = torch.rand(1, 3, *size)
+    padded, crop = pad_to_stride(image)
+    assert crop == size
+    assert all(side % 32 == 0 for side in padded.shape[2:])
+    torch.testing.assert_close(padded[..., : size[0], : size[1]], image)
+
+
+def test_every_parameter_learns() -> None:
+    network = SiameseUNet(NetworkConfig(**SMALL))
+    network(*dates()).square().mean().backward()
+    idle = [name for name, p in network.named_parameters() if p.grad is None]
+    assert not idle
