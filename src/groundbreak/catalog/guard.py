@@ -30,7 +30,7 @@ def check(url: str, policy: HrefPolicy) -> None:
         raise HrefError(
             for_message(url),
             f"lies on {host}, which is not a host of this catalogue",
-            f"allow it by name with --allow-host {host}",
+            f"allow it by name with --allow {host}",
         )
     if _is_private_literal(host) and not policy.allows_private(host, port):
         raise _refuse_private(host)
@@ -55,7 +55,7 @@ def redirected(url: str, location: str, policy: HrefPolicy) -> str:
         raise HrefError(
             subject,
             "which is not a host of this catalogue",
-            f"allow it by name with --allow-host {place[0]}",
+            f"allow it by name with --allow {place[0]}",
         )
     if url.startswith("https:") and not target.startswith("https:"):
         raise HrefError(subject, "which is not encrypted")
@@ -64,7 +64,7 @@ def redirected(url: str, location: str, policy: HrefPolicy) -> str:
         raise HrefError(
             subject,
             "which is another service on a private address",
-            f"allow it by name with --allow-host {host_with_port(*place)}",
+            f"allow it by name with --allow {host_with_port(*place)}",
         )
     return target
 
@@ -153,5 +153,5 @@ def _refuse_private(host: str) -> HrefError:
     return HrefError(
         host,
         "has a private address, which a catalogue may not point to",
-        f"allow it by name with --allow-host {host}",
+        f"allow it by name with --allow {host}",
     )
