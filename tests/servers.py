@@ -42,6 +42,11 @@ def redirect(target: str) -> Reply:
     return Reply(302, headers={"Location": target})
 
 
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """A client that hangs up is part of the tests."""
+
+
 class Server:
     """Answers by functions of the request; the longest path that fits counts.
 
@@ -89,7 +94,7 @@ class Server:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._http = ThreadingHTTPServer((host, 0), Handler)
+        self._http = _QuietServer((host, 0), Handler)
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,))
         self.port = self._http.server_port
