@@ -1,0 +1,314 @@
+"""An open raster: what its bands are, where it lies, and pieces of it with their valid pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rasterio.enums import ColorInterp, Compression, MaskFlags, Resampling
+from rasterio.io import DatasetReader
+from rasterio.transform import from_gcps
+from rasterio.windows import Window as FileWindow
+
+from groundbreak.errors import RasterError
+from groundbreak.raster.bands import Naming, name_bands
+from groundbreak.raster.sidecars import Sidecars, read_sidecars
+from groundbreak.raster.valid import border_zeros, has_data
+from groundbreak.raster.warp import Piece, Placement, plan, resample
+from groundbreak.types import Band, BoolArray, Georef
+
+_CHUNK_PX = 1024
+_COARSE_SIDE = 1024
+_LOSSY_BLACK = 8
+"""Lossy compression turns a black border into almost black."""
+_LOSSY = {Compression.jpeg, Compression.webp, Compression.lerc}
+
+
+class Source:
+    """A dataset that is open for reading, and what was found out about it.
+
+    Args:
+        dataset: the open dataset.
+        name: for messages.
+        path: the local file, whose side-car files then count; None for a remote one.
+    """
+
+    def __init__(self, dataset: DatasetReader, name: str, path: Path | None = None) -> None:
+        self.dataset = dataset
+        self.name = name
+        self._path = path
+        self.shape = (int(dataset.height), int(dataset.width))
+        if np.dtype(dataset.dtypes[0]).kind == "c":
+            raise RasterError(name, "has complex pixels (radar?), which are not a picture")
+
+    @cached_property
+    def paletted(self) -> bool:
+        """Whether pixels are indices of a colour table."""
+        return self.dataset.count == 1 and self.dataset.colorinterp[0] == ColorInterp.palette
+
+    @cached_property
+    def alpha(self) -> int | None:
+        """Index of the alpha band. A named band is what its name says, whatever its colour."""
+        for index in self.dataset.indexes:
+            named = (self.dataset.descriptions[index - 1] or "alpha").strip().lower()
+            if self.dataset.colorinterp[index - 1] == ColorInterp.alpha and named == "alpha":
+                return int(index)
+        return None
+
+    @cached_property
+    def naming(self) -> Naming:
+        """Names, scales, offsets and nodata values of the image bands."""
+        if self.paletted:
+            colours = ["red", "green", "blue"]
+            nodata = self.dataset.nodata
+            return name_bands([Band(i, "", nodata=nodata) for i in (1, 2, 3)], colours, colours)
+        indices = [i for i in self.dataset.indexes if i != self.alpha]
+        return name_bands(
+            [self._band(i) for i in indices],
+            [self.dataset.descriptions[i - 1] for i in indices],
+            [self.dataset.colorinterp[i - 1].name.lower() for i in indices],
+        )
+
+    def _band(self, index: int) -> Band:
+        scale, offset = self.dataset.scales[index - 1], self.dataset.offsets[index - 1]
+        stated = (scale, offset) != (1.0, 0.0)  # GDAL's answer where a file says nothing
+        return Band(
+            index,
+            "",
+            scale=float(scale) if stated else None,
+            offset=float(offset) if stated else None,
+            nodata=self.dataset.nodatavals[index - 1],
+        )
+
+    @cached_property
+    def valid_by(self) -> str | None:
+        """What marks valid pixels: ``alpha``, ``nodata``, ``mask`` or None."""
+        flags = self.dataset.mask_flag_enums[0]
+        if self.alpha is not None:
+            return "alpha"
+        if MaskFlags.nodata in flags:
+            return "nodata"
+        return "mask" if MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags else None
+
+    @cached_property
+    def _sidecars(self) -> Sidecars:
+        return read_sidecars(self._path) if self._path is not None else Sidecars()
+
+    @cached_property
+    def crs(self) -> str | None:
+        """Authority code or WKT, of the file or of what lies beside it."""
+        dataset = self.dataset
+        if dataset.crs:
+            return _crs_text(dataset.crs)
+        return _crs_text(dataset.gcps[1]) or self._sidecars.crs
+
+    @cached_property
+    def gcps(self) -> tuple[Any, ...]:
+        """Ground control points, where they are all that places the file."""
+        points = self.dataset.gcps[0]
+        return tuple(points) if points and self.dataset.transform.is_identity else ()
+
+    @cached_property
+    def transform(self) -> Affine | None:
+        """Pixel corners → ``crs``; of ground control points the best affine fit."""
+        if not self.dataset.transform.is_identity:
+            return self.dataset.transform
+        return from_gcps(self.gcps) if self.gcps else self._sidecars.transform
+
+    def placement(self, georef: Georef | None = None) -> Placement:
+        """Where the pixels lie; ``georef`` overrides what the file says.
+
+        Raises:
+            RasterError: nothing says where it lies, or it is given for another size.
+        """
+        if georef is not None:
+            if tuple(georef.shape) != self.shape:
+                raise RasterError(
+                    self.name,
+                    f"has {self.shape[1]} x {self.shape[0]} pixels, but its place is given for "
+                    f"{georef.shape[1]} x {georef.shape[0]}",
+                    "scan the folder again",
+                )
+            return Placement(georef.crs, georef.transform, self.shape)
+        if self.crs is None or self.transform is None:
+            lacks = "CRS" if self.transform is not None else "place on the ground"
+            raise RasterError(
+                self.name,
+                f"has no {lacks}",
+                "give crs, west, south, east, north in dates.csv, or a world file",
+            )
+        if abs(self.transform.determinant) == 0.0:
+            raise RasterError(self.name, "has a transform that folds it to a line")
+        return Placement(self.crs, self.transform, self.shape, self.gcps)
+
+    def read(
+        self,
+        piece: Piece,
+        bands: Sequence[Band],
+        zero_is_nodata: bool = False,
+    ) -> tuple[NDArray[Any], BoolArray]:
+        """Digital numbers (bands, height, width) of a piece and its valid pixels (height, width).
+
+        A colour table becomes red, green and blue. Types that GDAL cannot warp become float32.
+        """
+        window = FileWindow.from_slices(piece.rows, piece.cols)
+        # Indices of a colour table cannot be averaged.
+        method = Resampling.nearest if self.paletted else Resampling.average
+        if piece.step == (1, 1):
+            method = Resampling.nearest
+        indices = [1] if self.paletted else [band.index for band in bands]
+        dn = self.dataset.read(indices, window=window, out_shape=piece.shape, resampling=method)
+        valid = has_data(dn, [self._nodata(band) for band in bands[: len(indices)]])
+        valid &= self._masked_in(window, piece.shape)
+        if zero_is_nodata:
+            valid &= ~self._border(piece, dn)
+        if self.paletted:
+            table = self._palette()
+            valid &= table[3][dn[0]] > 0
+            dn = table[[band.index - 1 for band in bands]][:, dn[0]]
+        return _warpable(dn), valid
+
+    def onto(
+        self,
+        placement: Placement,
+        bands: Sequence[Band],
+        geobox: GeoBox,
+        zero_is_nodata: bool = False,
+        *,
+        codes: bool = False,
+    ) -> tuple[NDArray[Any], BoolArray]:
+        """Bands on a grid, chunk by chunk so that memory stays bounded.
+
+        Args:
+            placement: where the raster lies.
+            bands: by their indices.
+            geobox: the grid.
+            zero_is_nodata: zeros connected to the border of the picture are fill.
+            codes: the values are codes: the nearest one counts, and all are valid.
+
+        Returns:
+            (bands, height, width) in the type of the file, 0 where not valid; (height, width).
+        """
+        out: NDArray[Any] | None = None
+        valid = np.zeros(geobox.shape, bool)
+        for window in _chunks(geobox):
+            target = geobox[window]
+            for piece in plan(placement, target):
+                if codes:
+                    pixels, seen = self._codes(piece, bands)
+                else:
+                    pixels, seen = self.read(piece, bands, zero_is_nodata)
+                pixels, seen = resample(pixels, seen, piece, placement, target, nearest=codes)
+                if out is None and seen.shape == valid.shape:
+                    out, valid = pixels, seen
+                    continue
+                if out is None:
+                    out = np.zeros((len(bands), *geobox.shape), pixels.dtype)
+                new = seen & ~valid[window]
+                np.copyto(out[(slice(None), *window)], pixels, where=new)
+                valid[window] |= seen
+        if out is None:
+            out = np.zeros((len(bands), *geobox.shape), np.uint8)
+        return out, valid
+
+    def whole(self) -> Piece:
+        """All pixels as they are."""
+        return Piece((0, self.shape[0]), (0, self.shape[1]))
+
+    def _codes(self, piece: Piece, bands: Sequence[Band]) -> tuple[NDArray[Any], BoolArray]:
+        window = FileWindow.from_slices(piece.rows, piece.cols)
+        indices = [band.index for band in bands]
+        codes = self.dataset.read(indices, window=window, out_shape=(len(indices), *piece.shape))
+        return _warpable(codes), np.ones(piece.shape, bool)
+
+    def _nodata(self, band: Band) -> float | None:
+        """The catalogue's nodata value wins over the file's."""
+        return band.nodata if band.nodata is not None else self.dataset.nodata
+
+    def _masked_in(self, window: FileWindow, shape: tuple[int, int]) -> BoolArray:
+        if self.alpha is not None:
+            index: int = self.alpha
+            return np.asarray(self.dataset.read(index, window=window, out_shape=shape) > 0)
+        if self.valid_by == "mask":
+            return np.asarray(self.dataset.read_masks(1, window=window, out_shape=shape) > 0)
+        return np.ones(shape, bool)
+
+    def _palette(self) -> NDArray[np.uint8]:
+        """Colour table as red, green, blue, alpha by index; unlisted entries are transparent."""
+        table = np.zeros((4, 1 << 16 if self.dataset.dtypes[0] == "uint16" else 256), np.uint8)
+        for index, colour in self.dataset.colormap(1).items():
+            table[:, index] = colour
+        return table
+
+    def _border(self, piece: Piece, dn: NDArray[Any]) -> BoolArray:
+        """Zeros of a piece that are connected to the border of the whole picture."""
+        zero = self._is_black(dn)
+        if not zero.any():
+            return zero
+        height, width = piece.shape
+        rows = np.linspace(*piece.rows, height, endpoint=False)
+        cols = np.linspace(*piece.cols, width, endpoint=False)
+        coarse = self._coarse_border
+        scale = coarse.shape[0] / self.shape[0], coarse.shape[1] / self.shape[1]
+        seeds = coarse[np.ix_((rows * scale[0]).astype(int), (cols * scale[1]).astype(int))]
+        seeds[0] |= piece.rows[0] == 0
+        seeds[-1] |= piece.rows[1] == self.shape[0]
+        seeds[:, 0] |= piece.cols[0] == 0
+        seeds[:, -1] |= piece.cols[1] == self.shape[1]
+        return border_zeros(zero, seeds)
+
+    @cached_property
+    def _coarse_border(self) -> BoolArray:
+        """Border zeros of the whole picture, seen coarsely."""
+        reduction = max(1.0, max(self.shape) / _COARSE_SIDE)
+        shape = tuple(max(1, round(side / reduction)) for side in self.shape)
+        indices = [1] if self.paletted else [band.index for band in self.naming.bands]
+        dn = self.dataset.read(indices, out_shape=(len(indices), *shape))
+        return border_zeros(self._is_black(dn))
+
+    def _is_black(self, dn: NDArray[Any]) -> BoolArray:
+        lossy = self.dataset.compression in _LOSSY or self.dataset.driver in {"JPEG", "WEBP"}
+        return np.asarray((dn <= (_LOSSY_BLACK if lossy else 0)).all(axis=0))
+
+
+def _chunks(geobox: GeoBox) -> Iterator[tuple[slice, slice]]:
+    height, width = geobox.shape
+    for top in range(0, height, _CHUNK_PX):
+        for left in range(0, width, _CHUNK_PX):
+            yield (
+                slice(top, min(top + _CHUNK_PX, height)),
+                slice(left, min(left + _CHUNK_PX, width)),
+            )
+
+
+def with_file_scaling(bands: Sequence[Band], file_bands: Sequence[Band]) -> list[Band]:
+    """Bands of a catalogue, completed by what the file says where the catalogue says nothing."""
+    own = {band.index: band for band in file_bands}
+    return [
+        replace(band, scale=own[band.index].scale, offset=own[band.index].offset)
+        if band.scale is None and band.offset is None and band.index in own
+        else band
+        for band in bands
+    ]
+
+
+def _crs_text(crs: Any) -> str | None:
+    if not crs:
+        return None
+    authority = crs.to_authority()
+    return ":".join(authority) if authority else str(crs.to_wkt())
+
+
+def _warpable(dn: NDArray[Any]) -> NDArray[Any]:
+    if dn.dtype in (np.uint8, np.uint16, np.int16, np.float32):
+        return dn
+    if dn.dtype == np.int8:
+        return dn.astype(np.int16)
+    return dn.astype(np.float32)

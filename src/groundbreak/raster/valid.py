@@ -1,0 +1,70 @@
+"""Which pixels of a raster hold a picture: pure rules on arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_propagation
+
+from groundbreak.types import BoolArray
+
+
+def has_data(dn: NDArray[Any], nodata: Sequence[float | None]) -> BoolArray:
+    """Pixels that are not nodata.
+
+    In 8-bit files the nodata value is also a real brightness of single bands (0, 255): there a
+    pixel is nodata if all its bands are. In wider types it is nodata if any band is, since the
+    others would be compared with a hole. NaN is always nodata.
+
+    Args:
+        dn: digital numbers (bands, height, width).
+        nodata: the nodata value of each band, None = it has none.
+
+    Returns:
+        (height, width), True = a picture.
+    """
+    missing = [_equals(band, value) for band, value in zip(dn, nodata, strict=True)]
+    if not missing:
+        return np.ones(dn.shape[1:], bool)
+    joined = np.logical_and if dn.dtype.itemsize == 1 else np.logical_or
+    result: BoolArray = ~joined.reduce(missing)
+    return result
+
+
+def border_zeros(zero: BoolArray, seeds: BoolArray | None = None) -> BoolArray:
+    """Zeros that are connected to the border of the picture; a dark pond inside is not.
+
+    Args:
+        zero: (height, width) pixels that are zero in all bands.
+        seeds: where the connection may start; None = at the edges of the array.
+
+    Returns:
+        (height, width).
+    """
+    if seeds is None:
+        seeds = np.zeros_like(zero)
+        seeds[[0, -1], :] = True
+        seeds[:, [0, -1]] = True
+    start = seeds & zero
+    if not start.any():
+        return start
+    connected: BoolArray = binary_propagation(start, mask=zero)
+    return connected
+
+
+def _equals(band: NDArray[Any], value: float | None) -> BoolArray:
+    """Pixels of one band that hold a nodata value; a value the type cannot hold matches none."""
+    if band.dtype.kind == "f":
+        missing = np.isnan(band)
+        if value is not None and not np.isnan(value):
+            missing |= band == band.dtype.type(value)
+        return missing
+    if value is None or np.isnan(value) or value != int(value):
+        return np.zeros(band.shape, bool)
+    limits = np.iinfo(band.dtype)
+    if not limits.min <= value <= limits.max:
+        return np.zeros(band.shape, bool)
+    return np.asarray(band == band.dtype.type(int(value)))
