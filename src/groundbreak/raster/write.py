@@ -169,7 +169,7 @@ def _profile(geobox: GeoBox, count: int, dtype: str, nodata: float | None) -> di
         "width": width,
         "count": count,
         "dtype": dtype,
-        "crs": str(geobox.crs),
+        "crs": None if geobox.crs is None else str(geobox.crs),
         "transform": geobox.affine,
         "nodata": nodata,
     }
