@@ -1,0 +1,298 @@
+"""The decoder: one object's looks and pairs to transitions with intervals."""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from groundbreak.events.decode import (
+    NEGLIGIBLE,
+    Chain,
+    CountedLook,
+    DecodeConfig,
+    PairEvidence,
+    Transition,
+    find_transition,
+)
+from groundbreak.events.states import (
+    TRANSITIONS,
+    Family,
+    first_state,
+    pair_likelihood,
+    state_count,
+    transition_matrix,
+)
+from groundbreak.types import Kind
+
+CONFIG = DecodeConfig()
+SAID = {
+    "none": (0.97, 0.012, 0.012, 0.006),
+    "new": (0.05, 0.93, 0.01, 0.01),
+    "torn": (0.05, 0.01, 0.93, 0.01),
+    "slip": (0.05, 0.01, 0.01, 0.93),
+}
+
+
+def chain(
+    said: Sequence[str],
+    *,
+    jumps: Sequence[tuple[int, int, str]] = (),
+    gap: float = 30.0,
+    family: Family = Family.BUILDING,
+) -> Chain:
+    looks = [CountedLook(gap * n) for n in range(len(said) + 1)]
+    pairs = [PairEvidence(n, n + 1, SAID[what]) for n, what in enumerate(said)]
+    pairs += [PairEvidence(i, j, SAID[what]) for i, j, what in jumps]
+    return Chain(family, looks, pairs, CONFIG)
+
+
+def event(built: Chain, kind: Kind = Kind.NEW_BUILDING) -> Transition:
+    found = find_transition(built, kind, 0, built.size - 1, CONFIG)
+    assert found is not None
+    return found
+
+
+def test_a_new_building_is_dated_to_the_two_looks_around_it() -> None:
+    found = event(chain(["none", "none", "new", "none"]))
+    assert (found.before, found.after) == (2, 3)
+    assert found.posterior > 0.8
+    assert found.date_posterior > 0.9
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "family"),
+    [
+        ("new", Kind.NEW_BUILDING, Family.BUILDING),
+        ("torn", Kind.DEMOLITION, Family.BUILDING),
+        ("slip", Kind.DOCKING_SLIP, Family.SLIP),
+    ],
+)
+def test_every_kind_is_seen_and_not_mistaken(what: str, kind: Kind, family: Family) -> None:
+    built = chain(["none", what, "none", "none"], family=family)
+    assert event(built, kind).posterior > 0.7
+    for other in TRANSITIONS:
+        if other is not kind and Family.of(other) is family:
+            assert event(built, other).posterior < 0.1
+
+
+def test_no_change_is_no_event() -> None:
+    built = chain(["none"] * 8)
+    assert event(built).posterior < 0.05
+    assert event(built, Kind.DEMOLITION).posterior < 0.05
+
+
+def test_one_bad_look_invents_nothing() -> None:
+    """A remnant of cloud looks like a roof in one look: new, then demolished."""
+    built = chain(["none", "new", "torn", "none", "none"])
+    assert event(built).posterior < 0.3
+    assert event(built, Kind.DEMOLITION).posterior < 0.3
+
+
+def test_one_bad_look_hides_nothing() -> None:
+    """The building stands from look 2; a shadow hides it in look 4."""
+    built = chain(["none", "new", "none", "torn", "new", "none"])
+    found = event(built)
+    assert (found.before, found.after) == (1, 2)
+    assert found.posterior > 0.75
+    assert event(built, Kind.DEMOLITION).posterior < 0.3
+
+
+def test_a_pair_that_jumps_over_a_bad_look_settles_it() -> None:
+    without = event(chain(["none", "new", "torn", "none"]))
+    denied = event(chain(["none", "new", "torn", "none"], jumps=[(1, 3, "none")]))
+    confirmed = event(chain(["none", "new", "none", "none"], jumps=[(1, 3, "new")]))
+    assert denied.posterior < without.posterior
+    assert confirmed.posterior > event(chain(["none", "new", "none", "none"])).posterior
+
+
+def test_torn_down_then_rebuilt() -> None:
+    built = chain(["none", "torn", "none", "new", "none"], gap=60)
+    torn, new = event(built, Kind.DEMOLITION), event(built)
+    assert (torn.before, torn.after) == (1, 2)
+    assert (new.before, new.after) == (3, 4)
+    assert min(torn.posterior, new.posterior) > 0.7
+
+
+def test_the_newest_look_alone_is_less_sure() -> None:
+    last = event(chain(["none", "none", "new"]))
+    confirmed = event(chain(["none", "none", "new", "none", "none"]))
+    assert last.posterior < confirmed.posterior
+
+
+def test_looks_at_which_it_is_unclear_widen_the_interval() -> None:
+    SAID["half"] = (0.45, 0.53, 0.01, 0.01)
+    found = event(chain(["none", "half", "half", "none"]))
+    assert (found.before, found.after) == (1, 3)
+
+
+@pytest.mark.parametrize("more", [1, 5, 20])
+def test_confidence_does_not_grow_because_there_are_more_looks(more: int) -> None:
+    """The same time with more looks, all of them silent but one: no surer than before."""
+    few = event(chain(["none"] * 3 + ["new"] + ["none"] * 3))
+    parts = more + 1
+    said = ["none"] * (7 * parts)
+    said[4 * parts - 1] = "new"
+    dense = event(chain(said, gap=30.0 / parts))
+    assert (dense.before, dense.after) == (4 * parts - 1, 4 * parts)
+    assert dense.posterior <= few.posterior + 0.02
+
+
+# --- against brute force -------------------------------------------------------------------
+
+
+def brute_force(
+    family: Family, looks: Sequence[CountedLook], pairs: Sequence[PairEvidence]
+) -> tuple[np.ndarray, dict[tuple[int, ...], float]]:
+    """Sum over every path of true and shown states."""
+    count, size = state_count(family), len(looks)
+    rates, emission = CONFIG.rates, CONFIG.emission
+    paths: dict[tuple[int, ...], float] = {}
+    tables = [
+        pair_likelihood(
+            family, p.probabilities, looks[p.later].day - looks[p.earlier].day, rates, emission
+        )
+        for p in pairs
+    ]
+    misled = [
+        emission.misled[family]
+        + emission.misled_clouded * (1 - look.usable)
+        + (0 if look.aligned else emission.misled_shifted)
+        for look in looks
+    ]
+    for true in itertools.product(range(count), repeat=size):
+        weight = first_state(family)[true[0]]
+        for k in range(1, size):
+            days = looks[k].day - looks[k - 1].day
+            weight *= transition_matrix(family, rates, days)[true[k - 1], true[k]]
+        for k, look in enumerate(looks):
+            if look.likelihood is not None:
+                weight *= look.likelihood[true[k]]
+        total = 0.0
+        for shown in itertools.product(range(count), repeat=size):
+            part = 1.0
+            for k in range(size):
+                part *= misled[k] / count + (1 - misled[k]) * (shown[k] == true[k])
+            for pair, table in zip(pairs, tables, strict=True):
+                part *= table[shown[pair.earlier], shown[pair.later]]
+            total += part
+        paths[true] = weight * total
+    everything = sum(paths.values())
+    states = np.zeros((size, count))
+    paths = {path: weight / everything for path, weight in paths.items()}
+    for path, weight in paths.items():
+        for k, state in enumerate(path):
+            states[k, state] += weight
+    return states, paths
+
+
+@st.composite
+def observations(draw: st.DrawFn) -> tuple[Family, list[CountedLook], list[PairEvidence]]:
+    family = draw(st.sampled_from(list(Family)))
+    size = draw(st.integers(2, 4))
+    days = sorted(draw(st.lists(st.floats(0, 900), min_size=size, max_size=size, unique=True)))
+    looks = [
+        CountedLook(
+            day,
+            usable=draw(st.floats(0.5, 1)),
+            aligned=draw(st.booleans()),
+            likelihood=draw(st.none() | st.tuples(*[st.floats(0.1, 1)] * state_count(family))),
+        )
+        for day in days
+    ]
+    every = list(itertools.combinations(range(size), 2))
+    pairs = [
+        PairEvidence(i, j, draw(st.sampled_from(list(SAID.values()))))
+        for i, j in draw(st.lists(st.sampled_from(every), unique=True))
+    ]
+    return family, looks, pairs
+
+
+@settings(max_examples=40, deadline=None)
+@given(observations())
+def test_elimination_is_exact(case: tuple[Family, list[CountedLook], list[PairEvidence]]) -> None:
+    family, looks, pairs = case
+    states, paths = brute_force(family, looks, pairs)
+    built = Chain(family, looks, pairs, CONFIG)
+    np.testing.assert_allclose(built.states(), states, atol=1e-9)
+    for kind, moves in TRANSITIONS.items():
+        if Family.of(kind) is not family:
+            continue
+        steps = np.zeros(len(looks) - 1)
+        first = np.zeros(len(looks) - 1)
+        for path, weight in paths.items():
+            happened = [move in moves for move in itertools.pairwise(path)]
+            steps += weight * np.array(happened)
+            if any(happened):
+                first[happened.index(True)] += weight
+        np.testing.assert_allclose(built.steps(moves), steps, atol=1e-9)
+        np.testing.assert_allclose(built.first_time(moves, 0, len(looks) - 1), first, atol=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(observations(), st.randoms(use_true_random=False))
+def test_the_order_in_which_pairs_are_given_does_not_matter(
+    case: tuple[Family, list[CountedLook], list[PairEvidence]],
+    random,  # type: ignore[no-untyped-def]
+) -> None:
+    family, looks, pairs = case
+    shuffled = list(pairs)
+    random.shuffle(shuffled)
+    one, other = Chain(family, looks, pairs, CONFIG), Chain(family, looks, shuffled, CONFIG)
+    np.testing.assert_allclose(one.states(), other.states(), atol=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    said=st.lists(st.sampled_from(["none", "new", "torn"]), min_size=1, max_size=10),
+    mass=st.floats(0.5, 0.99),
+)
+def test_the_interval_holds_the_likeliest_date_and_the_mass_beside_it(
+    said: list[str], mass: float
+) -> None:
+    built = chain(said)
+    config = DecodeConfig(interval_mass=mass)
+    found = find_transition(built, Kind.NEW_BUILDING, 0, built.size - 1, config)
+    assert found is not None
+    assert found.before is not None
+    assert found.after is not None
+    share = built.first_time(TRANSITIONS[Kind.NEW_BUILDING], 0, built.size - 1)
+    assert found.posterior == pytest.approx(share.sum())
+    share = share / share.sum()
+    assert found.before <= share.argmax() < found.after
+    assert share[found.before : found.after].sum() == pytest.approx(found.date_posterior)
+    beside = [share[n] for n in (found.before - 1, found.after) if 0 <= n < len(share)]
+    assert found.date_posterior >= mass - 1e-9 or max(beside, default=0.0) < NEGLIGIBLE
+
+
+def test_many_jumping_pairs_stay_tractable() -> None:
+    """Every pair of 14 looks: the longest are left out, the answer stands."""
+    looks = [CountedLook(30.0 * n) for n in range(14)]
+    pairs = [
+        PairEvidence(i, j, SAID["new" if i < 7 <= j else "none"])
+        for i, j in itertools.combinations(range(14), 2)
+    ]
+    found = event(Chain(Family.BUILDING, looks, pairs, CONFIG))
+    assert (found.before, found.after) == (6, 7)
+    assert found.posterior > 0.95
+
+
+def test_a_single_look_can_be_asked() -> None:
+    built = Chain(Family.BUILDING, [CountedLook(0.0)], [], CONFIG)
+    np.testing.assert_allclose(built.states()[0], first_state(Family.BUILDING))
+    assert find_transition(built, Kind.NEW_BUILDING, 0, 0, CONFIG) is None
+
+
+def test_a_long_gap_makes_change_likelier() -> None:
+    posteriors = [event(chain(["none", "new", "none"], gap=gap)).posterior for gap in (5, 30, 200)]
+    assert posteriors == sorted(posteriors)
+
+
+def test_the_chain_does_not_depend_on_where_a_gap_is_cut() -> None:
+    whole = transition_matrix(Family.BUILDING, CONFIG.rates, 100.0)
+    parts = transition_matrix(Family.BUILDING, CONFIG.rates, 40.0) @ transition_matrix(
+        Family.BUILDING, CONFIG.rates, 60.0
+    )
+    np.testing.assert_allclose(whole, parts, atol=1e-12)
