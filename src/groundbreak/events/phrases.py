@@ -1,0 +1,92 @@
+"""Small pieces of plain English: dates, intervals, numbers, hedges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from groundbreak.times import Precision, precision
+
+NUMBERS = (
+    "no one two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
+)
+
+Span = tuple[datetime, datetime]
+
+
+def count(number: int, singular: str, plural: str | None = None) -> str:
+    """``three buildings``; digits above twelve."""
+    word = NUMBERS[number] if number < len(NUMBERS) else str(number)
+    return f"{word} {singular if number == 1 else plural or singular + 's'}"
+
+
+def listed(items: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def sentence(text: str) -> str:
+    """With a capital at the beginning and a full stop at the end."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def date(span: Span, *, with_year: bool = True) -> str:
+    """A look's date, no more exact than it is known: ``3 January 2024``, ``May 2018``, ``2018``."""
+    start, end = (moment.astimezone(UTC) for moment in span)
+    known = precision((start, end))
+    if known is Precision.YEAR:
+        return f"{start:%Y}"
+    if known is Precision.MONTH:
+        return f"{start:%B %Y}"
+    if start.date() == end.date():
+        return f"{start.day} {start:%B}" + (f" {start:%Y}" if with_year else "")
+    return f"{date((start, start))} to {date((end, end))}"
+
+
+def between(before: Span | None, after: Span | None) -> str:
+    """An interval in words: ``between 3 January and 14 March 2024``.
+
+    Looks of one day get their times, coarse dates are said as coarse as they are.
+    """
+    if before is None or after is None:
+        if after is not None:
+            return f"{'before' if _exact(after) else 'in or before'} {date(after)}"
+        return "at an unknown time" if before is None else f"after {date(before)}"
+    exact = _exact(before) and _exact(after)
+    if date(before) != date(after):
+        one_year = exact and before[0].year == after[1].year
+        return f"between {date(before, with_year=not one_year)} and {date(after)}"
+    if exact and before != after:
+        return f"on {date(after)} between {before[0]:%H:%M} and {after[1]:%H:%M} UTC"
+    return f"{'on' if exact else 'in'} {date(after)}"
+
+
+def by(after: Span) -> str:
+    """``by 9 July 2024``; ``by the end of 2018`` where only the year is known."""
+    return f"by {date(after)}" if _exact(after) else f"by the end of {date(after)}"
+
+
+def _exact(span: Span) -> bool:
+    return span[0].astimezone(UTC).date() == span[1].astimezone(UTC).date()
+
+
+def share(part: float) -> str:
+    """``12 %``, ``less than 1 %``."""
+    return "less than 1 %" if part < 0.01 else f"{part:.0%}".replace("%", " %")
+
+
+def hedge(confidence: float) -> str:
+    """How sure we are, as one word before the participle; empty when nearly certain.
+
+    Words of estimative probability as intelligence analysts use them (ICD 203, 2015): likely
+    from 55 %, very likely from 80 %, almost certain from 95 %.
+    """
+    if confidence >= 0.95:
+        return ""
+    if confidence >= 0.80:
+        return "very likely"
+    if confidence >= 0.55:
+        return "probably"
+    return "possibly"

@@ -1,0 +1,255 @@
+"""A site in plain words: what happened, and what could not be seen.
+
+Every clause names the events that it stands on.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+from groundbreak.events import phrases
+from groundbreak.events.looks import LookMeta
+from groundbreak.events.schema import iso
+from groundbreak.events.sentences import VERBS, spans_of
+from groundbreak.types import KINDS, Event, Kind
+
+GAP_DAYS = 90.0
+"""Shorter times between looks are not worth a sentence ..."""
+GAP_FACTOR = 3.0
+"""... nor are those shorter than this many times the median."""
+SOME_SHARE = 0.01
+"""Smaller shares of a site are not worth a sentence."""
+
+NOUNS = {
+    Kind.NEW_BUILDING: ("new building", "new buildings"),
+    Kind.DEMOLITION: ("demolition", "demolitions"),
+    Kind.DOCKING_SLIP: ("docking slip", "docking slips"),
+}
+THINGS = {
+    Kind.NEW_BUILDING: ("building", "buildings"),
+    Kind.DEMOLITION: ("building", "buildings"),
+    Kind.DOCKING_SLIP: ("docking slip", "docking slips"),
+}
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Shares of the site's area that no look shows, and that a single look shows."""
+
+    never: float = 0.0
+    once: float = 0.0
+
+
+@dataclass(frozen=True)
+class Clause:
+    """A sentence, and the ids of the events that it stands on."""
+
+    text: str
+    event_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Period:
+    """A time in which the site was not seen."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class SiteSummary:
+    """A site in plain words."""
+
+    clauses: tuple[Clause, ...]
+    periods_not_observed: tuple[Period, ...] = ()
+    coverage: Coverage = field(default_factory=Coverage)
+
+    @property
+    def text(self) -> str:
+        """All sentences in one paragraph."""
+        return " ".join(clause.text for clause in self.clauses)
+
+    def document(self) -> dict[str, Any]:
+        """The summary as JSON."""
+        return {
+            "text": self.text,
+            "sentences": [
+                {"text": clause.text, "events": list(clause.event_ids)} for clause in self.clauses
+            ],
+            "not_observed": {
+                "periods": [
+                    {"start_datetime": iso(p.start), "end_datetime": iso(p.end)}
+                    for p in self.periods_not_observed
+                ],
+                "never_share": round(self.coverage.never, 4),
+                "once_share": round(self.coverage.once, 4),
+            },
+        }
+
+
+def summarise(
+    site_name: str, events: Sequence[Event], looks: Sequence[LookMeta], coverage: Coverage
+) -> SiteSummary:
+    """Sum up a site.
+
+    Args:
+        site_name: as the user calls it.
+        events: of the site, in the order in which they shall be told.
+        looks: of the site in date order.
+        coverage: what no look, or only one, shows.
+    """
+    seen = [look for look in looks if look.usable_share >= SOME_SHARE]
+    if not seen:
+        text = f"{site_name} was not observed: no usable image."
+        return SiteSummary((Clause(text),), (), coverage)
+    if len(seen) == 1:
+        when = phrases.date(seen[0].span)
+        text = f"{site_name} was seen once ({when}): there is nothing to compare it with."
+        return SiteSummary((Clause(text),), (), coverage)
+    gaps = _gaps(seen)
+    clauses = [_overview(site_name, events, seen)]
+    clauses += _chains(events, looks)
+    clauses += _singles([e for e in events if not (e.replaces or e.replaced_by)], looks)
+    clauses += _not_observed(gaps, coverage)
+    return SiteSummary(tuple(clauses), tuple(gaps), coverage)
+
+
+def _overview(site_name: str, events: Sequence[Event], seen: Sequence[LookMeta]) -> Clause:
+    period = phrases.between(seen[0].span, seen[-1].span)
+    images = phrases.count(len(seen), "image")
+    if not events:
+        return Clause(f"No change was found at {site_name} {period} ({images}).")
+    parts = [
+        phrases.count(number, *NOUNS[kind])
+        for kind in KINDS
+        if (number := sum(event.kind is kind for event in events))
+    ]
+    text = f"{phrases.listed(parts)} {'was' if len(events) == 1 else 'were'} found at {site_name}"
+    return Clause(phrases.sentence(f"{text} {period} ({images})"), _ids(events))
+
+
+_Key = tuple[str, str, str]
+
+
+def _grouped(events: Sequence[Event], looks: Sequence[LookMeta]) -> dict[_Key, list[Event]]:
+    """Events that one clause can tell: same kind, same words for time and certainty."""
+    groups: dict[_Key, list[Event]] = defaultdict(list)
+    for event in events:
+        key = (event.kind.value, _when(event, looks), phrases.hedge(event.confidence))
+        groups[key].append(event)
+    return groups
+
+
+def _when(event: Event, looks: Sequence[LookMeta]) -> str:
+    before, after = spans_of(event, looks)
+    if after is None and before is not None:
+        return f"since {phrases.date(before)}"
+    return phrases.between(before, after)
+
+
+def _singles(events: Sequence[Event], looks: Sequence[LookMeta]) -> list[Clause]:
+    clauses = []
+    for (name, when, hedge), group in _grouped(events, looks).items():
+        kind = Kind(name)
+        text = f"{phrases.count(len(group), *THINGS[kind])} {_did(kind, len(group), hedge)} {when}"
+        if group[0].interval.end is None:
+            text += " and not finished in the newest image"
+        if all(event.provisional for event in group):
+            text += ", seen only in the newest image so far"
+        clauses.append(Clause(phrases.sentence(text), _ids(group)))
+    return clauses
+
+
+def _did(kind: Kind, number: int, hedge: str) -> str:
+    return " ".join(part for part in ("was" if number == 1 else "were", hedge, VERBS[kind]) if part)
+
+
+def _chains(events: Sequence[Event], looks: Sequence[LookMeta]) -> list[Clause]:
+    """One sentence for each plot; plots with the same story are told together."""
+    stories: dict[tuple[frozenset[_Key], frozenset[_Key]], list[list[Event]]] = defaultdict(list)
+    for plot in _plots(events):
+        torn = [event for event in plot if event.kind is Kind.DEMOLITION]
+        built = [event for event in plot if event.kind is Kind.NEW_BUILDING]
+        story = frozenset(_grouped(torn, looks)), frozenset(_grouped(built, looks))
+        stories[story].append(plot)
+    clauses = []
+    for plots in stories.values():
+        together = [event for plot in plots for event in plot]
+        torn = [event for event in together if event.kind is Kind.DEMOLITION]
+        built = [event for event in together if event.kind is Kind.NEW_BUILDING]
+        where = " on the plot" if len(plots) == 1 else " on the plots"
+        first = phrases.listed(
+            [
+                f"{phrases.count(len(group), 'building')} "
+                f"{_did(Kind.DEMOLITION, len(group), hedge)} {when}"
+                for (_, when, hedge), group in _grouped(torn, looks).items()
+            ]
+        )
+        then = phrases.listed(
+            [
+                _stood(group, hedge, where if n == 0 else "", looks)
+                for n, ((*_, hedge), group) in enumerate(_grouped(built, looks).items())
+            ]
+        )
+        clauses.append(Clause(phrases.sentence(f"{first}; {then}"), _ids(together)))
+    return clauses
+
+
+def _stood(group: Sequence[Event], hedge: str, where: str, looks: Sequence[LookMeta]) -> str:
+    new = phrases.count(len(group), "new one")
+    _, after = spans_of(group[0], looks)
+    if after is None:
+        verb = "was" if len(group) == 1 else "were"
+        did = " ".join(part for part in (verb, hedge, "under way") if part)
+        return f"{new} {did}{where} in the newest image"
+    return f"{new} {hedge + ' ' if hedge else ''}stood{where} {phrases.by(after)}"
+
+
+def _plots(events: Sequence[Event]) -> list[list[Event]]:
+    """Events that are linked by replacement, directly or through others, in their order."""
+    by_id = {event.id: event for event in events}
+    plots, told = [], set()
+    for event in events:
+        if event.id in told or not (event.replaces or event.replaced_by):
+            continue
+        plot, waiting = set(), [event.id]
+        while waiting:
+            name = waiting.pop()
+            if name in plot or name not in by_id:
+                continue
+            plot.add(name)
+            waiting += [*by_id[name].replaces, *by_id[name].replaced_by]
+        told |= plot
+        plots.append([other for other in events if other.id in plot])
+    return plots
+
+
+def _gaps(seen: Sequence[LookMeta]) -> list[Period]:
+    spans = [(one.end, other.start) for one, other in pairwise(seen)]
+    days = [(end - start).total_seconds() / 86_400 for start, end in spans]
+    least = max(GAP_DAYS, GAP_FACTOR * median(days))
+    return [Period(*span) for span, length in zip(spans, days, strict=True) if length >= least]
+
+
+def _not_observed(gaps: Sequence[Period], coverage: Coverage) -> list[Clause]:
+    clauses = []
+    if gaps:
+        times = [phrases.between((g.start, g.start), (g.end, g.end)) for g in gaps]
+        clauses.append(Clause(f"Not observed: {phrases.listed(times)}."))
+    if coverage.never >= SOME_SHARE:
+        share = phrases.share(coverage.never)
+        clauses.append(Clause(f"Not observed: {share} of the site, hidden in every image."))
+    if coverage.once >= SOME_SHARE:
+        share = phrases.share(coverage.once)
+        clauses.append(Clause(f"Not compared: {share} of the site, which one image only shows."))
+    return clauses
+
+
+def _ids(events: Sequence[Event]) -> tuple[str, ...]:
+    return tuple(event.id for event in events)
