@@ -1,0 +1,248 @@
+"""From patches of change to events: the order of the steps for one site lives here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+from shapely.geometry.base import BaseGeometry
+
+from groundbreak.events.chains import link_chains
+from groundbreak.events.decode import DecodeConfig, Transition
+from groundbreak.events.evidence import EvidenceConfig, ReadPair, ReadUsable, gather_evidence
+from groundbreak.events.geometry import containment, regularize, width_px
+from groundbreak.events.history import History, LedgerRow
+from groundbreak.events.looks import LookMeta, PairKey, in_date_order
+from groundbreak.events.objects import KnownObject, ObjectConfig, follow_objects
+from groundbreak.events.sentences import event_sentence
+from groundbreak.events.slips import measure_berth
+from groundbreak.events.summary import Coverage, SiteSummary, summarise
+from groundbreak.events.vectorize import Candidate
+from groundbreak.types import FLAGS, Event, Interval, Kind
+
+MIN_WIDTH_PX = 4.0
+"""Narrower footprints are flagged `low_resolution`: their width is known to a quarter at best."""
+CLEAR_SHARE = 0.95
+"""A footprint less usable than this at either look is flagged `partly_cloudy`."""
+MAX_RESIDUAL_PX = 1.0
+"""A larger residual shift is flagged `misregistered`."""
+BERTH_FILL = 0.6
+"""A slip that fills less of its rectangle is flagged `tide`: berths have straight sides."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Posterior to confidence: the logistic function of slope * log-odds + offset."""
+
+    slope: float = 1.0
+    offset: float = 0.0
+
+    def __call__(self, posterior: float) -> float:
+        """Confidence for a posterior."""
+        inside = float(np.clip(posterior, 1e-6, 1 - 1e-6))
+        odds = self.slope * np.log(inside / (1 - inside)) + self.offset
+        return float(1 / (1 + np.exp(-odds)))
+
+
+@dataclass(frozen=True)
+class EventsConfig:
+    """Everything that turns patches of change into events.
+
+    ``min_confidence``: less certain events are left out.
+    """
+
+    objects: ObjectConfig = field(default_factory=ObjectConfig)
+    evidence: EvidenceConfig = field(default_factory=EvidenceConfig)
+    decode: DecodeConfig = field(default_factory=DecodeConfig)
+    calibration: Calibration = field(default_factory=Calibration)
+    min_confidence: float = 0.5
+
+
+@dataclass(frozen=True)
+class SiteObservations:
+    """What was looked at.
+
+    ``area`` is the site's polygon in the grid's CRS; ``pairs`` those that were computed, at least
+    on some tiles; ``coverage`` says which share of the site was never seen.
+    """
+
+    site_id: str
+    site_name: str
+    area: BaseGeometry
+    geobox: GeoBox
+    looks: Sequence[LookMeta]
+    pairs: Sequence[PairKey]
+    coverage: Coverage = field(default_factory=Coverage)
+
+
+@dataclass(frozen=True)
+class Readers:
+    """How the room gets at pixels without opening rasters."""
+
+    pair: ReadPair
+    usable: ReadUsable
+
+
+@dataclass(frozen=True)
+class EventsResult:
+    """What happened at a site."""
+
+    events: tuple[Event, ...]
+    ledger: tuple[LedgerRow, ...]
+    objects: tuple[KnownObject, ...]
+    summary: SiteSummary
+
+
+def build_events(
+    site: SiteObservations,
+    candidates: Sequence[Candidate],
+    readers: Readers,
+    config: EventsConfig,
+    known: Sequence[KnownObject] = (),
+) -> EventsResult:
+    """Follow objects through the looks of a site and date what happened to them.
+
+    Args:
+        site: what was looked at.
+        candidates: patches of change of all pairs.
+        readers: give masks and probabilities of windows.
+        config: parameters.
+        known: objects of an earlier run of this site; they keep their ids.
+
+    Returns:
+        Events (by end of interval, then id), the ledger, the objects, the summary.
+    """
+    looks = in_date_order(site.looks)
+    inside = [c for c in candidates if c.polygon.intersection(site.area).area >= c.polygon.area / 2]
+    objects = follow_objects(site.site_id, inside, looks, config.objects, known)
+    evidence = gather_evidence(
+        objects, looks, site.pairs, site.geobox, readers.pair, readers.usable, config.evidence
+    )
+    events: list[Event] = []
+    ledger: list[LedgerRow] = []
+    for tracked, seen in zip(objects, evidence, strict=True):
+        history = History(tracked, seen, looks, config.evidence, config.decode)
+        ledger += history.ledger()
+        for kind in tracked.outlines:
+            transition = history.transition(kind)
+            if transition is None:
+                continue
+            event = _event(history, transition, site, config.calibration)
+            if event.confidence >= config.min_confidence:
+                events.append(event)
+    events = link_chains(_regular(_without_doubles(events), site))
+    events = [replace(event, sentence=event_sentence(event, looks)) for event in events]
+    events.sort(key=_by_time)
+    return EventsResult(
+        tuple(events),
+        tuple(ledger),
+        tuple(KnownObject(o.id, o.founded_by, o.footprint) for o in objects),
+        summarise(site.site_name, events, looks, site.coverage),
+    )
+
+
+def _by_time(event: Event) -> tuple[datetime, datetime, str]:
+    never = datetime.max.replace(tzinfo=UTC)
+    return event.interval.end or never, event.interval.start or never, event.id
+
+
+def _event(
+    history: History, transition: Transition, site: SiteObservations, calibration: Calibration
+) -> Event:
+    tracked, kind = history.tracked, transition.kind
+    before = _look(history, transition.before)
+    after = _look(history, transition.after)
+    ends = [position for position in (transition.before, transition.after) if position is not None]
+    usable = min(history.seen.usable[history.counted[position]] for position in ends)
+    outline = tracked.outlines[kind]
+    return Event(
+        id=f"{tracked.id}-{kind.value}",
+        site_id=site.site_id,
+        site_name=site.site_name,
+        kind=kind,
+        interval=Interval(before.start if before else None, after.end if after else None),
+        geometry=outline,
+        crs=str(site.geobox.crs),
+        confidence=calibration(transition.posterior),
+        date_confidence=transition.date_posterior,
+        area_m2=outline.area,
+        before_scenes=before.scene_ids if before else (),
+        after_scenes=after.scene_ids if after else (),
+        usable_fraction=usable,
+        provisional=transition.after == len(history.counted) - 1,
+        registration_residual_px=after.residual_px if after else None,
+        flags=_flags(history, kind, [look for look in (before, after) if look], usable, site),
+    )
+
+
+def _look(history: History, position: int | None) -> LookMeta | None:
+    return None if position is None else history.looks[history.counted[position]]
+
+
+def _flags(
+    history: History, kind: Kind, ends: Sequence[LookMeta], usable: float, site: SiteObservations
+) -> tuple[str, ...]:
+    outline = history.tracked.outlines[kind]
+    own = [c for c in history.tracked.candidates if c.kind is kind]
+    rectangle = outline.minimum_rotated_rectangle
+    true = {
+        "low_resolution": width_px(outline, site.geobox) < MIN_WIDTH_PX,
+        "tide": kind is Kind.DOCKING_SLIP and outline.area < BERTH_FILL * rectangle.area,
+        "misregistered": any(
+            not look.aligned or (look.residual_px or 0.0) > MAX_RESIDUAL_PX for look in ends
+        ),
+        "partly_cloudy": usable < CLEAR_SHARE,
+        "single_pair": len(history.counted) == 2,
+        "edge_of_site": any(c.at_edge for c in own) or not outline.within(site.area),
+        "no_cloud_mask": any(not look.cloud_masked for look in ends),
+        "assumed_date": any(look.date_assumed for look in ends),
+        "coarse_date": any(look.coarse for look in ends),
+        "mixed_sensors": len({look.sensor for look in ends}) > 1,
+    }
+    return tuple(flag for flag in FLAGS if true[flag])
+
+
+def _without_doubles(events: Sequence[Event]) -> list[Event]:
+    """Leave out the less certain of two events of one kind, plot and time."""
+    kept: list[Event] = []
+    for event in sorted(events, key=lambda e: (-e.confidence, -e.area_m2, e.id)):
+        if not any(_doubles(event, other) for other in kept):
+            kept.append(event)
+    return kept
+
+
+def _doubles(event: Event, other: Event) -> bool:
+    if event.kind is not other.kind or not event.geometry.intersects(other.geometry):
+        return False
+    starts = [e.interval.start for e in (event, other) if e.interval.start is not None]
+    ends = [e.interval.end for e in (event, other) if e.interval.end is not None]
+    apart = bool(starts and ends) and max(starts) >= min(ends)
+    return not apart and containment(event.geometry, other.geometry) >= 0.5
+
+
+def _regular(events: Sequence[Event], site: SiteObservations) -> list[Event]:
+    """Right-angled outlines for buildings, axes for berths."""
+    buildings = [event for event in events if event.kind is not Kind.DOCKING_SLIP]
+    gsd = abs(site.geobox.resolution.x)
+    outlines = regularize([event.geometry for event in buildings], gsd)
+    finished = [
+        replace(event, geometry=outline, area_m2=outline.area)
+        for event, outline in zip(buildings, outlines, strict=True)
+    ]
+    for event in events:
+        if event.kind is Kind.DOCKING_SLIP:
+            berth = measure_berth(event.geometry)
+            finished.append(
+                replace(
+                    event,
+                    length_m=berth.length_m,
+                    width_m=berth.width_m,
+                    orientation_deg=berth.orientation_deg,
+                    mouth_azimuth_deg=berth.mouth_azimuth_deg,
+                    vessel_length_m=berth.vessel_length_m,
+                )
+            )
+    return finished
