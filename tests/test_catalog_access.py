@@ -179,7 +179,7 @@ def test_trouble_that_passes(server: Server, access: Access, trouble: Reply) -> 
         (Reply(404), r"does not exist \(status 404\); search again"),
         (Reply(401), "needs credentials"),
         (Reply(403), "refuses access"),
-        (Reply(500), r"has trouble \(status 500\), 3 times; run it again later"),
+        (Reply(500), r"has trouble \(status 500\) \(tried 3 times\); run it again later"),
         (Reply(429, headers={"Retry-After": "60"}), "asks to wait 60 s"),
     ],
 )

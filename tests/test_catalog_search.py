@@ -298,7 +298,7 @@ def test_trouble_that_passes_is_waited_out(server: Server, trouble: Reply) -> No
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        (Reply(500), r"has trouble \(status 500\), \d times; check the address"),
+        (Reply(500), r"has trouble \(status 500\) \(tried \d times\); check the address"),
         (Reply(429, headers={"Retry-After": "3600"}), "is busy .status 429, asks to wait 3600 s."),
         (Reply(401), r"needs credentials \(status 401\); .*netrc"),
         (Reply(403), r"refuses access \(status 403\)"),

@@ -253,7 +253,7 @@ def _retry_after(value: str | None) -> float | None:
 
 
 def _reason(trouble: TransientError, attempts: int) -> str:
-    return trouble.reason if attempts == 1 else f"{trouble.reason}, {attempts} times"
+    return trouble.reason if attempts == 1 else f"{trouble.reason} (tried {attempts} times)"
 
 
 def _broken(error: Exception) -> str:
