@@ -298,10 +298,10 @@ def test_redirects_are_followed_only_where_one_may_read(server: Server, access: 
         other.routes["/"] = lambda _: Reply(200, b"secret")
         for target, said in [
             (f"{other.url}/latest/meta-data", "another service on a private address"),
-            (f"http://localhost:{other.port}/", "not a host of this catalogue"),
-            ("http://169.254.169.254/latest/meta-data", "not a host of this catalogue"),
+            (f"http://localhost:{other.port}/", "not on a host of this catalogue"),
+            ("http://169.254.169.254/latest/meta-data", "not on a host of this catalogue"),
             ("file:///etc/passwd", "not an http"),
-            ("//10.0.0.1/a.tif", "not a host of this catalogue"),
+            ("//10.0.0.1/a.tif", "not on a host of this catalogue"),
         ]:
             server.routes["/moved"] = lambda _, target=target: redirect(target)
             with pytest.raises(HrefError, match=said):

@@ -46,24 +46,24 @@ def redirected(url: str, location: str, policy: HrefPolicy) -> str:
         HrefError: it may not be followed.
     """
     target = urljoin(url, location)
-    subject = f"{for_message(url)} redirects to {for_message(target)}"
+    subject, leads = for_message(url), f"redirects to {for_message(target)}, which is"
     try:
         place, origin = _place(target), _place(url)
     except HrefError:
-        raise HrefError(subject, "which is not an http(s) address") from None
+        raise HrefError(subject, f"{leads} not an http(s) address") from None
     if not policy.allows_host(*place):
         raise HrefError(
             subject,
-            "which is not a host of this catalogue",
+            f"{leads} not on a host of this catalogue",
             f"allow it by name with --allow {place[0]}",
         )
     if url.startswith("https:") and not target.startswith("https:"):
-        raise HrefError(subject, "which is not encrypted")
+        raise HrefError(subject, f"{leads} not encrypted")
     named = host_with_port(*place) in policy.private_hosts
     if place != origin and not named and not is_public_name(place[0]):
         raise HrefError(
             subject,
-            "which is another service on a private address",
+            f"{leads} another service on a private address",
             f"allow it by name with --allow {host_with_port(*place)}",
         )
     return target
