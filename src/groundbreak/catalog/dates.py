@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import PurePosixPath
+from typing import Any
 
 from groundbreak import times
 from groundbreak.catalog.styles import MONTHS, STYLES
@@ -22,6 +24,7 @@ class Acquired:
 
     span: Span
     source: str
+    note: str | None = None
 
 
 _MON = "|".join(MONTHS)
@@ -64,6 +67,52 @@ TAGS = (
 
 TIFF_DATETIME = "TIFFTAG_DATETIME"
 """The TIFF standard's time: often that of processing, so the last to be believed."""
+
+
+def decide(path: str, tags: Mapping[str, str], sidecar: Mapping[str, Any] | None) -> Acquired:
+    """When a file was taken, by the most trustworthy of its witnesses.
+
+    These are, in this order: a STAC item beside it, tags of the acquisition, its name, its
+    folders, and at last the time of the TIFF standard, which often is that of processing.
+
+    Args:
+        path: relative to the folder that is scanned, with ``/``.
+        tags: of the file.
+        sidecar: properties of the STAC item beside it.
+
+    Raises:
+        ValueError: none of them tells, or one tells what is no date, in words that read on from
+            the file's name.
+    """
+    found = from_properties(sidecar or {}) or from_tags(tags) or from_path(path)
+    if found is not None:
+        return found
+    tiff = from_tiff_datetime(tags)
+    if tiff is None:
+        raise ValueError("has no date: put it into the name (YYYY-MM-DD), a tag, or dates.csv")
+    return replace(tiff, note=f"dated by {TIFF_DATETIME}, which often is the time of processing")
+
+
+def from_properties(properties: Mapping[str, Any]) -> Acquired | None:
+    """The time that the properties of a STAC item state: the range if there is one.
+
+    Raises:
+        ValueError: what they state is no time.
+    """
+    start, end = properties.get("start_datetime"), properties.get("end_datetime")
+    exact = properties.get("datetime")
+    if not (start and end) and not exact:
+        return None
+    try:
+        if start and end:
+            span = times.parse_time(str(start))[0], times.parse_time(str(end))[1]
+        else:
+            span = times.parse_time(str(exact))
+    except ValueError as error:
+        raise ValueError(f"datetime {error}") from error
+    if span[1] < span[0]:
+        raise ValueError("end_datetime is before start_datetime")
+    return Acquired(span, "STAC item")
 
 
 def from_tags(tags: Mapping[str, str]) -> Acquired | None:
@@ -228,6 +277,4 @@ def _calendar_day(year: str, month: str, day: str) -> Span:
 
 
 def _day_of_year(year: int, number: int) -> str:
-    from datetime import datetime
-
     return datetime.strptime(f"{year} {number:03d}", "%Y %j").strftime("%Y%m%d")

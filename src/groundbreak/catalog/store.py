@@ -1,0 +1,241 @@
+"""Catalogue files: written so that they can be moved with their folder, read without trust.
+
+A catalogue is a STAC ItemCollection. Hrefs of files below the catalogue's own folder are
+relative. What else may be read on its behalf is named in the member ``groundbreak:source``: the
+folder that was scanned, if it lies elsewhere, or the STAC API that was searched.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from groundbreak.atomic import write_json
+from groundbreak.catalog.assets import item_to_scene
+from groundbreak.catalog.presets import readable_hosts
+from groundbreak.catalog.scan import count, scan_folder
+from groundbreak.errors import CatalogError, HrefError, RasterError
+from groundbreak.raster.href import is_remote, resolve_href
+from groundbreak.raster.read import inspect
+from groundbreak.types import Catalog, HrefPolicy, Scene
+
+if TYPE_CHECKING:
+    import pystac
+
+log = logging.getLogger(__name__)
+
+SOURCE = "groundbreak:source"
+
+
+def write_catalog(items: Iterable[pystac.Item], path: Path, *, api: str | None = None) -> None:
+    """Write items as a catalogue.
+
+    Args:
+        items: with absolute hrefs, as a scan or a search gives them. The folders of local files
+            are thereby allowed to be read.
+        path: the file to write.
+        api: name or address of the STAC API that they come from.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    root = path.resolve().parent
+    features = [item.to_dict(include_self_link=False, transform_hrefs=False) for item in items]
+    outside: list[Path] = []
+    for feature in features:
+        for asset in feature["assets"].values():
+            asset["href"] = _portable(asset["href"], root, outside)
+    source: dict[str, Any] = {}
+    if api is not None:
+        source["api"] = api
+    if outside:
+        source["folders"] = [_common_folder(outside).as_posix()]
+    document: dict[str, Any] = {"type": "FeatureCollection", "features": features}
+    if source:
+        document[SOURCE] = source
+    write_json(path, document)
+
+
+def _portable(href: str, root: Path, outside: list[Path]) -> str:
+    """A local path relative to the catalogue if it lies below it."""
+    if not Path(href).is_absolute():
+        return href
+    file = Path(href)
+    if file.is_relative_to(root):
+        return file.relative_to(root).as_posix()
+    outside.append(file.parent)
+    return href
+
+
+def _common_folder(folders: Sequence[Path]) -> Path:
+    common = folders[0]
+    for folder in folders[1:]:
+        while not folder.is_relative_to(common):
+            common = common.parent
+    return common
+
+
+def read_catalog(source: Path, *, allow: Sequence[str] = (), strict: bool = False) -> Catalog:
+    """Read scenes from a catalogue file, a single STAC item, or a folder of rasters.
+
+    A scene that cannot be used is left out with a note. Every address is checked before anything
+    is read.
+
+    Args:
+        source: ItemCollection or Item (JSON), or a folder, which is scanned.
+        allow: further folders (whatever exists as a folder, or has a slash) and hosts
+            (``name``, ``name:port``, ``*.domain``) that may be read.
+        strict: take a scene that is left out for an error.
+
+    Raises:
+        CatalogError: it cannot be read, two items have the same id, or no scene is left.
+        HrefError: an item points to what may not be read.
+    """
+    source = Path(source)
+    if source.is_dir():
+        scanned = scan_folder(source, strict=strict)
+        left_out = [f"{r.subject} {r.reason}" for r in scanned.refused]
+        folders, hosts = _allowed(allow)
+        policy = HrefPolicy(str(scanned.folder), folders, hosts, hosts)
+        return _catalog(source, scanned.items, policy, [*scanned.notes, *left_out], strict)
+    document = _document(source)
+    named = document.get(SOURCE)
+    items = _items(source, document)
+    policy = _policy(source, named if isinstance(named, dict) else {}, allow)
+    return _catalog(source, items, policy, [], strict)
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_bytes())
+    except OSError as error:
+        reason = "does not exist" if not path.exists() else f"cannot be read ({error.strerror})"
+        raise CatalogError(str(path), reason) from error
+    except ValueError as error:
+        raise CatalogError(
+            str(path), "is not JSON", "give a catalogue as `groundbreak catalog` writes it"
+        ) from error
+    kind = document.get("type") if isinstance(document, dict) else None
+    if kind in ("Catalog", "Collection"):
+        raise CatalogError(
+            str(path),
+            f"is a STAC {kind}, which only links to scenes",
+            "give an ItemCollection, or scan the folder of the rasters",
+        )
+    if kind not in ("FeatureCollection", "Feature"):
+        raise CatalogError(str(path), "is no STAC ItemCollection", "scan or search anew")
+    return dict(document)
+
+
+def _items(path: Path, document: Mapping[str, Any]) -> list[pystac.Item]:
+    import pystac
+
+    features = document.get("features") if document["type"] == "FeatureCollection" else [document]
+    if not isinstance(features, list):
+        raise CatalogError(str(path), "has no list of features")
+    items: list[pystac.Item] = []
+    places: dict[str, int] = {}
+    for place, feature in enumerate(features, start=1):
+        where = f"{path}, item {place}"
+        if not isinstance(feature, dict) or not isinstance(feature.get("assets"), dict):
+            raise CatalogError(where, "is not a STAC item: it has no assets")
+        identity = feature.get("id")
+        if not isinstance(identity, str) or not identity:
+            raise CatalogError(where, "has no id")
+        if identity in places:
+            raise CatalogError(
+                where,
+                f"has the id {identity!r} that item {places[identity]} has",
+                "ids must differ",
+            )
+        places[identity] = place
+        try:
+            items.append(pystac.Item.from_dict(feature, preserve_dict=False))
+        except (pystac.STACError, KeyError, TypeError, ValueError, AttributeError) as error:
+            cause = " ".join(str(error).split())[:160]
+            raise CatalogError(where, f"is not a valid STAC item ({cause})") from error
+    return items
+
+
+def _policy(path: Path, named: Mapping[str, Any], allow: Sequence[str]) -> HrefPolicy:
+    root = path.resolve().parent
+    folders, hosts = _allowed(allow)
+    own = named.get("folders")
+    inside = []
+    for folder in own if isinstance(own, list) else []:
+        place = Path(str(folder))
+        place = place if place.is_absolute() else root / place
+        if place.resolve().parent == place.resolve():
+            raise HrefError(str(path), f"would have all of {folder} read", "scan the folder anew")
+        inside.append(str(place))
+    api = named.get("api")
+    readable, private = readable_hosts(str(api) if api else None, hosts)
+    return HrefPolicy(str(root), (*inside, *folders), readable, private)
+
+
+def _allowed(allow: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Folders and hosts among what the user allows."""
+    folders = [a for a in allow if "/" in a or "\\" in a or a in (".", "..") or Path(a).is_dir()]
+    hosts = [a for a in allow if a not in folders]
+    return tuple(str(Path(a).expanduser().resolve()) for a in folders), tuple(hosts)
+
+
+def _catalog(
+    source: Path,
+    items: Sequence[pystac.Item],
+    policy: HrefPolicy,
+    notes: list[str],
+    strict: bool,
+) -> Catalog:
+    scenes = []
+    left_out = []
+    resolve = partial(resolve_href, policy=policy)
+    for item in items:
+        try:
+            scene = item_to_scene(item, resolve)
+            _check_time(scene)
+            scenes.append(_with_file_bands(scene))
+        except HrefError as error:
+            raise HrefError(
+                error.subject, f"(scene {item.id}) {error.problem}", error.mend
+            ) from error
+        except (ValueError, RasterError) as error:
+            left_out.append(f"{item.id} {error}")
+    for note in left_out:
+        log.warning("left out: %s", note)
+    if left_out and (strict or not scenes):
+        raise CatalogError(
+            str(source),
+            left_out[0] if scenes else f"no scene is left of {count(len(items), 'item')}",
+            "" if scenes else "; ".join(left_out[:3]),
+        )
+    if not scenes:
+        raise CatalogError(str(source), "holds no scene", "scan or search anew")
+    return Catalog(tuple(scenes), str(source), policy, (*notes, *left_out))
+
+
+def _check_time(scene: Scene) -> None:
+    if scene.start > datetime.now(UTC) + timedelta(days=1):
+        raise ValueError(f"lies in the future ({scene.start:%Y-%m-%d})")
+
+
+def _with_file_bands(scene: Scene) -> Scene:
+    """The scene with what local files say of their bands, where the catalogue says nothing."""
+    if all(asset.bands or is_remote(asset.href) for asset in scene.assets):
+        return scene
+    assets = []
+    gsd_m, footprint = scene.gsd_m, scene.footprint
+    for asset in scene.assets:
+        if not asset.bands and not is_remote(asset.href):
+            info = inspect(Path(asset.href))
+            assets.append(replace(asset, bands=info.bands))
+            gsd_m, footprint = gsd_m or info.gsd_m, footprint or info.footprint
+        else:
+            assets.append(asset)
+    return replace(scene, assets=tuple(assets), gsd_m=gsd_m, footprint=footprint)
