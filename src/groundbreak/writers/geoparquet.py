@@ -1,0 +1,121 @@
+"""Events as GeoParquet 1.1, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import shapely
+from pyproj import CRS, Transformer
+from shapely.geometry.base import BaseGeometry
+
+from groundbreak.atomic import atomic_path
+from groundbreak.errors import OutputError
+from groundbreak.types import Event, Interval, Kind
+from groundbreak.writers.lonlat import to_lonlat
+from groundbreak.writers.table import GEOMETRY, LISTS, NUMBERS, TEXTS, columns, events_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LONLAT = "OGC:CRS84"
+BOX = "bbox"
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+
+def write_geoparquet(events: Sequence[Event], path: Path) -> None:
+    """Write events with their lists as lists and their times in UTC.
+
+    The geometry is in the sites' UTM zone. A column has one CRS: events of several zones are
+    written in longitude and latitude, and a column ``crs`` names the zone of each.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    import pyarrow.parquet as pq
+
+    zones = {event.crs for event in events}
+    if len(zones) == 1:
+        crs, shapes = zones.pop(), [event.geometry for event in events]
+        table = events_table(events, shapes)
+    else:
+        crs, shapes = LONLAT, [to_lonlat(event.geometry, event.crs) for event in events]
+        table = events_table(events, shapes)
+        if events:
+            table = table.append_column("crs", [[event.crs for event in events]])
+    table = _with_boxes(table, shapes).replace_schema_metadata(
+        {"geo": json.dumps(_geo(crs, shapes))}
+    )
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def _geo(crs: str, shapes: Sequence[BaseGeometry]) -> dict[str, Any]:
+    """The file's metadata (GeoParquet 1.1.0)."""
+    column: dict[str, Any] = {
+        "encoding": "WKB",
+        "geometry_types": sorted({shape.geom_type for shape in shapes}),
+        "crs": CRS.from_user_input(crs).to_json_dict(),
+        "covering": {BOX: {corner: [BOX, corner] for corner in CORNERS}},
+    }
+    if shapes:
+        column["bbox"] = list(shapely.total_bounds(shapes))
+    return {"version": "1.1.0", "primary_column": GEOMETRY, "columns": {GEOMETRY: column}}
+
+
+def _with_boxes(table: pa.Table, shapes: Sequence[BaseGeometry]) -> pa.Table:
+    """A box for each row lets readers skip what lies elsewhere."""
+    import pyarrow as pa
+
+    corners = pa.struct([(corner, pa.float64()) for corner in CORNERS])
+    boxes = [dict(zip(CORNERS, shape.bounds, strict=True)) for shape in shapes]
+    return table.append_column(BOX, pa.array(boxes, corners))
+
+
+def read_geoparquet(path: Path) -> list[Event]:
+    """The events of a file that `write_geoparquet` wrote.
+
+    Raises:
+        OutputError: the file is missing or is not one of these.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+        geo = json.loads(table.schema.metadata[b"geo"])
+        crs = CRS.from_json_dict(geo["columns"][GEOMETRY]["crs"]).to_string()
+    except FileNotFoundError:
+        raise OutputError(str(path), "does not exist", "run detect first") from None
+    except (OSError, pa.ArrowException, TypeError, KeyError, ValueError) as error:
+        raise OutputError(str(path), "is not a GeoParquet file of events") from error
+    missing = [name for name in columns() if name not in table.column_names]
+    if missing:
+        raise OutputError(str(path), f"is not a file of events: it has no column {missing[0]}")
+    return [_event(row, crs) for row in table.to_pylist()]
+
+
+def _event(row: Mapping[str, Any], crs: str) -> Event:
+    geometry, zone = shapely.from_wkb(row[GEOMETRY]), row.get("crs")
+    if zone is not None:
+        transformer = Transformer.from_crs(LONLAT, zone, always_xy=True)
+        geometry = shapely.transform(geometry, transformer.transform, interleaved=False)
+    cleared = Interval(*_moments(row, "cleared_"))
+    fields: dict[str, Any] = {name: row[name] for name in (*TEXTS, *NUMBERS)}
+    fields |= {name: tuple(row[name]) for name in LISTS}
+    fields |= {
+        "kind": Kind(row["kind"]),
+        "interval": Interval(*_moments(row, "")),
+        "geometry": geometry,
+        "crs": zone or crs,
+        "provisional": row["provisional"],
+        "cleared": None if cleared == Interval(None, None) else cleared,
+    }
+    return Event(**fields)
+
+
+def _moments(row: Mapping[str, Any], prefix: str) -> tuple[datetime | None, datetime | None]:
+    return row[f"{prefix}start_datetime"], row[f"{prefix}end_datetime"]

@@ -1,0 +1,431 @@
+"""Events to files, opened again with other libraries and checked against the schema."""
+
+import hashlib
+import json
+import sqlite3
+import xml.etree.ElementTree as ET
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import shapely
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from pyproj import Geod
+from shapely.geometry import Polygon, box, shape
+
+from groundbreak.errors import InternalError, OutputError
+from groundbreak.events.looks import LookMeta
+from groundbreak.events.schema import event_properties, load_schema, validate_feature
+from groundbreak.types import FLAGS, Event, Interval, Kind
+from groundbreak.writers.geojson import event_feature, write_geojson
+from groundbreak.writers.geoparquet import read_geoparquet, write_geoparquet
+from groundbreak.writers.gpkg import write_gpkg
+from groundbreak.writers.kwcoco import Video, write_kwcoco
+from groundbreak.writers.lonlat import to_lonlat
+from groundbreak.writers.stac import write_stac
+from groundbreak.writers.table import LISTS, NUMBERS, TEXTS, TIMES, TRUTHS, columns
+
+UTM = "EPSG:32652"
+
+
+def moment(month: int, day: int, hour: int = 2) -> datetime:
+    return datetime(2024, month, day, hour, 15, tzinfo=UTC)
+
+
+HALL = Event(
+    id="building-1a2b-new_building",
+    site_id="port",
+    site_name="Chŏng Port",
+    kind=Kind.NEW_BUILDING,
+    interval=Interval(moment(3, 14), moment(7, 9)),
+    geometry=Polygon(
+        [(300_000, 4_000_000), (300_000, 4_000_040), (300_060, 4_000_040), (300_060, 4_000_000)],
+        [[(300_010, 4_000_010), (300_020, 4_000_010), (300_020, 4_000_020), (300_010, 4_000_020)]],
+    ),
+    crs=UTM,
+    confidence=0.8123,
+    date_confidence=0.97,
+    area_m2=2300.0,
+    before_scenes=("s1", "s2"),
+    after_scenes=("s3",),
+    usable_fraction=1.0,
+    cleared=Interval(moment(1, 3), moment(3, 14)),
+    registration_residual_px=0.21,
+    replaces=("building-0f0f-demolition",),
+    replaces_overlap=0.8,
+    flags=("partly_cloudy", "mixed_sensors"),
+    sentence="A building of about 2,300 m² was very likely built.",
+)
+UNFINISHED = replace(
+    HALL,
+    id="building-77-new_building",
+    interval=Interval(moment(3, 14), None),
+    after_scenes=(),
+    cleared=None,
+    replaces=(),
+    replaces_overlap=None,
+    registration_residual_px=None,
+    flags=(),
+    geometry=box(300_100, 4_000_000, 300_120, 4_000_030),
+)
+SLIP = replace(
+    UNFINISHED,
+    id="slip-9-docking_slip",
+    kind=Kind.DOCKING_SLIP,
+    interval=Interval(None, moment(7, 9)),
+    before_scenes=(),
+    after_scenes=("s3",),
+    provisional=True,
+    length_m=120.0,
+    width_m=25.5,
+    orientation_deg=179.97,
+    mouth_azimuth_deg=90.0,
+    vessel_length_m=108.0,
+)
+EVENTS = [HALL, UNFINISHED, SLIP]
+ELSEWHERE = replace(SLIP, id="slip-x-docking_slip", site_id="other", crs="EPSG:32633")
+
+
+# --- the schema -------------------------------------------------------------------------------
+
+
+def test_the_schema_is_one() -> None:
+    jsonschema.Draft202012Validator.check_schema(load_schema())
+
+
+def test_schema_event_and_table_have_the_same_fields() -> None:
+    properties = load_schema()["$defs"]["properties"]
+    assert list(event_properties(HALL)) == list(properties["properties"]) == properties["required"]
+    assert sorted(columns()) == sorted((*LISTS, *TIMES, *TRUTHS, *TEXTS, *NUMBERS))
+    assert tuple(properties["properties"]["flags"]["items"]["enum"]) == FLAGS
+    assert properties["properties"]["kind"]["enum"] == [kind.value for kind in Kind]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("confidence", 1.2),
+        ("confidence", None),
+        ("kind", "new building"),
+        ("start_datetime", "2024-03-14"),
+        ("start_datetime", None),  # although there are scenes before
+        ("end_datetime", "2024-07-09T02:15:00+09:00"),
+        ("before_scenes", ["s1", "s1"]),
+        ("before_scenes", []),
+        ("flags", ["cloudy"]),
+        ("area_m2", 0),
+        ("length_m", 12.0),  # a building has none
+        ("sentence", ""),
+        ("colour", "red"),
+    ],
+)
+def test_the_schema_refuses(field: str, value: Any) -> None:
+    feature = event_feature(HALL)
+    feature["properties"][field] = value
+    with pytest.raises(InternalError, match=HALL.id):
+        validate_feature(feature)
+
+
+def test_the_schema_refuses_a_provisional_event_without_an_end() -> None:
+    feature = event_feature(UNFINISHED)
+    feature["properties"]["provisional"] = True
+    with pytest.raises(InternalError, match="provisional"):
+        validate_feature(feature)
+
+
+def test_azimuths_do_not_round_up_to_a_full_turn() -> None:
+    assert event_properties(SLIP)["orientation_deg"] == 0.0
+
+
+# --- GeoJSON ----------------------------------------------------------------------------------
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_geojson_is_rfc_7946(tmp_path: Path) -> None:
+    write_geojson(EVENTS, tmp_path / "events.geojson")
+    document = read_json(tmp_path / "events.geojson")
+    assert set(document) == {"type", "features"}
+    for feature in document["features"]:
+        validate_feature(feature)
+    first = shape(document["features"][0]["geometry"])
+    assert first.exterior.is_ccw
+    assert not first.interiors[0].is_ccw
+    assert Geod(ellps="WGS84").geometry_area_perimeter(first)[0] == pytest.approx(2300, rel=0.002)
+    assert document["features"][0]["properties"]["site_name"] == "Chŏng Port"
+
+
+def test_geojson_is_cut_at_the_antimeridian() -> None:
+    # Zone 60 ends at 180°; at the equator its centre is 333 km to the west.
+    across = box(833_000, 100_000, 835_000, 101_000)
+    cut = to_lonlat(across, "EPSG:32660")
+    assert cut.geom_type == "MultiPolygon"
+    west, east = sorted(cut.geoms, key=lambda part: -part.bounds[0])
+    assert west.bounds[2] == 180.0
+    assert east.bounds[0] == -180.0
+    assert all(part.exterior.is_ccw and part.is_valid for part in cut.geoms)
+    area = Geod(ellps="WGS84").geometry_area_perimeter(cut)[0]
+    assert area == pytest.approx(across.area, rel=0.01)
+
+
+def test_geojson_near_but_not_across_the_antimeridian_is_not_cut() -> None:
+    assert to_lonlat(box(831_000, 100_000, 832_000, 101_000), "EPSG:32660").geom_type == "Polygon"
+
+
+# --- GeoPackage -------------------------------------------------------------------------------
+
+
+def rows_of(path: Path, query: str) -> list[sqlite3.Row]:
+    with closing(sqlite3.connect(path)) as database:
+        database.row_factory = sqlite3.Row
+        return database.execute(query).fetchall()
+
+
+def test_gpkg_opens_in_plain_sqlite(tmp_path: Path) -> None:
+    path = tmp_path / "events.gpkg"
+    write_gpkg(EVENTS, path)
+    assert rows_of(path, "PRAGMA integrity_check")[0][0] == "ok"
+    assert rows_of(path, "PRAGMA application_id")[0][0] == int.from_bytes(b"GPKG")
+    (column,) = rows_of(path, "SELECT * FROM gpkg_geometry_columns")
+    assert (column["table_name"], column["column_name"]) == ("events", "geom")
+    assert column["srs_id"] == 32652
+    rows = rows_of(path, "SELECT * FROM events")
+    assert list(rows[0].keys())[2:] == list(columns())
+    assert rows[0]["start_datetime"] == "2024-03-14T02:15:00Z"
+    assert rows[1]["end_datetime"] is None
+    assert json.loads(rows[0]["before_scenes"]) == ["s1", "s2"]
+    assert rows[0]["mouth_azimuth_deg"] is None
+    assert rows[2]["provisional"] == 1
+    types = {row["name"]: row["type"] for row in rows_of(path, "PRAGMA table_info(events)")}
+    assert types["start_datetime"] == types["end_datetime"] == "DATETIME"
+    # The geometry: a GeoPackage header, then well-known binary.
+    blob = rows[0]["geom"]
+    envelope = {0: 0, 1: 32, 2: 48, 3: 48, 4: 64}[(blob[3] >> 1) & 7]
+    geometry = shapely.from_wkb(blob[8 + envelope :])
+    assert geometry.geom_type == "MultiPolygon"
+    assert geometry.equals(HALL.geometry)
+
+
+def test_gpkg_carries_a_style_with_a_time_slider(tmp_path: Path) -> None:
+    path = tmp_path / "events.gpkg"
+    write_gpkg(EVENTS, path)
+    (style,) = rows_of(path, "SELECT * FROM layer_styles")
+    assert (style["f_table_name"], style["f_geometry_column"]) == ("events", "geom")
+    assert style["useAsDefault"] == 1
+    qml = ET.fromstring(style["styleQML"])
+    temporal = qml.find("temporal")
+    assert temporal is not None
+    assert temporal.get("enabled") == "1"
+    assert {temporal.get("startField"), temporal.get("endField")} <= set(columns())
+    categories = {entry.get("value") for entry in qml.iter("category")}
+    assert categories == {kind.value for kind in Kind}
+    symbols = {entry.get("name") for entry in qml.iter("symbol")}
+    assert symbols == {entry.get("symbol") for entry in qml.iter("category")}
+    contents = rows_of(path, "SELECT table_name, data_type FROM gpkg_contents")
+    assert {tuple(row) for row in contents} == {
+        ("events", "features"),
+        ("layer_styles", "attributes"),
+    }
+
+
+def test_gpkg_has_a_layer_for_each_zone(tmp_path: Path) -> None:
+    path = tmp_path / "events.gpkg"
+    write_gpkg([*EVENTS, ELSEWHERE], path)
+    layers = rows_of(path, "SELECT table_name, srs_id FROM gpkg_geometry_columns")
+    assert {tuple(row) for row in layers} == {("events_32633", 32633), ("events_32652", 32652)}
+    styled = rows_of(path, "SELECT f_table_name FROM layer_styles")
+    assert {row[0] for row in styled} == {"events_32633", "events_32652"}
+
+
+# --- GeoParquet -------------------------------------------------------------------------------
+
+
+def test_geoparquet_opens_in_arrow(tmp_path: Path) -> None:
+    path = tmp_path / "events.parquet"
+    write_geoparquet(EVENTS, path)
+    table = pq.read_table(path)
+    geo = json.loads(table.schema.metadata[b"geo"])
+    assert geo["version"] == "1.1.0"
+    assert geo["columns"]["geometry"]["crs"]["id"] == {"authority": "EPSG", "code": 32652}
+    assert "covering" in geo["columns"]["geometry"]
+    assert table.column_names[: len(columns())] == list(columns())
+    assert str(table.schema.field("flags").type) == "list<element: string>"
+    assert str(table.schema.field("start_datetime").type) == "timestamp[ms, tz=UTC]"
+    row = table.slice(1, 1).to_pylist()[0]
+    assert row["end_datetime"] is None
+    assert row["length_m"] is None
+    assert row["flags"] == []
+    assert shapely.from_wkb(table["geometry"][0].as_py()).equals(HALL.geometry)
+
+
+def test_geoparquet_opens_in_geopandas(tmp_path: Path) -> None:
+    import geopandas as gpd
+
+    path = tmp_path / "events.parquet"
+    write_geoparquet(EVENTS, path)
+    frame = gpd.read_parquet(path)
+    assert frame.crs.to_epsg() == 32652
+    assert frame.geometry[0].equals(HALL.geometry)
+    assert len(gpd.read_parquet(path, bbox=(300_090, 4_000_000, 300_130, 4_000_010))) == 2
+
+
+def test_geoparquet_gives_the_events_back(tmp_path: Path) -> None:
+    path = tmp_path / "events.parquet"
+    write_geoparquet(EVENTS, path)
+    for read, event in zip(read_geoparquet(path), EVENTS, strict=True):
+        assert event_properties(read) == event_properties(event)
+        assert read.geometry.equals(event.geometry)
+        assert read.crs == event.crs
+
+
+def test_geoparquet_of_several_zones_is_in_degrees_and_knows_them(tmp_path: Path) -> None:
+    path = tmp_path / "events.parquet"
+    write_geoparquet([*EVENTS, ELSEWHERE], path)
+    geo = json.loads(pq.read_schema(path).metadata[b"geo"])
+    assert geo["columns"]["geometry"]["crs"]["id"]["code"] == "CRS84"
+    read = read_geoparquet(path)
+    assert [event.crs for event in read] == [UTM, UTM, UTM, "EPSG:32633"]
+    assert read[0].geometry.hausdorff_distance(HALL.geometry) < 0.01
+
+
+def test_what_is_not_a_file_of_events_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="does not exist"):
+        read_geoparquet(tmp_path / "none.parquet")
+    broken = tmp_path / "broken.parquet"
+    broken.write_bytes(b"PAR1 not really")
+    with pytest.raises(OutputError, match="not a GeoParquet"):
+        read_geoparquet(broken)
+
+
+# --- nothing to write, nowhere to write ------------------------------------------------------
+
+
+def test_no_events_make_valid_files(tmp_path: Path) -> None:
+    write_geojson([], tmp_path / "e.geojson")
+    write_gpkg([], tmp_path / "e.gpkg")
+    write_geoparquet([], tmp_path / "e.parquet")
+    assert read_json(tmp_path / "e.geojson") == {"type": "FeatureCollection", "features": []}
+    assert rows_of(tmp_path / "e.gpkg", "SELECT count(*) FROM events")[0][0] == 0
+    assert len(rows_of(tmp_path / "e.gpkg", "SELECT * FROM layer_styles")) == 1
+    types = {
+        r["name"]: r["type"] for r in rows_of(tmp_path / "e.gpkg", "PRAGMA table_info(events)")
+    }
+    assert types["start_datetime"] == "DATETIME"
+    assert types["confidence"] == "REAL"
+    assert read_geoparquet(tmp_path / "e.parquet") == []
+    empty, full = tmp_path / "e.parquet", tmp_path / "f.parquet"
+    write_geoparquet(EVENTS, full)
+    assert pq.read_schema(empty).remove_metadata() == pq.read_schema(full).remove_metadata()
+
+
+def test_files_are_replaced_whole(tmp_path: Path) -> None:
+    for write, name in ((write_gpkg, "e.gpkg"), (write_geoparquet, "e.parquet")):
+        write(EVENTS, tmp_path / name)
+        write(EVENTS[:1], tmp_path / name)
+    assert rows_of(tmp_path / "e.gpkg", "SELECT count(*) FROM events")[0][0] == 1
+    assert len(read_geoparquet(tmp_path / "e.parquet")) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["e.gpkg", "e.parquet"]
+
+
+@pytest.mark.parametrize("write", [write_geojson, write_gpkg, write_geoparquet])
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, write: Any) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="file"):
+        write(EVENTS, tmp_path / "file" / "events.x")
+
+
+# --- STAC -------------------------------------------------------------------------------------
+
+RECORD = {
+    "version": "0.1.0",
+    "command": "groundbreak detect --sites s --catalog c -o r",
+    "started": "2024-08-01T00:00:00+00:00",
+    "config": {"events": {"min_confidence": 0.5}},
+    "weights": {"site-2m": {"sha256": "ab" * 32}},
+    "versions": {"numpy": "2.4.6"},
+    "sites": {"path": "sites.geojson", "sha256": "cd" * 32},
+    "catalog": {"source": "catalog.json", "sha256": None},
+}
+
+
+def test_the_run_is_a_stac_item(tmp_path: Path) -> None:
+    import pystac
+
+    write_geojson(EVENTS, tmp_path / "events.geojson")
+    write_stac(tmp_path, RECORD, box(126, 36, 127, 37), (moment(1, 3), moment(7, 9)))
+    document = read_json(tmp_path / "item.json")
+    item = pystac.Item.from_dict(dict(document, stac_extensions=[]))
+    item.validate()  # the core schema, which pystac carries
+    assert document["properties"]["groundbreak:weights"] == RECORD["weights"]
+    assert document["properties"]["groundbreak:config"] == RECORD["config"]
+    assert document["properties"]["processing:software"]["groundbreak"] == "0.1.0"
+    assert [link["href"] for link in document["links"]] == ["catalog.json", "sites.geojson"]
+    (asset,) = document["assets"].values()
+    digest = hashlib.sha256((tmp_path / "events.geojson").read_bytes()).hexdigest()
+    assert asset["href"] == "./events.geojson"
+    assert asset["file:checksum"] == "1220" + digest
+
+
+def test_a_run_without_sites_or_looks_is_a_stac_item_too(tmp_path: Path) -> None:
+    import pystac
+
+    write_stac(tmp_path, RECORD, None, None)
+    item = pystac.Item.from_dict(dict(read_json(tmp_path / "item.json"), stac_extensions=[]))
+    item.validate()
+    assert item.geometry is None
+
+
+# --- kwcoco -----------------------------------------------------------------------------------
+
+
+def look(name: str, when: datetime, *scenes: str) -> LookMeta:
+    return LookMeta(name, when, when, scenes, sensor="WV03")
+
+
+VIDEO = Video(
+    "port",
+    GeoBox((200, 400), Affine(0.5, 0, 300_000, 0, -0.5, 4_000_080), UTM),
+    [look("a", moment(3, 14), "s1", "s2"), look("b", moment(7, 9), "s3")],
+    {"a": "looks/a.tif"},
+)
+
+
+def test_kwcoco_ties_images_tracks_and_annotations(tmp_path: Path) -> None:
+    demolished = replace(
+        HALL, id="building-1a2b-demolition", kind=Kind.DEMOLITION, after_scenes=("s3",)
+    )
+    path = tmp_path / "events.kwcoco.json"
+    write_kwcoco([*EVENTS, demolished], [VIDEO], path)
+    document = read_json(path)
+    images = {image["id"]: image for image in document["images"]}
+    tracks = {track["id"]: track["name"] for track in document["tracks"]}
+    names = {category["id"]: category["name"] for category in document["categories"]}
+    assert [image["frame_index"] for image in document["images"]] == [0, 1]
+    assert images[1]["file_name"] == "looks/a.tif"
+    first, unfinished, _, last = document["annotations"]
+    assert tracks[first["track_id"]] == "building-1a2b" == tracks[last["track_id"]]
+    assert names[last["category_id"]] == "demolition"
+    assert images[first["image_id"]]["name"] == "port b"
+    assert images[unfinished["image_id"]]["name"] == "port b"
+    assert first["bbox"] == [0.0, 80.0, 120.0, 80.0]
+    assert first["score"] == HALL.confidence
+    (polygon,) = first["segmentation"]
+    ring = Polygon(polygon["exterior"], polygon["interiors"])
+    assert ring.area == pytest.approx(2300 / 0.25)
+    world = np.array(document["videos"][0]["warp_pxl_to_wld"]) @ [120, 80, 1]
+    assert world.tolist() == [300_060, 4_000_040, 1]
+
+
+def test_kwcoco_without_events_or_looks(tmp_path: Path) -> None:
+    write_kwcoco([], [replace(VIDEO, looks=[])], tmp_path / "k.json")
+    document = read_json(tmp_path / "k.json")
+    assert document["annotations"] == document["images"] == []
