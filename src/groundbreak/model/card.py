@@ -118,7 +118,7 @@ def _parse(document: Any) -> Card:
 
 
 def _per_kind(values: Mapping[str, float]) -> dict[Kind, float]:
-    return {kind: float(values[kind]) for kind in KINDS}
+    return {kind: float(values[str(kind)]) for kind in KINDS}
 
 
 def _check(card: Card) -> None:

@@ -275,8 +275,7 @@ class PairsData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Endless samples, ``steps`` batches an epoch."""
-        trainer = self.trainer
-        rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        rank, world = self._place()
         pairs = TrainingPairs(self.groups, self.augment, self.seed)
         sampler = RunSampler(self.steps * self.batch_size * world, rank, world)
         return DataLoader(
@@ -290,7 +289,13 @@ class PairsData(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Every window of every validation scene, one at a time since sizes differ."""
-        return DataLoader(ValidationWindows(self.val_scenes, self.window, self.zoom), batch_size=1)
+        rank, world = self._place()
+        windows = ValidationWindows(self.val_scenes, self.window, self.zoom)
+        return DataLoader(windows, batch_size=1, sampler=range(rank, len(windows), world))
+
+    def _place(self) -> tuple[int, int]:
+        """Which of how many processes this is."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
     def test_dataloader(self) -> DataLoader[dict[str, Any]]:
         """``test`` scores the folders of ``val``; point them at another split to score that."""

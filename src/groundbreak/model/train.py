@@ -109,13 +109,26 @@ class ChangeTraining(LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the scores of every set, and one score to choose by: their mean over the sets."""
         means = []
-        for name, matrix in sorted(self.matrices.items()):
+        for name, matrix in sorted(self._of_all_processes(self.matrices).items()):
             scores = summary(matrix)
             for key, score in scores.items():
-                self.log(f"val/{name}/{key}", score, sync_dist=True)
+                self.log(f"val/{name}/{key}", score)
             judged = [scores[key] for key in scores if key != "wrong_direction"]
             means.append(sum(judged) / len(judged) if judged else 0.0)
-        self.log("val/score", sum(means) / max(1, len(means)), prog_bar=True, sync_dist=True)
+        self.log("val/score", sum(means) / max(1, len(means)), prog_bar=True)
+
+    def _of_all_processes(
+        self, matrices: dict[str, NDArray[np.int64]]
+    ) -> dict[str, NDArray[np.int64]]:
+        """The sum over the processes of a distributed run, the same in each of them."""
+        world = self.trainer.world_size
+        if world == 1:
+            return matrices
+        parts: list[dict[str, NDArray[np.int64]]] = [{}] * world
+        torch.distributed.all_gather_object(parts, dict(matrices))
+        names = {name for part in parts for name in part}
+        nothing = np.zeros((5, 4), np.int64)
+        return {name: sum((p.get(name, nothing) for p in parts), nothing) for name in names}
 
     def test_step(self, batch: dict[str, Any], index: int) -> None:
         """As in validation."""

@@ -1,0 +1,92 @@
+"""Calibration and the operating point, on answers whose truth is known."""
+
+import numpy as np
+import pytest
+
+from groundbreak.model.calibrate import (
+    Answer,
+    choose_point,
+    expected_calibration_error,
+    fit_temperature,
+    probabilities,
+)
+from groundbreak.model.scores import confusion, f1_change, f1_kind, summary, wrong_direction
+from groundbreak.types import Kind
+
+
+def sharpened(temperature: float, seed: int = 0) -> Answer:
+    """Labels drawn from probabilities whose logits are then multiplied by ``temperature``."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(4, 200, 200)) * 1.5
+    probability = np.exp(logits) / np.exp(logits).sum(axis=0)
+    draw = rng.random((200, 200))
+    label = (probability.cumsum(axis=0) < draw).sum(axis=0).astype(np.uint8)
+    return Answer((logits * temperature).astype(np.float16), label, "made", "good", 1.0)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
+def test_the_temperature_is_found(temperature: float) -> None:
+    answer = sharpened(temperature)
+    found = fit_temperature([answer])
+    assert found == pytest.approx(temperature, rel=0.05)
+    assert expected_calibration_error([answer], found) < 0.01
+
+
+def test_overconfidence_shows() -> None:
+    answer = sharpened(3.0)
+    assert expected_calibration_error([answer], 1.0) > 0.05
+
+
+def painted() -> Answer:
+    """A sure hit of 6 x 6, a fainter one of 10 x 10, a false object of 3 x 3 and a faint one."""
+    new = np.zeros((100, 100))
+    label = np.zeros((100, 100), np.uint8)
+    label[5:11, 5:11] = label[40:50, 40:50] = 1
+    new[5:11, 5:11] = 0.95
+    new[40:50, 40:50] = 0.65
+    new[80:83, 80:83] = 0.95
+    new[70:90, 10:30] = 0.45
+    rest = (1 - new) / 3
+    logits = np.log(np.stack([rest, np.maximum(new, 1e-4), rest, rest]))
+    return Answer(logits.astype(np.float16), label, "made", "good", 10.0)
+
+
+def test_the_operating_point_drops_what_is_false_and_keeps_what_is_true() -> None:
+    answer = painted()
+    np.testing.assert_allclose(probabilities(answer, 1.0).sum(axis=0), 1, atol=1e-3)
+    point = choose_point([answer], Kind.NEW_BUILDING, 1.0, limit=0.01)
+    assert point is not None
+    assert point.false_per_km2 == 0
+    assert point.recall == 1
+    assert 0.45 < point.threshold < 0.65
+    assert 9 * 100 < point.min_area_m2 <= 36 * 100
+
+
+def test_a_generous_limit_lets_false_objects_through() -> None:
+    point = choose_point([painted()], Kind.NEW_BUILDING, 1.0, limit=100.0)
+    assert point is not None
+    assert point.false_per_km2 > 0
+    assert point.recall == 1
+
+
+def test_no_truth_no_point() -> None:
+    assert choose_point([painted()], Kind.DEMOLITION, 1.0, limit=0.1) is None
+
+
+def test_scores_by_hand() -> None:
+    label = np.array([0, 0, 1, 1, 2, 2, 254, 255], np.uint8)
+    predicted = np.array([0, 1, 1, 2, 2, 0, 1, 1])
+    matrix = confusion(predicted, label)
+    assert matrix.sum() == 7
+    # Change: found 1, 1->2, 2 and 254; false 1; missed 1.
+    assert f1_change(matrix) == pytest.approx(2 * 4 / (2 * 4 + 1 + 1))
+    # New: one found, one false (of none), one missed; 254 is left out.
+    assert f1_kind(matrix, 1) == pytest.approx(2 / (2 + 1 + 1))
+    # Demolition: one found, one false (of new), one missed.
+    assert f1_kind(matrix, 2) == pytest.approx(2 / (2 + 1 + 1))
+    assert wrong_direction(matrix) == pytest.approx(1 / 3)
+    assert set(summary(matrix)) == {"change", "new_building", "demolition", "wrong_direction"}
+
+
+def test_no_truth_no_score() -> None:
+    assert summary(confusion(np.zeros(4, int), np.zeros(4, np.uint8))) == {}
