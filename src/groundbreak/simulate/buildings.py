@@ -241,13 +241,6 @@ def _draw_fittings(layers: Layers, building: Building) -> None:
                 raise_to(layers, pixels.window, pixels.cover, top)
 
 
-def _offset(rect: Rect, u: float, v: float, length: float, width: float) -> Rect:
-    c, s = np.cos(rect.angle), np.sin(rect.angle)
-    return Rect(
-        float(rect.x + u * c - v * s), float(rect.y + u * s + v * c), length, width, rect.angle
-    )
-
-
 def _house(rng: np.random.Generator, rect: Rect) -> tuple[list[Part], str]:
     eave = rng.uniform(2.6, 5.5)
     roof = Roof.HIP if rng.random() < 0.45 else Roof.GABLE
@@ -260,7 +253,7 @@ def _house(rng: np.random.Generator, rect: Rect) -> tuple[list[Part], str]:
         wing_depth = rng.uniform(2.0, 5.0)
         side = rng.choice([-1, 1])
         u = rng.choice([-1, 1]) * (rect.length - wing_width) / 2
-        wing = _offset(rect, u, side * (width / 2), wing_width, wing_depth * 2)
+        wing = rect.at(u, side * (width / 2), wing_width, wing_depth * 2)
         turned = Rect(wing.x, wing.y, wing.width, wing.length, wing.angle + np.pi / 2)
         parts.append(Part(turned, eave * 0.96, wing_width / 2 * pitch * 0.8, roof))
     return parts, "tile" if rng.random() < 0.5 else "shingle"
@@ -271,13 +264,13 @@ def _villa(rng: np.random.Generator, rect: Rect) -> tuple[list[Part], str]:
     pitch = rng.uniform(0.35, 0.65)
     roof = Roof.HIP if rng.random() < 0.75 else Roof.GABLE
     width = rect.width * rng.uniform(0.6, 0.8)
-    main = _offset(rect, 0, rect.width * 0.1, rect.length, width)
+    main = rect.at(0, rect.width * 0.1, rect.length, width)
     parts = [Part(main, eave, width / 2 * pitch, roof)]
     for side in (-1, 1):
         if rng.random() < 0.75:
             wing = rng.uniform(0.32, 0.48) * rect.length
             deep = rect.width * rng.uniform(0.75, 1.0)
-            at = _offset(rect, side * (rect.length - wing) / 2, rng.uniform(-1.5, 1.5), wing, deep)
+            at = rect.at(side * (rect.length - wing) / 2, rng.uniform(-1.5, 1.5), wing, deep)
             turned = Rect(at.x, at.y, at.width, at.length, at.angle + np.pi / 2)
             parts.append(Part(turned, eave * rng.uniform(0.9, 1.0), wing / 2 * pitch, roof))
     return parts, "shingle" if rng.random() < 0.8 else "tile"
@@ -287,14 +280,14 @@ def _farmhouse(rng: np.random.Generator, rect: Rect) -> tuple[list[Part], str]:
     """A house with a yard at its south and low side buildings: northern Chinese and Korean."""
     eave = rng.uniform(2.6, 3.4)
     deep = min(rect.width * 0.5, rng.uniform(5.0, 7.5))
-    main = _offset(rect, 0, -(rect.width - deep) / 2, rect.length, deep)
+    main = rect.at(0, -(rect.width - deep) / 2, rect.length, deep)
     roof = Roof.GABLE if rng.random() < 0.75 else Roof.FLAT
     parts = [Part(main, eave, deep / 2 * rng.uniform(0.35, 0.6), roof)]
     for side in (-1, 1):
         if rng.random() < 0.5:
             small = rng.uniform(2.4, 3.6)
             long = rect.width - deep
-            at = _offset(rect, side * (rect.length - small) / 2, deep / 2, small, long)
+            at = rect.at(side * (rect.length - small) / 2, deep / 2, small, long)
             parts.append(Part(at, eave * 0.8, 0.5, Roof.SHED if rng.random() < 0.5 else Roof.FLAT))
     material = "tile" if rng.random() < 0.7 else ("metal" if rng.random() < 0.5 else "flat")
     return parts, material
@@ -314,14 +307,12 @@ def _hall(rng: np.random.Generator, rect: Rect) -> tuple[list[Part], str]:
     bay = rect.width / bays
     rise = bay / 2 * (rng.uniform(0.08, 0.22) if roof == Roof.GABLE else 0.3)
     parts = [
-        Part(_offset(rect, 0, (i + 0.5) * bay - rect.width / 2, rect.length, bay), eave, rise, roof)
+        Part(rect.at(0, (i + 0.5) * bay - rect.width / 2, rect.length, bay), eave, rise, roof)
         for i in range(bays)
     ]
     if rng.random() < 0.3:
         depth = rng.uniform(5, 10)
-        at = _offset(
-            rect, 0, -(rect.width + depth) / 2 + 0.2, rect.length * rng.uniform(0.2, 0.5), depth
-        )
+        at = rect.at(0, -(rect.width + depth) / 2 + 0.2, rect.length * rng.uniform(0.2, 0.5), depth)
         parts.append(Part(at, eave * 0.6, 0.5, Roof.FLAT))
     return parts, "metal" if rng.random() < 0.8 else "flat"
 
@@ -333,7 +324,7 @@ def _block(rng: np.random.Generator, rect: Rect) -> tuple[list[Part], str]:
     steps = max(1, round(rect.length / 18))
     for i in range(steps):
         u = (i + 0.5) * rect.length / steps - rect.length / 2
-        tower = _offset(rect, u, rect.width * 0.18, 4.5, rect.width * 0.4)
+        tower = rect.at(u, rect.width * 0.18, 4.5, rect.width * 0.4)
         parts.append(Part(tower, eave + 3.0, 0.5, Roof.FLAT))
     return parts, "flat" if rng.random() < 0.8 else "shingle"
 

@@ -18,7 +18,9 @@ class Style:
     ``street`` their cover; ``bend_m`` how far streets wander. ``use`` weighs what is built, a
     plot being built on with chance ``built``; ``fill`` (low, high) is the building's share of the
     plot along and across, ``max_size_m`` its largest length and width. ``trees`` is the density
-    of tree crowns on the plots, ``hedge`` the chance of a planted plot edge.
+    of tree crowns on the plots, ``hedge`` the chance of a planted plot edge. ``walk`` covers
+    ``walk_m`` metres on either side of the streets, ``fence`` the edges of the plots;
+    ``painted`` streets have a centre line.
     """
 
     rule: StripRule
@@ -32,6 +34,10 @@ class Style:
     max_size_m: tuple[float, float] = (30.0, 20.0)
     trees: float = 0.0
     hedge: float = 0.0
+    walk: Cover | None = None
+    walk_m: float = 0.0
+    fence: Cover | None = None
+    painted: bool = False
 
 
 _CROPS = {
@@ -91,6 +97,7 @@ STYLES: dict[str, Style] = {
         ((0.85, 0.98), (0.8, 0.95)),
         (14, 15),
         trees=0.06,
+        fence=Cover.CONCRETE,
     ),
     "hamlet": Style(
         StripRule((22, 32), (16, 30), every=2, block=(90, 180)),
@@ -104,6 +111,7 @@ STYLES: dict[str, Style] = {
         (18, 12),
         trees=0.22,
         hedge=0.2,
+        fence=Cover.FENCE,
     ),
     "suburb": Style(
         StripRule((27, 35), (15, 22), every=2, block=(140, 280)),
@@ -116,6 +124,9 @@ STYLES: dict[str, Style] = {
         ((0.68, 0.86), (0.45, 0.58)),
         (20, 19),
         trees=0.18,
+        walk=Cover.CONCRETE,
+        walk_m=1.5,
+        fence=Cover.FENCE,
     ),
     "industry": Style(
         StripRule((45, 100), (40, 110), every=2, block=(180, 330)),
@@ -128,6 +139,10 @@ STYLES: dict[str, Style] = {
         ((0.45, 0.85), (0.4, 0.8)),
         (110, 80),
         trees=0.03,
+        walk=Cover.GRASS,
+        walk_m=2.0,
+        fence=Cover.FENCE,
+        painted=True,
     ),
     "blocks": Style(
         StripRule((34, 52), (52, 85), every=2, block=(130, 240)),
@@ -140,6 +155,9 @@ STYLES: dict[str, Style] = {
         ((0.6, 0.85), (0.26, 0.36)),
         (70, 15),
         trees=0.22,
+        walk=Cover.PAVED_YARD,
+        walk_m=3.0,
+        painted=True,
     ),
     "wood": Style(StripRule((150, 300), (150, 300), every=0), {Cover.FOREST_FLOOR: 1}, trees=0.97),
     "scrub": Style(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from groundbreak.simulate.buildings import Use
 from groundbreak.simulate.grid import DrawGrid
 from groundbreak.simulate.layers import rect_pixels
 from groundbreak.simulate.works import UNDER_WAY, Stage, Works
@@ -18,12 +19,14 @@ _STANDS = frozenset({Stage.STANDING, Stage.WATER})
 def change_of(item: Works, before: float, after: float) -> MaskValue:
     """What an object's footprint is labelled between two days.
 
-    Works under way at either day leave it open whether the object is there: ``IGNORE``.
+    Works under way at either day leave it open whether the object is there, and whether a
+    greenhouse is a building is a matter of taste: ``IGNORE``.
     """
     first, last = item.stage(before), item.stage(after)
     if first == last:
         return MaskValue.NONE
-    if first in UNDER_WAY or last in UNDER_WAY:
+    greenhouse = item.building is not None and item.building.use is Use.GREENHOUSE
+    if greenhouse or first in UNDER_WAY or last in UNDER_WAY:
         return MaskValue.IGNORE
     was, is_now = first in _STANDS, last in _STANDS
     if was == is_now:

@@ -1,9 +1,10 @@
-"""The lie of the land: coast, terrain, neighbourhoods, plots and streets."""
+"""The ground plan: neighbourhoods, their plots and streets, and what covers them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,37 +13,21 @@ from groundbreak.simulate.districts import STYLES, Style
 from groundbreak.simulate.grid import DrawGrid, Frame, Strips, cut_strips
 from groundbreak.simulate.noise import noise
 from groundbreak.simulate.surfaces import Cover, SurfaceTable
+from groundbreak.simulate.terrain import Coast, elevation
 from groundbreak.types import BoolArray, FloatArray
 
 
-@dataclass(frozen=True)
-class Coast:
-    """A shore: sea where ``distance`` < 0. ``normal`` (radians) points inland.
+class Extra(IntEnum):
+    """Surface rows of a neighbourhood that follow those of its plots."""
 
-    ``slope`` is the fall of the beach; ``swing`` the amplitude of its bays in metres.
-    """
+    STREET = 0
+    WALK = 1
+    FENCE = 2
+    PAINT = 3
 
-    x: float
-    y: float
-    normal: float
-    swing: float
-    wavelength: float
-    phase: float
-    slope: float
 
-    def distance(self, x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Metres inland from the smooth shore."""
-        c, s = np.cos(self.normal), np.sin(self.normal)
-        across = (x - self.x) * c + (y - self.y) * s
-        along = -(x - self.x) * s + (y - self.y) * c
-        k = 2 * np.pi / self.wavelength
-        bays = np.sin(k * along + self.phase) + 0.45 * np.sin(2.7 * k * along + 2 * self.phase)
-        return across - self.swing * bays
-
-    @property
-    def frame(self) -> Frame:
-        """Local axes with u along the shore and v inland."""
-        return Frame(self.x, self.y, self.normal - np.pi / 2, 0.0, 1.0, 0.0)
+NOWHERE = -1
+"""District of pixels that belong to none: trunk roads, rivers, quays."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +46,13 @@ class District:
         return STYLES[self.style_name]
 
     @property
-    def street_surface(self) -> int:
-        """Surface row of the streets, after those of the plots."""
-        return self.first + self.strips.count
+    def rows(self) -> int:
+        """How many surface rows it has."""
+        return self.strips.count + len(Extra)
+
+    def surface_of(self, which: Extra) -> int:
+        """A surface row that is no plot."""
+        return self.first + self.strips.count + which
 
 
 @dataclass(frozen=True)
@@ -72,7 +61,9 @@ class Land:
 
     ``elevation`` (h, w) metres above mean sea; ``surface`` (h, w) row of ``table`` that covers
     the pixel; ``furrow`` (h, w) metres across the direction of ploughing; ``trees`` (h, w)
-    density of crowns; ``street`` (h, w); ``district`` (h, w).
+    density of crowns; ``street`` (h, w); ``district`` (h, w) number or ``NOWHERE``; ``border``
+    (h, w) metres to the next district. ``trunks`` are the axes of trunk roads. ``generic`` is
+    the first of the rows that stand for a cover anywhere, one per cover.
     """
 
     grid: DrawGrid
@@ -83,9 +74,11 @@ class Land:
     trees: FloatArray
     street: BoolArray
     district: NDArray[np.int8]
+    border: FloatArray
     districts: tuple[District, ...]
     table: SurfaceTable
     generic: int
+    trunks: tuple[Frame, ...] = ()
 
     def surface_of(self, cover: Cover) -> int:
         """The surface row of a cover that belongs to no plot."""
@@ -98,7 +91,7 @@ def build_land(
     weights: Mapping[str, float],
     coast: Coast | None,
     aridity: float,
-    patch_m: float = 260.0,
+    patch_m: float,
 ) -> Land:
     """Lay out the ground.
 
@@ -110,72 +103,44 @@ def build_land(
         aridity: 0 lush to 1 desert.
         patch_m: typical size of a neighbourhood.
     """
-    h, w = grid.shape
-    x = np.broadcast_to(grid.x[None, :], (h, w))
-    y = np.broadcast_to(grid.y[:, None], (h, w))
-    elevation = _elevation(rng, grid, coast, x, y)
-    (district_map, names), border = _partition(rng, grid, weights, patch_m)
-    surface = np.zeros((h, w), np.int32)
-    furrow = np.zeros((h, w), np.float32)
-    trees = np.zeros((h, w), np.float32)
-    street = np.zeros((h, w), bool)
-    covers: list[NDArray[np.uint8]] = []
-    districts = []
-    first = 0
-    angle = rng.uniform(0, np.pi)
+    owner, names, border = _partition(rng, grid, weights, patch_m)
+    generic = np.arange(len(Cover), dtype=np.uint8)
+    land = Land(
+        grid=grid,
+        coast=coast,
+        elevation=elevation(rng, grid, coast),
+        surface=np.zeros(grid.shape, np.int32),
+        furrow=np.zeros(grid.shape, np.float32),
+        trees=np.zeros(grid.shape, np.float32),
+        street=np.zeros(grid.shape, bool),
+        district=owner,
+        border=border,
+        districts=(),
+        table=SurfaceTable(generic, rng.random((generic.size, 4), np.float32), aridity),
+        generic=0,
+    )
+    angle = float(rng.uniform(0, np.pi))
     for number, name in enumerate(names):
-        where = np.flatnonzero(district_map == number)
-        made = _district(rng, grid, name, first, angle, where)
-        districts.append(made)
-        first += made.strips.count + 1
-        covers.append(_plot_covers(rng, made))
-        if where.size:
-            _lay_district(
-                rng, made, covers[-1], where, (x, y, border), (surface, furrow, trees, street)
-            )
-    cover = np.concatenate([*covers, np.arange(len(Cover), dtype=np.uint8)])
-    chance = rng.random((cover.size, 4), np.float32)
-    return Land(
-        grid,
-        coast,
-        elevation,
-        surface,
-        furrow,
-        trees,
-        street,
-        district_map,
-        tuple(districts),
-        SurfaceTable(cover, chance, aridity),
-        first,
-    )
+        land = _lay(rng, land, number, name, angle)
+    return land
 
 
-def _elevation(
-    rng: np.random.Generator,
-    grid: DrawGrid,
-    coast: Coast | None,
-    x: FloatArray,
-    y: FloatArray,
-) -> FloatArray:
-    size_m = grid.step * max(grid.shape)
-    relief = noise(rng, grid.shape, 2.0) * np.float32(size_m * rng.uniform(0.0, 0.012))
-    relief += noise(rng, grid.shape, 1.5) * np.float32(min(0.0012 * size_m, 0.35))
-    if coast is None:
-        return (30.0 + relief).astype(np.float32)
-    shore = coast.distance(x, y).astype(np.float32)
-    shore += noise(rng, grid.shape, 1.5) * np.float32(5.0)
-    beach = np.float32(3.0)
-    land = (
-        np.minimum(shore * coast.slope, beach) + np.maximum(shore - beach / coast.slope, 0) * 0.01
+def relaid(rng: np.random.Generator, land: Land, number: int, style_name: str) -> Land:
+    """The same land with one district in another style: what was there before, or after."""
+    fresh = replace(
+        land,
+        surface=land.surface.copy(),
+        furrow=land.furrow.copy(),
+        trees=land.trees.copy(),
+        street=land.street.copy(),
     )
-    inland = np.clip(shore / 120.0, 0, 1)
-    return np.where(shore > 0, land + relief * inland, shore * coast.slope).astype(np.float32)
+    return _lay(rng, fresh, number, style_name, land.districts[number].frame.angle)
 
 
 def _partition(
     rng: np.random.Generator, grid: DrawGrid, weights: Mapping[str, float], patch_m: float
-) -> tuple[tuple[NDArray[np.int8], list[str]], FloatArray]:
-    """Voronoi cells with ragged borders; also the distance to the nearest border in metres."""
+) -> tuple[NDArray[np.int8], list[str], FloatArray]:
+    """Voronoi cells with ragged borders: owner, styles, metres to the nearest border."""
     h, w = grid.shape
     x0, y0, x1, y1 = grid.extent
     count = int(np.clip(round((x1 - x0) * (y1 - y0) / patch_m**2), 1, 14))
@@ -195,68 +160,86 @@ def _partition(
         second = np.where(closer, nearest, np.minimum(second, distance))
         nearest = np.where(closer, distance, nearest)
         owner[closer] = number
-    return (owner, chosen), ((second - nearest) / 2).astype(np.float32)
+    return owner, chosen, ((second - nearest) / 2).astype(np.float32)
+
+
+def _lay(rng: np.random.Generator, land: Land, number: int, name: str, angle: float) -> Land:
+    """Cut one district into plots and lay them on the rasters, in place; returns the new plan."""
+    where = np.flatnonzero(land.district == number)
+    made = _district(rng, land, name, angle, where)
+    style = made.style
+    options = np.array([int(cover) for cover in style.covers], np.uint8)
+    share = np.array(list(style.covers.values()), float)
+    plots = rng.choice(options, made.strips.count, p=share / share.sum())
+    extras = [style.street, style.walk or style.street, style.fence or Cover.PATH, Cover.PAINT]
+    covers = np.append(plots, np.array(extras, np.uint8)).astype(np.uint8)
+    if where.size:
+        _raster(rng, land, made, covers, where)
+    districts = [*land.districts]
+    districts[number : number + 1] = [made]
+    chance = rng.random((covers.size, 4), np.float32)
+    table = SurfaceTable(
+        np.concatenate([land.table.cover, covers]),
+        np.concatenate([land.table.chance, chance]),
+        land.table.aridity,
+    )
+    return replace(land, districts=tuple(districts), table=table)
 
 
 def _district(
-    rng: np.random.Generator,
-    grid: DrawGrid,
-    name: str,
-    first: int,
-    angle: float,
-    where: NDArray[np.intp],
+    rng: np.random.Generator, land: Land, name: str, angle: float, where: NDArray[np.intp]
 ) -> District:
-    style = STYLES[name]
+    style, grid = STYLES[name], land.grid
     x0, y0, x1, y1 = grid.extent
+    cx, cy, reach = (x0 + x1) / 2, (y0 + y1) / 2, 50.0
     if where.size:
         rows, cols = np.divmod(where, grid.shape[1])
         cx, cy = float(grid.x[cols].mean()), float(grid.y[rows].mean())
         reach = float(np.hypot(np.ptp(grid.x[cols]), np.ptp(grid.y[rows]))) / 2 + 60
-    else:
-        cx, cy, reach = (x0 + x1) / 2, (y0 + y1) / 2, 50.0
     own = angle + rng.normal(0, 0.5) if rng.random() < 0.5 else angle + rng.normal(0, 0.03)
     if name in {"village", "blocks", "greenhouses"}:
         own = rng.normal(0, 0.12)  # they face south
-    frame = Frame(
-        cx, cy, own, style.bend_m * rng.random(), rng.uniform(180, 420), rng.uniform(0, 6.28)
-    )
-    return District(
-        name, frame, cut_strips(rng, style.rule, reach + 30), rng.uniform(*style.street_m), first
-    )
+    bend, wave, phase = style.bend_m * rng.random(), rng.uniform(180, 420), rng.uniform(0, 6.28)
+    strips = cut_strips(rng, style.rule, reach + 30)
+    frame = Frame(cx, cy, float(own), float(bend), float(wave), float(phase))
+    return District(name, frame, strips, float(rng.uniform(*style.street_m)), land.table.cover.size)
 
 
-def _plot_covers(rng: np.random.Generator, district: District) -> NDArray[np.uint8]:
-    style = district.style
-    options = np.array([int(cover) for cover in style.covers], np.uint8)
-    share = np.array(list(style.covers.values()), float)
-    plots = rng.choice(options, district.strips.count, p=share / share.sum())
-    return np.append(plots, np.uint8(style.street))
-
-
-def _lay_district(
+def _raster(
     rng: np.random.Generator,
+    land: Land,
     district: District,
     covers: NDArray[np.uint8],
     where: NDArray[np.intp],
-    ground: tuple[FloatArray, FloatArray, FloatArray],
-    rasters: tuple[NDArray[np.int32], FloatArray, FloatArray, BoolArray],
 ) -> None:
-    x, y, border = (array.reshape(-1)[where] for array in ground)
-    surface, furrow, trees, street = (array.reshape(-1) for array in rasters)
-    style = district.style
-    u, v = district.frame.to_local(x, y)
+    style, step = district.style, land.grid.step
+    rows, cols = np.divmod(where, land.grid.shape[1])
+    border = land.border.reshape(-1)[where]
+    u, v = district.frame.to_local(land.grid.x[cols], land.grid.y[rows])
     cell, edge, to_street, side = district.strips.locate(u, v)
-    is_street = np.zeros(where.size, bool)
-    if district.street_m:
-        is_street = (to_street < district.street_m / 2) | (border < district.street_m / 2)
-    surface[where] = district.first + np.where(is_street, district.strips.count, cell)
+    from_axis = np.minimum(to_street, border)
+    half = district.street_m / 2
+    is_street = from_axis < half if half else np.zeros(where.size, bool)
+    surface = district.first + cell
+    if style.fence is not None and step <= 0.8:
+        fenced = rng.random(district.strips.count) < 0.75
+        line = (np.minimum(side, edge) < max(0.16, 0.4 * step)) & fenced[cell]
+        surface = np.where(line, district.surface_of(Extra.FENCE), surface)
+    surface = np.where(is_street, district.surface_of(Extra.STREET), surface)
+    if style.walk is not None and half:
+        walk = (from_axis >= half) & (from_axis < half + style.walk_m)
+        surface = np.where(walk, district.surface_of(Extra.WALK), surface)
+    if style.painted and step <= 0.4:
+        dash = (np.mod(u + v, 9.0) < 4.0) & (to_street < max(0.1, 0.35 * step))
+        surface = np.where(dash & is_street, district.surface_of(Extra.PAINT), surface)
+    land.surface.reshape(-1)[where] = surface
     lengthwise = rng.random(district.strips.count) < 0.35
-    furrow[where] = np.where(lengthwise[cell], v, u)
-    street[where] = is_street
+    land.furrow.reshape(-1)[where] = np.where(lengthwise[cell], v, u)
+    land.street.reshape(-1)[where] = is_street
     density = np.full(where.size, np.float32(style.trees))
     if style.hedge:
         planted = rng.random(district.strips.count) < style.hedge
-        near = np.minimum(np.minimum(edge, side), np.where(to_street > 0, to_street, 99)) < 4.0
-        density = np.where(planted[cell] & near, 0.75, density)
+        near = np.minimum(edge, side) < 4.0
+        density = np.where(planted[cell] & near, np.float32(0.75), density)
     open_water = covers[cell] == Cover.POND
-    trees[where] = np.where(is_street | open_water, 0, density)
+    land.trees.reshape(-1)[where] = np.where(is_street | open_water, 0, density)

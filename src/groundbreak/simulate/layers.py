@@ -70,6 +70,17 @@ class Rect:
     width: float
     angle: float
 
+    def at(self, u: float, v: float, length: float, width: float) -> Rect:
+        """Another rectangle along the same axes, centred (u, v) metres from this one's centre."""
+        c, s = cos(self.angle), sin(self.angle)
+        return Rect(
+            float(self.x + u * c - v * s),
+            float(self.y + u * s + v * c),
+            float(length),
+            float(width),
+            self.angle,
+        )
+
     def grown(self, by: float) -> Rect:
         """The rectangle with every side moved out by ``by`` metres."""
         return Rect(self.x, self.y, self.length + 2 * by, self.width + 2 * by, self.angle)

@@ -48,7 +48,7 @@ def illuminate(
     facing = (sun_z - slope_x * sun_x - slope_y * sun_y) / np.sqrt(1 + slope_x**2 + slope_y**2)
     direct = np.clip(facing / sun_z, 0, 2.2) * sunlit
     sky = np.float32(conditions.sky)
-    blue = np.array([0.82, 0.98, 1.28, 0.55], np.float32)[: albedo.shape[2]]
+    blue = np.array([0.88, 0.99, 1.18, 0.6], np.float32)[: albedo.shape[2]]
     light = (1 - sky) * direct[..., None] + sky * blue
     return albedo * light
 

@@ -6,9 +6,9 @@ import logging
 
 import numpy as np
 
-from groundbreak.simulate.buildings import Building
+from groundbreak.simulate.buildings import Building, Use
 from groundbreak.simulate.grid import DrawGrid
-from groundbreak.simulate.land import Coast, Land, build_land
+from groundbreak.simulate.land import Land, build_land
 from groundbreak.simulate.plan import (
     EventCounts,
     choose,
@@ -18,13 +18,14 @@ from groundbreak.simulate.plan import (
     plan_slip,
 )
 from groundbreak.simulate.port import Port, build_port, slip_rect
+from groundbreak.simulate.terrain import Coast
+from groundbreak.simulate.trunks import draw_trunk, road
 from groundbreak.simulate.works import Works
 from groundbreak.simulate.world import (
+    Plan,
     World,
+    assemble,
     design_all,
-    draw_fixed,
-    make_grain,
-    parking_places,
     plots,
 )
 
@@ -82,8 +83,10 @@ def _attempt(
     side = grid.shape[0] * grid.step
     coast = _coast(rng, grid, side)
     land = build_land(rng, grid, _QUARTERS, coast, 0.25, patch_m=side * rng.uniform(0.2, 0.3))
-    port = build_port(rng, land, coast.frame, 0.55 * side)
-    buildings = design_all(rng, land, plots(rng, land))
+    land = draw_trunk(rng, land, road(rng), 0.04 * side, 0.0)
+    port = build_port(rng, land, coast.frame, 0.6 * side)
+    spots = [*plots(rng, land), *((rect, Use.HALL, 0) for rect in port.halls)]
+    buildings = design_all(rng, land, spots)
     count = events.new + events.demolished + events.chains
     edge = 0.06 * side
     x0, y0, x1, y1 = grid.extent
@@ -94,16 +97,7 @@ def _attempt(
     fixed = [b for i, b in enumerate(buildings) if i not in set(chosen)]
     if len(fixed) < 2 * count:
         raise ValueError("too few buildings stay")
-    grain = make_grain(rng, grid.shape)
-    return World(
-        land=land,
-        grain=grain,
-        fixed=draw_fixed(grid, bands, grain, fixed),
-        buildings=tuple(fixed),
-        works=tuple(works),
-        port=port,
-        parking=parking_places(rng, land, fixed),
-    )
+    return assemble(rng, land, bands, Plan(fixed, works, port))
 
 
 def _coast(rng: np.random.Generator, grid: DrawGrid, side: float) -> Coast:

@@ -2,67 +2,68 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from groundbreak.simulate.conditions import Conditions
-from groundbreak.simulate.layers import Layers, Rect, lay, raise_to, rect_pixels
+from groundbreak.simulate.land import Land
+from groundbreak.simulate.layers import Rect, rect_pixels
+from groundbreak.simulate.lean import lean
 from groundbreak.simulate.light import illuminate, shadows
 from groundbreak.simulate.noise import noise, smooth_line
-from groundbreak.simulate.port import draw_containers, draw_ships
 from groundbreak.simulate.surfaces import Cover, Paint, SurfaceTable, paint
+from groundbreak.simulate.traffic import draw_port, draw_vehicles
 from groundbreak.simulate.vegetation import draw_crowns
 from groundbreak.simulate.water import pour
 from groundbreak.simulate.works import Stage, draw_works, ground_patches
 from groundbreak.simulate.world import World
-from groundbreak.types import FloatArray
+from groundbreak.types import BoolArray, FloatArray
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """What the sensor looks at: ``radiance`` (h, w, bands) and ``height`` (h, w) in metres."""
-
-    radiance: FloatArray
-    height: FloatArray
-
-
-def render(world: World, conditions: Conditions, day: float) -> Drawing:
+def render(world: World, conditions: Conditions, day: float) -> FloatArray:
     """Draw a world.
 
     Args:
         world: the place.
         conditions: sun, season, snow, tide and so on.
         day: the date on the time axis of ``world.works``.
+
+    Returns:
+        Reflected light (h, w, bands), 1 for flat white ground in the sun.
     """
     rng = conditions.rng
-    ground, bare = _ground(world, conditions, day)
+    land = world.land_at(day)
+    ground, bare = _ground(world, land, conditions, day)
     layers = world.fixed.copy()
     draw_works(layers, world.works, day)
-    _traffic(layers, world, rng)
+    if world.port is not None:
+        draw_port(layers, rng, world.port)
+    draw_vehicles(layers, rng, _places(world, land))
     blocked = np.maximum(layers.cover, bare)
     solid = layers.cover[..., None]
     albedo = ground * (1 - solid) + layers.albedo * solid
     height, slope_x, slope_y = layers.height, layers.slope_x, layers.slope_y
-    elevation = _dig(world, day)
+    elevation, pit = _dig(world, day)
     dy, dx = np.gradient(world.land.elevation, np.float32(world.grid.step))
     open_ground = layers.cover < 0.5
     slope_x = np.where(open_ground, np.clip(dx, -0.5, 0.5), slope_x)
     slope_y = np.where(open_ground, np.clip(dy, -0.5, 0.5), slope_y)
-    draw_crowns(world, conditions, albedo, (height, slope_x, slope_y), blocked)
-    albedo = _snow(world, conditions, albedo, height, rng)
-    albedo, surface = pour(world, conditions, albedo, elevation, layers.cover)
+    draw_crowns(world, land, conditions, albedo, (height, slope_x, slope_y), blocked)
+    albedo = _snow(world, land, conditions, albedo, height)
+    albedo, surface = pour(world, conditions, albedo, elevation, (layers.cover, pit))
     wet = surface > elevation
     slope_x[wet & open_ground] = 0
     slope_y[wet & open_ground] = 0
     total = surface + height
     shade = shadows(total, world.grid.step, conditions)
-    return Drawing(illuminate(albedo, slope_x, slope_y, shade, conditions), height)
+    light = illuminate(albedo, slope_x, slope_y, shade, conditions)
+    return lean(light, height, world.grid.step, conditions)
 
 
-def _ground(world: World, conditions: Conditions, day: float) -> tuple[FloatArray, FloatArray]:
+def _ground(
+    world: World, land: Land, conditions: Conditions, day: float
+) -> tuple[FloatArray, FloatArray]:
     """Reflectance of the bare ground with the patches of works, and where those patches are."""
-    land, grain, bands = world.land, world.grain, world.fixed.bands
+    grain, bands = world.grain, world.fixed.bands
     look: Paint = paint(land.table, conditions)
     drift = noise(conditions.rng, land.grid.shape, 1.5)
     blend = np.clip(0.5 + 0.42 * (0.85 * grain.patch + 0.5 * drift), 0, 1)
@@ -110,12 +111,13 @@ def _patch(
     np.maximum(bare[window], share, out=bare[window])
 
 
-def _dig(world: World, day: float) -> FloatArray:
-    """Elevation of the ground with the slips as they are at a day."""
+def _dig(world: World, day: float) -> tuple[FloatArray, BoolArray]:
+    """Elevation of the ground with the slips as they are at a day, and where pits are dry."""
     elevation = world.land.elevation
+    pit = np.zeros(elevation.shape, bool)
     slips = [item for item in world.works if item.slip is not None]
     if not slips:
-        return elevation
+        return elevation, pit
     elevation = elevation.copy()
     for item in slips:
         stage = item.stage(day)
@@ -125,52 +127,31 @@ def _dig(world: World, day: float) -> FloatArray:
         if pixels is None:
             continue
         where = pixels.cover > 0.5
-        level = -9.0 if stage == Stage.WATER else np.float32(-2.5)
-        elevation[pixels.window][where] = level
-    return elevation
+        elevation[pixels.window][where] = -9.0 if stage == Stage.WATER else -2.5
+        pit[pixels.window][where] = stage == Stage.DUG
+    return elevation, pit
 
 
-def _traffic(layers: Layers, world: World, rng: np.random.Generator) -> None:
-    """Vehicles, ships and containers: what is never the same twice."""
-    if world.port is not None:
-        draw_ships(layers, rng, world.port.berths, rng.uniform(0.3, 0.85))
-        draw_containers(layers, rng, world.port.yards)
-    if world.grid.step > 0.9 or not len(world.parking):
-        return
-    colours = np.array([0.07, 0.12, 0.3, 0.55, 0.62, 0.2], np.float32)
-    for x, y, heading in world.parking:
-        if rng.random() > 0.5:
-            continue
-        tall = rng.random() < 0.06
-        rect = Rect(
-            float(x),
-            float(y),
-            rng.uniform(7, 11) if tall else rng.uniform(3.9, 5.0),
-            2.4 if tall else 1.8,
-            float(heading),
-        )
-        pixels = rect_pixels(layers.grid, rect)
-        if pixels is None or layers.height[pixels.window].max() > 1.8:
-            continue
-        colour = np.full(4, colours[rng.integers(colours.size)], np.float32)
-        if rng.random() < 0.2:
-            colour = colour * np.array([1.5, 0.6, 0.5, 1.0], np.float32)[rng.permutation(4)]
-        glass = 1 - 0.6 * ((np.abs(pixels.u - 0.5) > 0.7) & (np.abs(pixels.u - 0.5) < 1.4))
-        lay(layers, pixels.window, pixels.cover, colour[: layers.bands] * glass[..., None])
-        raise_to(layers, pixels.window, pixels.cover, 3.0 if tall else 1.5)
+def _places(world: World, land: Land) -> FloatArray:
+    """Where vehicles may stand at a date: not where a street is still to be built."""
+    places = world.parking
+    if land is world.land or not len(places):
+        return places
+    cell = world.grid.cell(places[:, 0], places[:, 1])
+    return places[land.surface[cell] == world.land.surface[cell]]
 
 
 def _snow(
     world: World,
+    land: Land,
     conditions: Conditions,
     albedo: FloatArray,
     height: FloatArray,
-    rng: np.random.Generator,
 ) -> FloatArray:
     if conditions.snow <= 0:
         return albedo
-    melt = 0.5 * world.grain.patch + 0.5 * noise(rng, world.grid.shape, 1.5)
-    depth = conditions.snow * 2.4 - 0.9 - 0.55 * world.land.street + 0.2 * melt
+    melt = 0.5 * world.grain.patch + 0.5 * noise(conditions.rng, world.grid.shape, 1.5)
+    depth = conditions.snow * 2.4 - 0.9 - 0.55 * land.street + 0.2 * melt
     depth -= 0.5 * ((height > 4.0) & (world.fixed.cover < 0.5))
     share = np.clip(depth, 0, 0.97)[..., None]
     white = np.array([0.72, 0.73, 0.76, 0.66], np.float32)[: albedo.shape[2]]

@@ -19,7 +19,8 @@ class Camera:
 
     ``blur`` is the deviation of the point spread in output pixels, ``sharpen`` the strength of
     the edge enhancement afterwards; ``noise`` in digital numbers of 255; ``black``, ``white``
-    are the percentiles that the stretch maps to 0 and 255, ``gamma`` its exponent; ``cast`` the
+    are the percentiles that the stretch maps to 0 and 255, ``least_white`` the reflectance that
+    white is at least, ``gamma`` its exponent; ``cast`` the
     gain per band; ``jpeg`` the quality, None for no compression.
     """
 
@@ -28,6 +29,7 @@ class Camera:
     noise: float
     black: float
     white: float
+    least_white: float
     gamma: float
     cast: tuple[float, float, float, float]
     jpeg: int | None
@@ -37,13 +39,14 @@ def draw_camera(rng: np.random.Generator, gsd_m: float) -> Camera:
     """Draw a sensor of the kind that has this ground size."""
     spread = 0.03 if gsd_m > 5 else 0.05
     return Camera(
-        blur=float(rng.uniform(0.35, 0.75)),
-        sharpen=float(rng.uniform(0, 0.9)) if rng.random() < 0.6 else 0.0,
+        blur=float(rng.uniform(0.2, 0.6)),
+        sharpen=float(rng.uniform(0.1, 1.2)) if rng.random() < 0.7 else 0.0,
         noise=float(rng.uniform(0.6, 3.5)),
         black=float(rng.uniform(0.0, 1.0)),
-        white=float(rng.uniform(97.5, 99.9)),
-        gamma=float(rng.uniform(0.55, 0.95)),
-        cast=tuple(float(g) for g in 1 + rng.normal(0, spread, 4)),  # type: ignore[arg-type]
+        white=float(rng.uniform(98.5, 99.95)),
+        least_white=float(rng.uniform(0.2, 0.46)),
+        gamma=float(rng.uniform(0.7, 1.15)),
+        cast=tuple(float(g) for g in np.array([0.985, 1.0, 1.05, 1.0]) + rng.normal(0, spread, 4)),  # type: ignore[arg-type]
         jpeg=int(rng.integers(62, 96)) if rng.random() < 0.6 else None,
     )
 
@@ -78,9 +81,9 @@ def expose(
 def veil(light: FloatArray, conditions: Conditions) -> FloatArray:
     """Add the haze: scattered light, bluer than the ground, and a loss of contrast."""
     thick = np.float32(conditions.haze)
-    scattered = np.array([0.055, 0.075, 0.115, 0.025], np.float32)[: light.shape[2]]
+    scattered = np.array([0.062, 0.076, 0.098, 0.03], np.float32)[: light.shape[2]]
     through = np.exp(-0.35 * thick)
-    return light * through + scattered * (0.18 + 2.2 * thick)
+    return light * through + scattered * (0.1 + 2.0 * thick)
 
 
 def develop(
@@ -99,7 +102,7 @@ def develop(
     """
     sample = (light if clear is None else clear)[::3, ::3, :3].mean(2)
     low, high = np.percentile(sample, [camera.black, camera.white])
-    high = max(float(high), 0.16)
+    high = max(float(high), camera.least_white)
     unit = (light - low * 0.85) / max(high - low * 0.85, 0.05)
     unit *= np.array(camera.cast, np.float32)[: light.shape[2]]
     values = np.clip(unit, 0, 1.3) ** np.float32(camera.gamma) * np.float32(235)

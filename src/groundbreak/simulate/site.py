@@ -117,7 +117,7 @@ class SimulatedSite:
         drawing = render(self.world, plan.conditions, self.day(index))
         rng = np.random.default_rng([plan.conditions.seed, 3])
         camera = draw_camera(rng, config.gsd_m)
-        light = expose(drawing.radiance, config.drawn_px, plan.shift_px, camera)
+        light = expose(drawing, config.drawn_px, plan.shift_px, camera)
         light = light[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
         shape = (config.size_px, config.size_px)
         layer = draw_clouds(rng, shape, config.gsd_m, plan.cloud_share, plan.conditions)

@@ -45,18 +45,26 @@ class Cover(IntEnum):
     POND = 21
     DRY_GROUND = 22
     PATH = 23
+    PAINT = 24
+    RAIL = 25
+    BALLAST = 26
+    POOL = 27
+    FENCE = 28
+    PITCH = 29
+    COAL = 30
+    RED_COURT = 31
 
 
 CROPS = (Cover.CEREAL, Cover.SUMMER_CROP, Cover.PASTURE, Cover.TILLED, Cover.FALLOW)
 
 GREEN = np.array([0.052, 0.085, 0.036, 0.38], np.float32)
 LUSH = np.array([0.045, 0.105, 0.030, 0.48], np.float32)
-DRY = np.array([0.215, 0.180, 0.112, 0.29], np.float32)
+DRY = np.array([0.215, 0.182, 0.130, 0.29], np.float32)
 BROWN = np.array([0.125, 0.105, 0.072, 0.20], np.float32)
 SOIL = np.array([0.185, 0.145, 0.100, 0.25], np.float32)
-PALE_SOIL = np.array([0.300, 0.250, 0.180, 0.36], np.float32)
+PALE_SOIL = np.array([0.300, 0.252, 0.190, 0.36], np.float32)
 RED_SOIL = np.array([0.270, 0.165, 0.105, 0.33], np.float32)
-GOLD = np.array([0.280, 0.225, 0.115, 0.36], np.float32)
+GOLD = np.array([0.270, 0.222, 0.135, 0.36], np.float32)
 
 _STATIC: dict[Cover, tuple[tuple[float, ...], tuple[float, ...], float, float]] = {
     # cover: colour a, colour b, texture, streaks
@@ -72,6 +80,14 @@ _STATIC: dict[Cover, tuple[tuple[float, ...], tuple[float, ...], float, float]] 
     Cover.ROCK: ((0.205, 0.190, 0.165, 0.23), (0.110, 0.104, 0.095, 0.14), 0.30, 0.0),
     Cover.MUD: ((0.165, 0.140, 0.108, 0.15), (0.125, 0.112, 0.088, 0.11), 0.08, 0.0),
     Cover.POND: ((0.040, 0.060, 0.055, 0.03), (0.060, 0.080, 0.065, 0.05), 0.05, 0.0),
+    Cover.PAINT: ((0.42, 0.415, 0.39, 0.44), (0.30, 0.295, 0.28, 0.32), 0.1, 0.0),
+    Cover.RAIL: ((0.09, 0.078, 0.065, 0.1), (0.13, 0.11, 0.09, 0.14), 0.1, 0.0),
+    Cover.BALLAST: ((0.175, 0.155, 0.135, 0.2), (0.135, 0.12, 0.105, 0.16), 0.1, 0.02),
+    Cover.POOL: ((0.12, 0.34, 0.42, 0.05), (0.10, 0.30, 0.38, 0.05), 0.04, 0.0),
+    Cover.FENCE: ((0.14, 0.12, 0.098, 0.2), (0.23, 0.21, 0.18, 0.27), 0.2, 0.0),
+    Cover.PITCH: ((0.075, 0.13, 0.055, 0.35), (0.11, 0.14, 0.07, 0.33), 0.06, 0.05),
+    Cover.RED_COURT: ((0.24, 0.115, 0.085, 0.28), (0.2, 0.105, 0.08, 0.25), 0.05, 0.0),
+    Cover.COAL: ((0.045, 0.043, 0.042, 0.05), (0.07, 0.066, 0.062, 0.08), 0.2, 0.0),
     Cover.PATH: ((0.255, 0.225, 0.175, 0.31), (0.205, 0.178, 0.136, 0.26), 0.09, 0.0),
 }
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundbreak.simulate.conditions import Conditions
+from groundbreak.simulate.land import Land
 from groundbreak.simulate.noise import crown_indices, crown_tile
 from groundbreak.simulate.world import World
 from groundbreak.types import FloatArray
@@ -19,6 +20,7 @@ _LAYERS = (
 
 def draw_crowns(
     world: World,
+    land: Land,
     conditions: Conditions,
     albedo: FloatArray,
     relief: tuple[FloatArray, FloatArray, FloatArray],
@@ -28,6 +30,7 @@ def draw_crowns(
 
     Args:
         world: the place.
+        land: its ground plan at the date.
         conditions: season.
         albedo: (h, w, bands).
         relief: height, slope_x, slope_y, each (h, w).
@@ -35,8 +38,8 @@ def draw_crowns(
     """
     grid, tile = world.grid, crown_tile()
     height, slope_x, slope_y = relief
-    density = world.land.trees * np.clip(1 + 0.9 * world.grain.patch, 0.1, 1.6)
-    density = np.where((blocked > 0.3) | (world.land.elevation < 1.6), 0, density)
+    density = land.trees * np.clip(1 + 0.9 * world.grain.patch, 0.1, 1.6)
+    density = np.where((blocked > 0.3) | (land.elevation < 1.6), 0, density)
     if float(density.max()) < 0.005:
         return
     for number, (spacing, tallest, share) in enumerate(_LAYERS):
@@ -46,7 +49,7 @@ def draw_crowns(
         index = (rows[:, None], cols[None, :])
         dx, dy = tile.dx[index] * spacing, tile.dy[index] * spacing
         radius, key = tile.radius[index] * spacing, tile.key[index]
-        ragged = 1 + 0.22 * world.grain.fine
+        ragged = 1 + 0.16 * world.grain.rough + 0.08 * world.grain.fine
         away = np.hypot(dx, dy) / radius * ragged
         under = grid.cell(grid.x[None, :] + dx, grid.y[:, None] + dy)
         stands = (away < 1) & (key < density[under] * share) & (blocked < 0.5)

@@ -7,7 +7,7 @@ import numpy as np
 from groundbreak.simulate.conditions import Conditions
 from groundbreak.simulate.noise import noise
 from groundbreak.simulate.world import World
-from groundbreak.types import FloatArray
+from groundbreak.types import BoolArray, FloatArray
 
 DEEP = np.array([0.022, 0.040, 0.050, 0.010], np.float32)
 GREENISH = np.array([0.035, 0.062, 0.055, 0.012], np.float32)
@@ -21,9 +21,16 @@ def pour(
     conditions: Conditions,
     albedo: FloatArray,
     elevation: FloatArray,
-    solid: FloatArray,
+    blocked: tuple[FloatArray, BoolArray],
 ) -> tuple[FloatArray, FloatArray]:
     """Fill what lies below the tide, and lay the beach above it.
+
+    Args:
+        world: the place.
+        conditions: tide, waves, silt.
+        albedo: reflectance so far, (h, w, bands).
+        elevation: the ground with its slips, (h, w).
+        blocked: how much of a pixel stands above the ground, and where a dry pit is.
 
     Returns:
         The new reflectance (h, w, bands) and the elevation of the visible surface (h, w).
@@ -33,6 +40,7 @@ def pour(
     depth = tide - elevation
     if float(depth.max()) < -4:
         return albedo, elevation
+    solid, pit = blocked
     bands = albedo.shape[2]
     paved = world.land.street
     beach = np.clip((2.2 - elevation) / 0.6, 0, 1) * ~paved * (elevation > -4)
@@ -41,7 +49,6 @@ def pour(
     tone = 1 + 0.05 * world.grain.rough + 0.05 * world.grain.patch
     share = (beach * (1 - solid))[..., None]
     albedo = albedo + share * (sand * tone[..., None] - albedo)
-    pit = (elevation < -1.5) & (elevation > -4)  # a dry pit keeps its mud
     under = np.clip(depth / 0.15, 0, 1) * (1 - solid) * ~pit
     rng = conditions.rng
     turbid = np.float32(conditions.turbid)

@@ -39,7 +39,8 @@ class Works:
     """One object's life: ``stages`` are (first day, stage) in order; it starts ``initial``.
 
     Exactly one of ``building`` and ``slip`` is set. ``replaces`` is the id of the object whose
-    plot it takes. ``apron_m`` is how far the bare ground of the works reaches.
+    plot it takes. ``apron_m`` is how far the bare ground of the works reaches; ``yard`` lies
+    around the building while it stands.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Works:
     stages: tuple[tuple[float, Stage], ...]
     apron_m: float = 5.0
     replaces: str | None = None
+    yard: tuple[tuple[Rect, Cover], ...] = ()
 
     def stage(self, day: float) -> Stage:
         """The stage at a day."""
@@ -84,8 +86,13 @@ def ground_patches(works: Sequence[Works], day: float) -> list[tuple[Rect, Cover
     patches: list[tuple[Rect, Cover, float, int]] = []
     for item in works:
         if item.building is None:
+            if item.slip is not None and item.stage(day) == Stage.DUG:
+                patches.append((item.slip.grown(9.0), Cover.CLEARED, 9.0, 1))
+                patches.append((item.slip, Cover.MUD, 0.0, 2))
             continue
         stage, key = item.stage(day), item.building.key
+        if stage == Stage.STANDING:
+            patches += [(rect, cover, 0.0, key) for rect, cover in item.yard]
         if stage in {Stage.CLEARED, Stage.FOUNDATION, Stage.FRAME, Stage.BARE, Stage.RUBBLE}:
             around = item.building.rect.grown(item.apron_m)
             if len(item.building.parts) > 1:

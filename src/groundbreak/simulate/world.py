@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from groundbreak.simulate.layers import Layers, Rect, empty_layers
 from groundbreak.simulate.noise import noise
 from groundbreak.simulate.port import Port
 from groundbreak.simulate.works import Works
+from groundbreak.simulate.yards import lay_yard, sheds, yard_of
 from groundbreak.types import BoolArray, FloatArray
 
 
@@ -34,7 +35,8 @@ class World:
     """Everything about a place that does not depend on the date.
 
     ``fixed`` holds the buildings that stand throughout, drawn already. ``parking`` (n, 3) are
-    places where a vehicle may stand: x, y, heading.
+    places where a vehicle may stand: x, y, heading. ``former`` are (until day, land) before it
+    became what ``land`` is.
     """
 
     land: Land
@@ -45,6 +47,11 @@ class World:
     port: Port | None
     parking: FloatArray
     latitude: float = 40.0
+    former: tuple[tuple[float, Land], ...] = ()
+
+    def land_at(self, day: float) -> Land:
+        """The ground plan at a day."""
+        return next((land for until, land in self.former if day < until), self.land)
 
     @property
     def grid(self) -> DrawGrid:
@@ -141,12 +148,55 @@ def design_all(
     ]
 
 
-def draw_fixed(grid: DrawGrid, bands: int, grain: Grain, buildings: list[Building]) -> Layers:
-    """Draw the buildings that stand throughout."""
-    layers = empty_layers(grid, bands, grain.rough)
-    for building in buildings:
+@dataclass(frozen=True)
+class Plan:
+    """What a world is assembled from, apart from its land: see ``World`` for the fields."""
+
+    fixed: list[Building]
+    works: list[Works]
+    port: Port | None = None
+    latitude: float = 40.0
+    former: tuple[tuple[float, Land], ...] = ()
+
+
+def assemble(rng: np.random.Generator, land: Land, bands: int, plan: Plan) -> World:
+    """Furnish the yards, draw what stays, and find where vehicles stand."""
+    grain = make_grain(rng, land.grid.shape)
+    fixed, works = plan.fixed, plan.works
+    if land.grid.step <= 1.3:
+        for building in fixed:
+            lay_yard(land, yard_of(rng, land, building))
+        works = [
+            item
+            if item.building is None
+            else replace(item, yard=tuple(yard_of(rng, land, item.building)))
+            for item in works
+        ]
+        fixed = [*fixed, *clear_of(sheds(rng, fixed, 0.4), land)]
+    layers = empty_layers(land.grid, bands, grain.rough)
+    for building in fixed:
         draw_building(layers, building)
-    return layers
+    return World(
+        land=land,
+        grain=grain,
+        fixed=layers,
+        buildings=tuple(plan.fixed),
+        works=tuple(works),
+        port=plan.port,
+        parking=parking_places(rng, land, fixed),
+        latitude=plan.latitude,
+        former=plan.former,
+    )
+
+
+def clear_of(buildings: list[Building], land: Land) -> list[Building]:
+    """Those that stand on dry land and not on a street."""
+    kept = []
+    for building in buildings:
+        cell = land.grid.pixel(building.rect.x, building.rect.y)
+        if land.elevation[cell] > 1.8 and not land.street[cell]:
+            kept.append(building)
+    return kept
 
 
 def parking_places(
@@ -157,7 +207,7 @@ def parking_places(
     places: list[Floats] = []
     for district in land.districts:
         style, strips = district.style, district.strips
-        if style.street_m[1] < 5:
+        if style.street_m[1] < 5 or land.grid.step > 0.9:
             continue
         reach = float(np.hypot(x1 - x0, y1 - y0)) / 2
         for v in strips.rows[strips.street]:
@@ -172,6 +222,15 @@ def parking_places(
                 on_street = land.street[cell] & (land.elevation[cell] > 1.5)
                 x, y = x[on_street], y[on_street]
                 places.append(np.stack([x, y, district.frame.heading(x, y)], 1))
+    for axis in land.trunks:
+        for lane in (-6.5, -2.5, 2.5, 6.5):
+            u = np.arange(-600.0, 600.0, 28.0) + rng.uniform(-12, 12, 43)
+            x, y = axis.to_world(u, np.full(u.size, lane))
+            inside = (x > x0) & (x < x1) & (y > y0) & (y < y1)
+            x, y = x[inside], y[inside]
+            on_street = land.street[land.grid.cell(x, y)]
+            heading = axis.heading(x, y)
+            places.append(np.stack([x, y, heading], 1)[on_street])
     for building in buildings:
         if building.use in {Use.HUT, Use.GREENHOUSE}:
             continue
