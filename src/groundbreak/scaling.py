@@ -37,4 +37,6 @@ def to_unit(
         values /= np.float32(255.0)
     elif np.issubdtype(dn.dtype, np.integer):
         values /= np.float32(REFLECTANCE_DN)
-    return np.clip(np.nan_to_num(values, nan=0.0, posinf=1.0, neginf=0.0), 0.0, 1.0)
+    if np.issubdtype(dn.dtype, np.inexact):
+        values = np.nan_to_num(values, nan=0.0, posinf=1.0, neginf=0.0)
+    return np.clip(values, 0.0, 1.0, out=values)
