@@ -76,7 +76,7 @@ def _remote(href: str, policy: HrefPolicy) -> str:
         raise HrefError(
             shown(href),
             f"lies on {host}, which is not a host of this catalogue",
-            f"allow it by name with --allow-host {host}",
+            f"allow it by name with --allow {host}",
         )
     return href
 
@@ -99,7 +99,7 @@ def _local(href: str, policy: HrefPolicy) -> Path:
         raise HrefError(
             href,
             "lies outside the folder of the catalogue",
-            f"allow its folder by name with --allow-folder {path.parent}",
+            f"allow its folder by name with --allow {path.parent}",
         )
     return path
 

@@ -29,7 +29,6 @@ WEB_MERCATOR_RADIUS = 6378137.0
 FloatMesh = NDArray[np.float64]
 
 _ALIGNED_PX = 0.01
-_TOLERANCE_PX = 0.05
 _AVERAGE_FROM = 1.5
 
 
@@ -51,7 +50,8 @@ class Piece:
         rows: first and last (exclusive) row.
         cols: first and last (exclusive) column.
         step: (down, across) pixels that are joined into one when reading.
-        ratio: pixels of the reduced piece per pixel of the target, the larger direction.
+        ratio: (down, across) pixels of the reduced piece per pixel of the target.
+        inside: the target lies wholly in the raster.
         turn: what to add to x of the target to come to x of the raster (whole turns of the Earth).
         seam: x of the target's middle if the piece must be warped around it, because the target
             or the piece crosses the seam of the longitudes; else None.
@@ -62,7 +62,8 @@ class Piece:
     rows: tuple[int, int]
     cols: tuple[int, int]
     step: tuple[int, int] = (1, 1)
-    ratio: float = 1.0
+    ratio: tuple[float, float] = (1.0, 1.0)
+    inside: bool = False
     turn: float = 0.0
     seam: float | None = None
     aligned: tuple[int, int] | None = None
@@ -116,23 +117,35 @@ def resample(
     """
     if piece.aligned is not None:
         return _copied(pixels, valid, piece, target)
-    georef = _georeference(piece, placement)
-    method = Resampling.cubic if piece.ratio <= _AVERAGE_FROM else Resampling.average
+    if not valid.any():
+        return np.zeros((len(pixels), *target.shape), pixels.dtype), np.zeros(target.shape, bool)
+    georef = _georeference(piece, placement) | _kernel(piece)
+    method = Resampling.cubic if max(piece.ratio) <= _AVERAGE_FROM else Resampling.average
     if nearest:
         method = Resampling.nearest
-    cover = np.where(valid, np.uint8(255), np.uint8(0))[np.newaxis]
-    smooth = Resampling.bilinear if method == Resampling.cubic else method
-    covered = _warp(cover, georef, target, smooth)[0] >= 128
-    if valid.all() or nearest:
+    if nearest or valid.all():
         warped = _warp(pixels, georef, target, method)
-    else:
-        most = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
-        alpha = np.where(valid, most, 0).astype(pixels.dtype)[np.newaxis]
-        stack = np.concatenate([np.where(valid, pixels, 0), alpha])
-        options = {"SRC_ALPHA_MAX": str(most), "DST_ALPHA_MAX": str(most)}
-        bands = {"src_alpha": len(stack), "dst_alpha": len(stack)}
-        warped = _warp(stack, georef, target, method, **bands, **options)[:-1]
-    return np.where(covered, warped, 0).astype(pixels.dtype, copy=False), covered
+        if piece.inside:
+            return warped, np.ones(target.shape, bool)
+        everywhere = np.ones((1, *valid.shape), np.uint8)
+        return warped, _warp(everywhere, georef, target, Resampling.nearest)[0] > 0
+    smooth = Resampling.bilinear if method == Resampling.cubic else method
+    share = np.where(valid, np.uint8(255), np.uint8(0))[np.newaxis]
+    covered = _warp(share, georef, target, smooth)[0] >= 128
+    most = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
+    alpha = np.where(valid, most, 0).astype(pixels.dtype)[np.newaxis]
+    stack = np.concatenate([np.where(valid, pixels, 0), alpha])
+    options = {"SRC_ALPHA_MAX": str(most), "DST_ALPHA_MAX": str(most)}
+    bands = {"src_alpha": len(stack), "dst_alpha": len(stack)}
+    stack = _warp(stack, georef, target, method, **bands, **options)
+    covered &= stack[-1] > 0  # GDAL leaves out what lies right on a pixel that is not valid
+    return np.where(covered, stack[:-1], 0).astype(pixels.dtype, copy=False), covered
+
+
+def _kernel(piece: Piece) -> dict[str, str]:
+    """How far pixels are to be smoothed. GDAL would take the outline of a turned piece for it."""
+    down, across = (1.0 if ratio <= 1.05 else 1.0 / ratio for ratio in piece.ratio)
+    return {"XSCALE": f"{across:.6f}", "YSCALE": f"{down:.6f}"}
 
 
 def _warp(
@@ -149,7 +162,6 @@ def _warp(
         dst_transform=target.affine,
         dst_crs=str(target.crs),
         resampling=method,
-        tolerance=_TOLERANCE_PX,
         **georef,
         **options,
     )
@@ -206,14 +218,16 @@ def _piece(
     mesh = _mesh_axes(target)
     across, down = _reduction(cols, *mesh), _reduction(rows, *mesh)
     step = _power_of_two(down), _power_of_two(across)
-    ratio = max(down / step[0], across / step[1])
-    margin = 2.0 * max(ratio, 1.0) + 2.0
-    row_range = _span(rows[seen], margin, step[0], placement.shape[0])
-    col_range = _span(cols[seen], margin, step[1], placement.shape[1])
+    ratio = down / step[0], across / step[1]
+    margin = 2.0 * max(*ratio, 1.0) + 2.0
+    height, width = placement.shape
+    row_range = _span(rows[seen], margin, step[0], height)
+    col_range = _span(cols[seen], margin, step[1], width)
     if row_range is None or col_range is None:
         return None
     seam = _seam(placement, row_range, col_range, x[seen], turn)
-    return Piece(row_range, col_range, step, ratio, turn, seam)
+    inside = bool(seen.all()) and _within(rows, height) and _within(cols, width)
+    return Piece(row_range, col_range, step, ratio, inside, turn, seam)
 
 
 def _span(positions: FloatMesh, margin: float, step: int, length: int) -> tuple[int, int] | None:
@@ -222,6 +236,11 @@ def _span(positions: FloatMesh, margin: float, step: int, length: int) -> tuple[
     high = math.ceil((float(positions.max()) + margin * step) / step) * step
     low, high = max(low, 0), min(high, length)
     return (low, high) if low < high else None
+
+
+def _within(positions: FloatMesh, length: int) -> bool:
+    """Whether all positions lie in the raster, by more than the mapping may be off."""
+    return float(positions.min()) >= 0.25 and float(positions.max()) <= length - 0.25
 
 
 def _power_of_two(reduction: float) -> int:
