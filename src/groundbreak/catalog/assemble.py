@@ -15,7 +15,7 @@ from groundbreak.catalog.judge import Image, LeftOutError, sensor_of
 from groundbreak.catalog.listing import Entry
 from groundbreak.catalog.names import Part, item_id
 from groundbreak.catalog.products import product
-from groundbreak.lonlat import cut
+from groundbreak.lonlat import continuous, cut
 from groundbreak.raster.info import RasterInfo
 from groundbreak.raster.placing import parse_crs
 from groundbreak.times import Precision, precision
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import pystac
     from shapely.geometry.base import BaseGeometry
 
+
+_METRES_PER_DEGREE = 111_320.0
 
 # Common names that came with eo 2: what eo 1.1 has instead.
 _COMMON_IN_EO_1_1: dict[str, str | None] = {
@@ -56,11 +58,11 @@ def build_item(
     entry = next((image.entry for image in images if image.entry), None)
     listed = next((i.entry.id for i in images if i.entry and i.entry.id), None)
     identity = listed or item_id(images[0].part.path if len(images) == 1 else key or folder.name)
-    outline_cut = cut(first.placed.footprint)
+    footprint = _plain(first.placed.footprint, first.placed.gsd_m)
     item = pystac.Item(
         id=identity,
-        geometry=mapping(outline_cut),
-        bbox=_bbox(first.placed.footprint),
+        geometry=mapping(cut(footprint)),
+        bbox=_bbox(footprint),
         datetime=start if precision((start, end)) in (Precision.INSTANT, Precision.DAY) else None,
         start_datetime=None if start == end else start,
         end_datetime=None if start == end else end,
@@ -174,6 +176,16 @@ def _add_projection(
         shape=list(shape),
         transform=list(transform)[:6] if transform is not None else None,
     )
+
+
+def _plain(footprint: BaseGeometry, gsd_m: float) -> BaseGeometry:
+    """The outline without corners that matter less than a tenth of a pixel, to 7 decimals."""
+    import shapely
+
+    footprint = continuous(footprint)
+    plain = shapely.simplify(footprint, 0.1 * gsd_m / _METRES_PER_DEGREE)
+    rounded: BaseGeometry = shapely.transform(plain, lambda xy: xy.round(7))
+    return rounded if rounded.is_valid and rounded.area > 0 else footprint
 
 
 def _bbox(footprint: BaseGeometry) -> list[float]:

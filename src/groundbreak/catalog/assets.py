@@ -89,7 +89,8 @@ def item_to_scene(item: pystac.Item, resolve: Resolve) -> Scene:
         sensor=sensor,
         gsd_m=_gsd(item, images),
         footprint=_footprint(item),
-        properties={**item.properties, "collection": item.collection_id},
+        properties=item.properties
+        | ({"collection": item.collection_id} if item.collection_id else {}),
     )
 
 
@@ -201,14 +202,22 @@ def _bands(key: str, asset: pystac.Asset, sensor: str | None) -> tuple[Band, ...
     named = _list(asset, "bands") or _list(asset, "eo:bands")
     scaled = _list(asset, "raster:bands")
     if named:
+        stated = any(_stated_common(entry) for entry in named)
         return tuple(
-            _band(place, entry, scaled[place - 1] if place <= len(scaled) else {}, asset, sensor)
+            _band(
+                place,
+                entry,
+                scaled[place - 1] if place <= len(scaled) else {},
+                asset,
+                # Who states common names states them all.
+                _stated_common(entry) if stated else common_name(str(entry.get("name")), sensor),
+            )
             for place, entry in enumerate(named, start=1)
         )
     name = re.sub(r"[-_](jp2|cog)$", "", key, flags=re.IGNORECASE)
     common = common_name(name, sensor)
     if common is not None:
-        return (_band(1, {"name": name}, scaled[0] if scaled else {}, asset, sensor),)
+        return (_band(1, {"name": name}, scaled[0] if scaled else {}, asset, common),)
     return None if _NO_IMAGE.fullmatch(name) else ()
 
 
@@ -217,11 +226,9 @@ def _band(
     entry: Mapping[str, Any],
     scaled: Mapping[str, Any],
     asset: pystac.Asset,
-    sensor: str | None,
+    common: str | None,
 ) -> Band:
-    stated = entry.get("common_name") or entry.get("eo:common_name")
-    name = str(entry.get("name") or stated or f"band{place}")
-    common = stated if stated in COMMON_NAMES else common_name(name, sensor)
+    name = str(entry.get("name") or common or f"band{place}")
     index = entry.get("groundbreak:index")
 
     def number(short: str, long: str) -> float | None:
@@ -237,6 +244,11 @@ def _band(
         number("offset", "raster:offset"),
         _nodata(scaled, entry, asset.extra_fields),
     )
+
+
+def _stated_common(entry: Mapping[str, Any]) -> str | None:
+    stated = entry.get("common_name") or entry.get("eo:common_name")
+    return str(stated) if stated in COMMON_NAMES else None
 
 
 def _nodata(*sources: Mapping[str, Any]) -> float | None:
