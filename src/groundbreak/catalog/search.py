@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ from groundbreak.catalog.criteria import (
 )
 from groundbreak.catalog.presets import Preset, find_preset, own_hosts
 from groundbreak.catalog.redact import for_file
+from groundbreak.catalog.store import write_catalog
 from groundbreak.errors import CatalogError, HrefError
 from groundbreak.lonlat import cut
 from groundbreak.types import HrefPolicy, Site
@@ -99,6 +101,15 @@ def search(query: SearchQuery) -> SearchResult:
         raise HrefError(error.subject, error.problem, mend) from error
     finally:
         client.close()
+
+
+def write_results(result: SearchResult, path: Path) -> None:
+    """Write what was found as a catalogue that says which API it is from, also if it is empty.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write_catalog(result.items, path, api=result.api)
 
 
 @dataclass
