@@ -6,13 +6,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-from odc.geo.geobox import GeoBox
 from shapely.geometry import MultiPolygon, mapping
 from shapely.geometry.base import BaseGeometry
 from shapely.geometry.polygon import orient
 
-from groundbreak.atomic import atomic_path, write_json, write_text
+from groundbreak.atomic import write_json, write_text
+from groundbreak.raster.write import write_cog
 from groundbreak.simulate.site import SimulatedSite, SimulationConfig, simulate_site
 from groundbreak.simulate.surfaces import BANDS
 from groundbreak.simulate.truth import TruthEvent, to_lonlat
@@ -89,39 +88,6 @@ def write_series(
         ),
     )
     return made
-
-
-def write_cog(
-    path: Path,
-    array: NDArray[Any],
-    geobox: GeoBox,
-    band_names: tuple[str, ...],
-    nodata: float,
-    tags: dict[str, str],
-) -> None:
-    """Stand-in."""
-    from rasterio import open as create
-
-    with (
-        atomic_path(path) as temporary,
-        create(
-            temporary,
-            "w",
-            driver="GTiff",
-            width=array.shape[2],
-            height=array.shape[1],
-            count=array.shape[0],
-            dtype=array.dtype,
-            crs=str(geobox.crs),
-            transform=geobox.affine,
-            nodata=nodata,
-            compress="deflate",
-            tiled=True,
-        ) as sink,
-    ):
-        sink.write(array)
-        sink.descriptions = band_names
-        sink.update_tags(**tags)
 
 
 def truth_features(simulated: SimulatedSite) -> list[dict[str, Any]]:
