@@ -157,7 +157,14 @@ def _items(path: Path, document: Mapping[str, Any]) -> list[pystac.Item]:
         places[identity] = place
         try:
             items.append(pystac.Item.from_dict(feature, preserve_dict=False))
-        except (pystac.STACError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (
+            pystac.STACError,
+            pystac.STACTypeError,
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+        ) as error:
             cause = " ".join(str(error).split())[:160]
             raise CatalogError(where, f"is not a valid STAC item ({cause})") from error
     return items
