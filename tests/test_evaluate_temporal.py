@@ -1,5 +1,6 @@
 """Dates: hand-worked numbers, and SCOT against a second implementation by its definition."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -8,9 +9,11 @@ from scipy.optimize import linear_sum_assignment
 from shapely.geometry import box
 
 from groundbreak.evaluate.dates import (
+    FAR,
     SaidEvent,
     TrueEvent,
     date_gap,
+    finest_steps,
     is_observable,
     midpoint_error,
     missed_by_days,
@@ -77,14 +80,32 @@ class TestIntervals:
         assert timing(interval(30, 40), slow) == "late"
         assert timing(interval(0, 9), slow) == "early"
 
-    def test_shortest_interval_and_observability(self) -> None:
-        looks = [day(d) for d in (0, 10, 20, 30, 40)]
-        assert shortest_interval(true("a", 15), looks) == interval(10, 20)
-        assert shortest_interval(true("a", 20), looks) == interval(10, 20)
-        assert shortest_interval(true("a", 15, 25), looks) == interval(10, 30)
-        assert shortest_interval(true("a", 35, 50), looks) == interval(30, None)
+    def test_shortest_interval(self) -> None:
+        looks = [(day(d), day(d)) for d in (0, 10, 20, 30, 40)]
+        assert shortest_interval(day(15), looks) == interval(10, 20)
+        assert shortest_interval(day(20), looks) == interval(10, 20)  # that look shows it
+        assert shortest_interval(day(45), looks) == interval(40, None)
+        assert shortest_interval(day(15), []) == interval(None, None)
+
+    def test_looks_of_uncertain_date_count_with_their_outer_bounds(self) -> None:
+        looks = [(day(0), day(5)), (day(10), day(14)), (day(20), day(29))]
+        assert shortest_interval(day(12), looks) == interval(0, 29)
+        assert shortest_interval(day(16), looks) == interval(10, 29)
+
+    def test_finest_steps(self) -> None:
+        looks = [(day(d), day(d)) for d in (0, 10, 20, 30)]
+        assert finest_steps(true("a", 15), looks) == [interval(10, 20)]
+        assert finest_steps(true("a", 15, 25), looks) == [interval(10, 20), interval(20, 30)]
+        assert finest_steps(true("a", 25, 90), looks) == [interval(20, 30), interval(30, None)]
+        assert finest_steps(true("a", 5), []) == [interval(None, None)]
+
+    def test_observability(self) -> None:
+        looks = [(day(d), day(d)) for d in (0, 10, 20, 30, 40)]
         assert is_observable(true("a", 15), looks)
         assert not is_observable(true("a", 35, 50), looks)
+        assert not is_observable(
+            TrueEvent("a", "s", Kind.DEMOLITION, box(0, 0, 1, 1), day(5), FAR), looks
+        )
         assert not is_observable(true("a", 15), [])
 
     def test_midpoint_error_is_signed(self) -> None:
@@ -140,7 +161,7 @@ class TestMatching:
 
 
 class TestScores:
-    looks = tuple(day(d) for d in range(0, 101, 10))
+    looks = tuple((day(d), day(d)) for d in range(0, 101, 10))
 
     def scores(self, truth: list[TrueEvent], events: list[SaidEvent]) -> dict:
         return temporal_scores(truth, events, {t.id: self.looks for t in truth}, site_years=2.0)
@@ -215,6 +236,30 @@ class TestScores:
         assert scores["calibration"]["confidence"]["ece"] is None
         assert scores["winkler_days"]["best"] is None
         assert temporal_scores([], [], {}, site_years=0)["invented_per_site_year"] is None
+
+    def test_any_step_of_the_works_is_as_short_as_possible(self) -> None:
+        slow = true("a", 15, 42)
+        for start, end, best, ratio in (
+            (20, 30, True, 1),
+            (40, 50, True, 1),
+            (10, 50, True, 1),  # from the last look before the works to the first after them
+            (20, 40, False, 2),
+            (50, 60, False, 1),
+        ):
+            scores = self.scores([slow], [said("1", start, end)])
+            assert scores["width"]["as_short_as_possible"] == best
+            assert scores["width"]["median_ratio"] == ratio
+        assert self.scores([slow], [said("1", 20, 30)])["coverage"] == 1
+        assert self.scores([slow], [said("1", 20, 30)])["coverage_of_completion"] == 0
+        assert self.scores([slow], [said("1", 40, 50)])["coverage_of_completion"] == 1
+
+    def test_unfinished_works(self) -> None:
+        begun = replace(true("a", 85), done=FAR)
+        scores = self.scores([begun], [said("1", 80, None)])
+        assert (scores["found"], scores["coverage"], scores["observable_events"]) == (1, 1, 0)
+        assert scores["winkler_days"]["best"] is None
+        assert self.scores([begun], [said("1", 80, 90)])["winkler_days"]["best"] is None
+        assert self.scores([begun], [])["missed"] == 0
 
     def test_open_ends_are_left_out_of_widths(self) -> None:
         scores = self.scores([true("a", 95, 120)], [said("1", 90, None)])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from shapely.geometry.base import BaseGeometry
@@ -23,12 +23,18 @@ ALPHA = 0.1
 """Winkler scores are of intervals meant to miss this share of the dates."""
 
 
+FAR = datetime.max.replace(tzinfo=UTC)
+
+Look = tuple[datetime, datetime]
+"""First and last instant at which a look may have been taken; equal if its time is known."""
+
+
 @dataclass(frozen=True)
 class TrueEvent:
     """What happened: under way from ``begun`` to ``done`` (equal if it happened at once).
 
-    ``geometry`` is in the planar CRS, in metres, that the predictions are in too; ``replaces``
-    holds ids of other true events.
+    ``done`` is ``FAR`` for what was not finished at the last look. ``geometry`` is in the planar
+    CRS, in metres, that the predictions are in too; ``replaces`` holds ids of other true events.
     """
 
     id: str
@@ -88,16 +94,27 @@ def missed_by_days(interval: Interval, true: TrueEvent) -> float:
     return 0.0
 
 
-def shortest_interval(true: TrueEvent, looks: Sequence[datetime]) -> Interval:
-    """The narrowest interval anyone could state: last look before the change, first after it.
+def shortest_interval(moment: datetime, looks: Sequence[Look]) -> Interval:
+    """The narrowest interval anyone could state for a moment: from one usable look to the next.
 
     Args:
-        true: the event.
-        looks: sorted times of the looks in which its footprint was usable.
+        moment: when something happened.
+        looks: usable looks over its footprint, sorted.
     """
-    before = [look for look in looks if look < true.begun]
-    after = [look for look in looks if look >= true.done]
+    before = [start for start, end in looks if end < moment]
+    after = [end for start, end in looks if start >= moment]
     return Interval(before[-1] if before else None, after[0] if after else None)
+
+
+def finest_steps(true: TrueEvent, looks: Sequence[Look]) -> list[Interval]:
+    """All intervals between neighbouring usable looks that hold an admissible date.
+
+    The steps before the first and after the last look have an open end.
+    """
+    starts = [None, *(start for start, _ in looks)]
+    ends = [*(end for _, end in looks), None]
+    steps = [Interval(start, end) for start, end in zip(starts, ends, strict=True)]
+    return [step for step in steps if timing(step, true) == "covered"]
 
 
 def width_days(interval: Interval) -> float | None:
@@ -132,8 +149,8 @@ def winkler(interval: Interval, date: datetime, alpha: float = ALPHA) -> float |
 
 
 def winkler_bounds(interval: Interval, true: TrueEvent) -> tuple[float, float] | None:
-    """Winkler's score of the best and of the worst admissible date."""
-    if interval.start is None or interval.end is None:
+    """Winkler's score of the best and of the worst admissible date; None if an end is open."""
+    if interval.start is None or interval.end is None or true.done == FAR:
         return None
     nearest = [interval.start, interval.end, true.begun, true.done]
     inside = [date for date in nearest if true.begun <= date <= true.done]
@@ -156,7 +173,7 @@ def date_gap(said: datetime, admissible: Interval) -> tuple[float, float]:
     return min(from_start, max(from_end, 0.0)), max(from_start, from_end, key=abs)
 
 
-def is_observable(true: TrueEvent, looks: Sequence[datetime]) -> bool:
+def is_observable(true: TrueEvent, looks: Sequence[Look]) -> bool:
     """Whether the usable looks show both the ground before and the finished change."""
-    shortest = shortest_interval(true, looks)
-    return shortest.start is not None and shortest.end is not None
+    before = any(end < true.begun for _, end in looks)
+    return before and any(start >= true.done for start, _ in looks)

@@ -38,8 +38,8 @@ def plot_curves(path: Path, curves: Mapping[str, Any], title: str) -> None:
     _save(figure, path)
 
 
-def plot_reliability(path: Path, bins: list[dict[str, Any]], title: str) -> None:
-    """Observed frequency of change over the stated probability, and how many pixels said it."""
+def plot_reliability(path: Path, bins: list[dict[str, Any]], title: str, unit: str) -> None:
+    """Observed frequency over stated probability, and how many of ``unit`` said it."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.6, 4.2), dpi=DPI, layout="constrained")
@@ -50,7 +50,7 @@ def plot_reliability(path: Path, bins: list[dict[str, Any]], title: str) -> None
         [entry["probability"] for entry in filled],
         [entry["observed"] for entry in filled],
         "o-",
-        label="change",
+        label="observed",
     )
     axes.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="observed", title=title)
     axes.grid(alpha=0.3)
@@ -60,7 +60,7 @@ def plot_reliability(path: Path, bins: list[dict[str, Any]], title: str) -> None
         [entry["count"] for entry in filled],
         width=0.9 / len(bins),
     )
-    counts.set(yscale="log", xlabel="stated probability of change", ylabel="pixels")
+    counts.set(yscale="log", xlabel="stated probability", ylabel=unit)
     _save(figure, path)
 
 

@@ -18,11 +18,14 @@ from groundbreak.evaluate.compare import read_scenes, scene_counts, write_scenes
 from groundbreak.evaluate.gallery import WorstTiles, save_picture, wrong_pixels
 from groundbreak.evaluate.page import write_page
 from groundbreak.evaluate.plots import plot_curves, plot_reliability
+from groundbreak.evaluate.run_temporal import evaluate_temporal
 from groundbreak.evaluate.tally import Tally, count_scene, curves, summarise
 from groundbreak.events.vectorize import VectorConfig
 from groundbreak.labels import pixel_label
 from groundbreak.pairs.index import PairArrays, PairRecord, read_index, read_pair
 from groundbreak.types import FloatArray
+
+__all__ = ["evaluate", "evaluate_temporal"]
 
 log = logging.getLogger(__name__)
 
@@ -202,7 +205,7 @@ def write_results(out: Path, document: Mapping[str, Any], results: Mapping[str, 
         plots[name] = [out / "plots" / f"{stem}_{what}.png" for what in ("curves", "reliability")]
         plot_curves(plots[name][0], all_curves[name], f"{name}: precision and recall")
         bins = document["sets"][name]["reliability"]
-        plot_reliability(plots[name][1], bins, f"{name}: reliability")
+        plot_reliability(plots[name][1], bins, f"{name}: reliability of change", "pixels")
         tiles[name] = []
         for rank, tile in enumerate(result.worst.worst_first(), start=1):
             path = out / "worst" / f"{stem}_{rank}.png"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from statistics import fmean, median
 from typing import Any
 
@@ -17,9 +16,11 @@ from shapely.strtree import STRtree
 
 from groundbreak.evaluate.dates import (
     ALPHA,
+    Look,
     SaidEvent,
     TrueEvent,
     date_gap,
+    finest_steps,
     intersection_over_union,
     is_observable,
     midpoint_error,
@@ -31,7 +32,7 @@ from groundbreak.evaluate.dates import (
 )
 from groundbreak.evaluate.match import match
 from groundbreak.evaluate.metrics import ProbabilityHistogram
-from groundbreak.types import Kind
+from groundbreak.types import Interval, Kind
 
 MIN_IOU = 0.25
 """IoU from which a prediction and a truth can be the same event: SCOT's threshold."""
@@ -40,8 +41,8 @@ CLOSENESS_DAYS = 90.0
 """Scale of the time that decides between two predictions on one plot."""
 
 Couple = tuple[TrueEvent, SaidEvent]
-Looks = Mapping[str, Sequence[datetime]]
-"""Sorted times of the usable looks, by id of the true event."""
+Looks = Mapping[str, Sequence[Look]]
+"""Usable looks in the order of time, by id of the true event."""
 
 
 def match_events(
@@ -102,6 +103,10 @@ def temporal_scores(
         "invented_provisional": sum(event.provisional for event in invented),
         "invented_per_site_year": len(invented) / site_years if site_years > 0 else None,
         "coverage": share(when == "covered" for when in timings),
+        "coverage_of_completion": share(
+            timing(event.interval, replace(true, begun=true.done)) == "covered"
+            for true, event in couples
+        ),
         "early": timings.count("early"),
         "late": timings.count("late"),
         "width": _width_scores(couples, looks),
@@ -154,18 +159,37 @@ def share(yes: Iterable[bool]) -> float | None:
 
 
 def _width_scores(couples: Sequence[Couple], looks: Looks) -> dict[str, float | None]:
-    shortest = [shortest_interval(true, looks.get(true.id, ())) for true, _ in couples]
+    """Widths, and how they compare with the shortest interval that usable looks allow.
+
+    That is the step between neighbouring looks that holds the date. Where the works span several
+    steps, any of them will do, and so will the whole from the last look before the works to the
+    first after them: the looks between show them under way.
+    """
     stated = [event.interval for _, event in couples]
-    widths = [width_days(interval) for interval in stated]
-    ratios = []
-    for width, best in zip(widths, map(width_days, shortest), strict=True):
-        if width is not None and best:
-            ratios.append(width / best)
+    ratios, shortest = [], []
+    for true, event in couples:
+        times = looks.get(true.id, ())
+        steps = finest_steps(true, times)
+        whole = Interval(
+            shortest_interval(true.begun, times).start, shortest_interval(true.done, times).end
+        )
+        shortest.append(event.interval in (*steps, whole))
+        inside = [step for step in steps if _within(step, event.interval)] or steps
+        widths = [width for step in inside if (width := width_days(step))]
+        width = width_days(event.interval)
+        if width is not None and widths:
+            ratios.append(1.0 if shortest[-1] else width / min(widths))
     return {
-        "median_days": _median([w for w in widths if w is not None]),
+        "median_days": _median([w for w in map(width_days, stated) if w is not None]),
         "median_ratio": _median(ratios),
-        "as_short_as_possible": share(a == b for a, b in zip(stated, shortest, strict=True)),
+        "as_short_as_possible": share(shortest),
     }
+
+
+def _within(inner: Interval, outer: Interval) -> bool:
+    after = outer.start is None or (inner.start is not None and inner.start >= outer.start)
+    before = outer.end is None or (inner.end is not None and inner.end <= outer.end)
+    return after and before
 
 
 def _error_scores(couples: Sequence[Couple]) -> dict[str, float | int | None]:
@@ -209,10 +233,10 @@ def _smart_scores(couples: Sequence[Couple], looks: Looks) -> dict[str, Any]:
     for true, event in couples:
         times = looks.get(true.id, ())
         if event.interval.start is not None:
-            begin = shortest_interval(replace(true, done=true.begun), times)
+            begin = shortest_interval(true.begun, times)
             starts.append(date_gap(event.interval.start, begin))
         if event.interval.end is not None:
-            finish = shortest_interval(replace(true, begun=true.done), times)
+            finish = shortest_interval(true.done, times)
             ends.append(date_gap(event.interval.end, finish))
     return {"start": _gap_summary(starts), "end": _gap_summary(ends)}
 
