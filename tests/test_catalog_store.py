@@ -133,6 +133,20 @@ class TestOwn:
         assert (georef.crs, georef.shape) == ("EPSG:4326", (8, 10))
         assert georef.transform.almost_equals(Affine(0.001, 0, 18.5, 0, -0.001, 54.5), 1e-9)
 
+    def test_a_mask_lies_where_its_picture_lies(self, tmp_path):
+        Picture.new("RGB", (10, 8)).save(tmp_path / "a.png")
+        Picture.new("L", (5, 4)).save(tmp_path / "a_clm.png")
+        (tmp_path / "dates.csv").write_text(
+            "file,date,crs,west,south,east,north\n"
+            "a.png,2019-05-03,EPSG:32634,339510,6047170,339610,6047250\n"
+        )
+        write_catalog(scan_folder(tmp_path).items, tmp_path / "catalog.json")
+        (scene,) = read_catalog(tmp_path / "catalog.json").scenes
+        (mask,) = scene.masks
+        assert mask.georef is not None
+        assert mask.georef.shape == (4, 5)
+        assert mask.georef.transform.almost_equals(Affine(20, 0, 339510, 0, -20, 6047250))
+
     def test_a_footprint_across_the_antimeridian_is_whole(self, tmp_path):
         place = Affine(0.1, 0, 179.5, 0, -0.1, 10)
         raster(tmp_path / "2019-05-03.tif", transform=place, crs="EPSG:4326")

@@ -72,15 +72,7 @@ def build_item(
         name = image.part.band if len(images) > 1 and image.part.band else "image"
         _add_image(item, _free(item, name), image, folder)
     for part, info in masks:
-        if part.mask is not None:
-            asset = pystac.Asset(
-                str(folder / part.path),
-                media_type=_media_type(part.path),
-                roles=["data-mask"],
-                extra_fields={"groundbreak:mask": part.mask.value},
-            )
-            item.add_asset(_free(item, part.mask.value), asset)
-            _add_projection(asset, info.crs, info.transform, info.shape)
+        _add_mask(item, part, info, first, folder)
     return item
 
 
@@ -129,6 +121,29 @@ def _add_image(item: pystac.Item, key: str, image: Image, folder: Path) -> None:
     if placed.by is not None:
         asset.extra_fields["groundbreak:placed_by"] = placed.by
     _add_bands(asset, image)
+
+
+def _add_mask(item: pystac.Item, part: Part, info: RasterInfo, image: Image, folder: Path) -> None:
+    """Add a mask file. One that does not say where it lies covers the picture it belongs to."""
+    import pystac
+
+    if part.mask is None:
+        return
+    asset = pystac.Asset(
+        str(folder / part.path),
+        media_type=_media_type(part.path),
+        roles=["data-mask"],
+        extra_fields={"groundbreak:mask": part.mask.value},
+    )
+    item.add_asset(_free(item, part.mask.value), asset)
+    if info.placed and image.placed.by is None:
+        _add_projection(asset, info.crs, info.transform, info.shape)
+        return
+    height, width = info.shape
+    rows, columns = image.info.shape
+    stretched = image.placed.transform * Affine.scale(columns / width, rows / height)
+    _add_projection(asset, image.placed.crs, stretched, info.shape)
+    asset.extra_fields["groundbreak:placed_by"] = image.placed.by or "image"
 
 
 def _add_bands(asset: pystac.Asset, image: Image) -> None:

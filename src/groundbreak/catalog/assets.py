@@ -116,7 +116,7 @@ def _sorted_out(
             continue
         kind = _mask_kind(key, asset)
         if kind is not None:
-            mask = MaskAsset(resolve(asset.href), kind, _number(asset, "groundbreak:band"))
+            mask = MaskAsset(resolve(asset.href), kind, georef=_georef(asset))
             rank = (bool(_JPEG2000.search(asset.href.partition("?")[0])), key)
             if kind not in masks or rank < masks[kind][0]:
                 masks[kind] = (rank, mask)
@@ -329,11 +329,6 @@ def _flat(bbox: Sequence[float]) -> Sequence[float]:
 def _list(asset: pystac.Asset, key: str) -> list[Mapping[str, Any]]:
     value = asset.extra_fields.get(key)
     return [e if isinstance(e, dict) else {} for e in value] if isinstance(value, list) else []
-
-
-def _number(asset: pystac.Asset, key: str) -> int | None:
-    value = asset.extra_fields.get(key)
-    return value if isinstance(value, int) else None
 
 
 def _finite(value: Any) -> float | None:
