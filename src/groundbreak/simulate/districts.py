@@ -20,7 +20,7 @@ class Style:
     plot along and across, ``max_size_m`` its largest length and width. ``trees`` is the density
     of tree crowns on the plots, ``hedge`` the chance of a planted plot edge. ``walk`` covers
     ``walk_m`` metres on either side of the streets, ``fence`` the edges of the plots;
-    ``painted`` streets have a centre line.
+    ``painted`` streets have a centre line. Up to ``crowd`` buildings share a plot.
     """
 
     rule: StripRule
@@ -38,6 +38,7 @@ class Style:
     walk_m: float = 0.0
     fence: Cover | None = None
     painted: bool = False
+    crowd: int = 1
 
 
 _CROPS = {
@@ -83,8 +84,9 @@ STYLES: dict[str, Style] = {
         0.6,
         ((0.15, 0.3), (0.1, 0.2)),
         (28, 16),
-        trees=0.2,
+        trees=0.12,
         hedge=0.4,
+        crowd=2,
     ),
     "village": Style(
         StripRule((12.5, 17), (9, 15), every=2, block=(50, 120)),
@@ -143,6 +145,7 @@ STYLES: dict[str, Style] = {
         walk_m=2.0,
         fence=Cover.FENCE,
         painted=True,
+        crowd=3,
     ),
     "blocks": Style(
         StripRule((34, 52), (52, 85), every=2, block=(130, 240)),
@@ -161,12 +164,12 @@ STYLES: dict[str, Style] = {
     ),
     "wood": Style(StripRule((150, 300), (150, 300), every=0), {Cover.FOREST_FLOOR: 1}, trees=0.97),
     "scrub": Style(
-        StripRule((100, 260), (100, 260), every=0), {Cover.SCRUB: 3, Cover.GRASS: 1}, trees=0.3
+        StripRule((100, 260), (100, 260), every=0), {Cover.SCRUB: 3, Cover.GRASS: 1}, trees=0.22
     ),
     "open": Style(
         StripRule((120, 260), (120, 260), every=0),
         {Cover.GRASS: 2, Cover.DRY_GROUND: 1, Cover.SOIL: 1},
-        trees=0.04,
+        trees=0.014,
     ),
     "bare": Style(
         StripRule((60, 160), (60, 160), every=2),
@@ -175,10 +178,11 @@ STYLES: dict[str, Style] = {
         Cover.GRAVEL,
         10,
         {Use.HUT: 1},
-        0.2,
-        ((0.1, 0.2), (0.05, 0.1)),
-        (14, 7),
+        built=0.3,
+        fill=((0.1, 0.2), (0.05, 0.1)),
+        max_size_m=(14, 7),
         trees=0.01,
+        crowd=2,
     ),
     "greenhouses": Style(
         StripRule((45, 85), (8.5, 11.5), every=1, block=(90, 180)),

@@ -10,7 +10,7 @@ from groundbreak.simulate.grid import DrawGrid
 from groundbreak.simulate.land import Land, build_land, relaid
 from groundbreak.simulate.port import Port, build_port, slip_rect
 from groundbreak.simulate.terrain import Coast
-from groundbreak.simulate.trunks import canal, draw_trunk, highway, railway, river, road
+from groundbreak.simulate.trunks import canal, draw_paths, draw_trunk, highway, railway, river, road
 from groundbreak.simulate.works import Stage, Works
 from groundbreak.simulate.world import Plan, World, assemble, design_all, plots
 
@@ -57,6 +57,7 @@ def random_world(rng: np.random.Generator, size_px: int, gsd_m: float, factor: i
         draw = _LINES[rng.integers(len(_LINES))]
         wander = float(rng.uniform(0, 0.08) * size_m) if draw is not canal else 0.0
         land = draw_trunk(rng, land, draw(rng), wander, 4.0 if draw is river else 0.0)
+    draw_paths(rng, land, int(rng.integers(0, 4)))
     port, slips = (None, []) if coast is None else _port(rng, land, coast, size_m)
     spots = plots(rng, land)
     if port is not None:

@@ -19,7 +19,7 @@ from groundbreak.simulate.plan import (
 )
 from groundbreak.simulate.port import Port, build_port, slip_rect
 from groundbreak.simulate.terrain import Coast
-from groundbreak.simulate.trunks import draw_trunk, road
+from groundbreak.simulate.trunks import draw_paths, draw_trunk, road
 from groundbreak.simulate.works import Works
 from groundbreak.simulate.world import (
     Plan,
@@ -84,6 +84,7 @@ def _attempt(
     coast = _coast(rng, grid, side)
     land = build_land(rng, grid, _QUARTERS, coast, 0.25, patch_m=side * rng.uniform(0.2, 0.3))
     land = draw_trunk(rng, land, road(rng), 0.04 * side, 0.0)
+    draw_paths(rng, land, 3)
     port = build_port(rng, land, coast.frame, 0.6 * side)
     spots = [*plots(rng, land), *((rect, Use.HALL, 0) for rect in port.halls)]
     buildings = design_all(rng, land, spots)

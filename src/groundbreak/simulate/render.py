@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from groundbreak.simulate.conditions import Conditions
+from groundbreak.simulate.goods import draw_things
 from groundbreak.simulate.land import Land
 from groundbreak.simulate.layers import Rect, rect_pixels
 from groundbreak.simulate.lean import lean
@@ -38,6 +39,7 @@ def render(world: World, conditions: Conditions, day: float) -> FloatArray:
     if world.port is not None:
         draw_port(layers, rng, world.port)
     draw_vehicles(layers, rng, _places(world, land))
+    draw_things(layers, [thing for thing in world.goods if rng.random() < 0.5])
     blocked = np.maximum(layers.cover, bare)
     solid = layers.cover[..., None]
     albedo = ground * (1 - solid) + layers.albedo * solid

@@ -69,7 +69,7 @@ GOLD = np.array([0.270, 0.222, 0.135, 0.36], np.float32)
 _STATIC: dict[Cover, tuple[tuple[float, ...], tuple[float, ...], float, float]] = {
     # cover: colour a, colour b, texture, streaks
     Cover.SAND: ((0.38, 0.335, 0.255, 0.44), (0.31, 0.27, 0.20, 0.36), 0.06, 0.0),
-    Cover.ASPHALT: ((0.105, 0.105, 0.105, 0.12), (0.155, 0.152, 0.148, 0.17), 0.05, 0.05),
+    Cover.ASPHALT: ((0.118, 0.114, 0.108, 0.13), (0.155, 0.149, 0.140, 0.17), 0.06, 0.06),
     Cover.CONCRETE: ((0.255, 0.245, 0.225, 0.29), (0.215, 0.208, 0.195, 0.25), 0.06, 0.03),
     Cover.GRAVEL: ((0.215, 0.190, 0.150, 0.26), (0.280, 0.245, 0.195, 0.33), 0.10, 0.05),
     Cover.DIRT_YARD: ((0.215, 0.180, 0.135, 0.27), (0.165, 0.140, 0.103, 0.22), 0.16, 0.0),
@@ -131,6 +131,9 @@ def paint(table: SurfaceTable, conditions: Conditions) -> Paint:
         first[rows], second[rows] = a, b
         texture[rows], streak[rows] = rough, lines
     brightness = 0.8 + 0.4 * table.chance[:, :1]
+    # Asphalt pales with age: black when new, light grey after some years in the sun.
+    asphalt = (table.cover == Cover.ASPHALT)[:, None]
+    brightness = np.where(asphalt, 0.75 + 1.15 * table.chance[:, :1], brightness)
     warmth = (table.chance[:, 1:2] - 0.5) * np.array([0.10, 0.02, -0.12, 0.04], np.float32)
     paved = np.isin(table.cover, [Cover.ASPHALT, Cover.CONCRETE, Cover.SLAB])[:, None]
     tone = brightness * (1 + np.where(paved, 0.4, 1.0) * warmth)

@@ -12,6 +12,16 @@ from groundbreak.simulate.land import NOWHERE, Land
 from groundbreak.simulate.noise import noise
 from groundbreak.simulate.surfaces import Cover
 
+_WILD = (
+    Cover.GRASS,
+    Cover.SCRUB,
+    Cover.SOIL,
+    Cover.DRY_GROUND,
+    Cover.CLEARED,
+    Cover.FALLOW,
+    Cover.DIRT_YARD,
+)
+
 
 @dataclass(frozen=True)
 class Lane:
@@ -79,6 +89,27 @@ def river(rng: np.random.Generator) -> list[Lane]:
         Lane(0, wide * rng.uniform(1.0, 1.3), Cover.GRAVEL),
         Lane(0, wide, Cover.POND),
     ]
+
+
+def draw_paths(rng: np.random.Generator, land: Land, count: int) -> None:
+    """Winding tracks over open ground, in place."""
+    x0, y0, x1, y1 = land.grid.extent
+    wild = np.array([int(cover) for cover in _WILD], np.uint8)
+    open_ground = np.isin(land.table.cover, wild)[land.surface]
+    for _ in range(count):
+        frame = Frame(
+            float(rng.uniform(x0, x1)),
+            float(rng.uniform(y0, y1)),
+            float(rng.uniform(0, np.pi)),
+            float(rng.uniform(2, 14)),
+            float(rng.uniform(50, 200)),
+            float(rng.uniform(0, 6.28)),
+        )
+        reach = float(rng.uniform(30, 200))
+        wide = float(max(rng.uniform(0.5, 1.6), 0.3 * land.grid.step))
+        u, v = frame.to_local(land.grid.x[None, :], land.grid.y[:, None])
+        on = (np.abs(v) < wide) & (np.abs(u) < reach) & open_ground
+        land.surface[on] = land.surface_of(Cover.PATH)
 
 
 def draw_trunk(

@@ -61,7 +61,7 @@ def draw_crowns(
         size = tallest * (0.5 + 0.7 * key[where] % 1) * radius[where] / (0.6 * spacing)
         top = size * (0.45 + 0.55 * bow)
         height[where] = np.maximum(height[where], top)
-        steep = np.float32(0.9) * away[where] / np.maximum(bow, 0.45)
+        steep = np.float32(0.65) * away[where] / np.maximum(bow, 0.45)
         reach = np.maximum(np.hypot(dx[where], dy[where]), 0.05)
         rough = 0.5 * world.grain.fine[where]
         slope_x[where] = steep * dx[where] / reach + rough
@@ -78,15 +78,15 @@ def _paint(
     key, away = crown
     variety = np.mod(key * 37.7, 1.0)[:, None]
     evergreen = np.mod(key * 91.3, 1.0)[:, None] < 0.3
-    summer = np.array([0.036, 0.064, 0.026, 0.36], np.float32) * (0.65 + 0.8 * variety)
-    needles = np.array([0.030, 0.050, 0.028, 0.24], np.float32) * (0.75 + 0.5 * variety)
+    summer = np.array([0.048, 0.078, 0.035, 0.38], np.float32) * (0.7 + 0.7 * variety)
+    needles = np.array([0.037, 0.058, 0.034, 0.26], np.float32) * (0.8 + 0.5 * variety)
     autumn = np.array([0.140, 0.085, 0.035, 0.30], np.float32)
     bare = np.array([0.105, 0.090, 0.072, 0.17], np.float32) * (0.8 + 0.4 * variety)
     day = conditions.day_of_year
     turning = np.float32(np.clip(1 - abs(day - 300) / 30, 0, 1)) * variety
     leafy = summer + (autumn - summer) * turning
     colour = np.where(evergreen, needles, bare + (leafy - bare) * np.float32(conditions.leaf))
-    colour = colour * (1 + 0.25 * world.grain.fine[where][:, None])
+    colour = colour * (1 + 0.2 * world.grain.fine[where][:, None])
     see_through = np.where(evergreen, 0.0, 0.45 * (1 - conditions.leaf))
     share = np.clip((1 - away[:, None]) * 4, 0, 1) * (1 - see_through)
     bands = albedo.shape[2]

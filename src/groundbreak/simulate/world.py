@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundbreak.simulate.buildings import Building, Use, design, draw_building
+from groundbreak.simulate.goods import Thing, draw_things, scatter
 from groundbreak.simulate.grid import DrawGrid, Floats
 from groundbreak.simulate.land import District, Land
 from groundbreak.simulate.layers import Layers, Rect, empty_layers
@@ -35,7 +36,8 @@ class World:
     """Everything about a place that does not depend on the date.
 
     ``fixed`` holds the buildings that stand throughout, drawn already. ``parking`` (n, 3) are
-    places where a vehicle may stand: x, y, heading. ``former`` are (until day, land) before it
+    places where a vehicle may stand: x, y, heading. ``goods``
+    lie there at some dates. ``former`` are (until day, land) before it
     became what ``land`` is.
     """
 
@@ -46,6 +48,7 @@ class World:
     works: tuple[Works, ...]
     port: Port | None
     parking: FloatArray
+    goods: tuple[Thing, ...] = ()
     latitude: float = 40.0
     former: tuple[tuple[float, Land], ...] = ()
 
@@ -88,6 +91,13 @@ def _district_plots(
     v0, v1 = strips.rows[row], strips.rows[row + 1]
     v0 = v0 + np.where(strips.street[row], district.street_m / 2, 0)
     v1 = v1 - np.where(strips.street[row + 1], district.street_m / 2, 0)
+    if style.crowd > 1:
+        parts = rng.integers(1, style.crowd + 1, u0.size)
+        which = np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts)
+        share = np.repeat((u1 - u0) / parts, parts)
+        u0 = np.repeat(u0, parts) + which * share
+        u1 = u0 + share
+        v0, v1, row = np.repeat(v0, parts), np.repeat(v1, parts), np.repeat(row, parts)
     n = u0.size
     keep = rng.random(n) < style.built * rng.uniform(0.75, 1.0)
     (along, across), (long, deep) = style.fill, style.max_size_m
@@ -176,6 +186,8 @@ def assemble(rng: np.random.Generator, land: Land, bands: int, plan: Plan) -> Wo
     layers = empty_layers(land.grid, bands, grain.rough)
     for building in fixed:
         draw_building(layers, building)
+    things = scatter(rng, land, fixed) if land.grid.step < 2.2 else []
+    draw_things(layers, [thing for thing in things if thing.stays])
     return World(
         land=land,
         grain=grain,
@@ -184,6 +196,7 @@ def assemble(rng: np.random.Generator, land: Land, bands: int, plan: Plan) -> Wo
         works=tuple(works),
         port=plan.port,
         parking=parking_places(rng, land, fixed),
+        goods=tuple(thing for thing in things if not thing.stays),
         latitude=plan.latitude,
         former=plan.former,
     )
