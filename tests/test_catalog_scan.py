@@ -332,6 +332,14 @@ class TestProducts:
             write(tmp_path / f"{name}.tif", 3)
         assert len(scan_folder(tmp_path).items) == 2
 
+    def test_pictures_of_other_days_are_scenes_of_their_own(self, tmp_path):
+        write(tmp_path / "site.tif", tags={"ACQUISITION_DATE": "2019-05-03"})
+        write(tmp_path / "site_visual.tif", tags={"ACQUISITION_DATE": "2019-05-03"})
+        write(tmp_path / "site_RGB.tif", tags={"ACQUISITION_DATE": "2020-05-03"})
+        result = scan_folder(tmp_path)
+        assert [item.id for item in result.items] == ["site", "site_RGB"]
+        assert "site_visual.tif" in result.notes[0]
+
     @pytest.mark.parametrize("mask", ["clm", "CLM", "udm2", "SCL", "QA_PIXEL", "BQA", "Fmask"])
     def test_masks_by_name_in_any_case(self, tmp_path, mask):
         write(tmp_path / "2019-05-03_RGB.tif")

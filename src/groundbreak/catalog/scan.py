@@ -226,6 +226,11 @@ class _Scan:
 
     def _add(self, key: str, images: list[Image], masks: list[tuple[Part, RasterInfo]]) -> None:
         chosen, again = choose(images)
+        apart = [image for image in again if image.part.band is None and _days(image, chosen[0])]
+        if apart:
+            # Whole pictures of other days with the same beginning of their names.
+            again = [image for image in again if image not in apart]
+            self._add(key, apart, [])
         path = chosen[0].part.path
         self.again += [image.part.path for image in again]
         try:
@@ -256,6 +261,10 @@ def _finest(masks: list[tuple[Part, RasterInfo]]) -> list[tuple[Part, RasterInfo
 def count(number: int, what: str) -> str:
     """A number of things in words."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _days(one: Image, other: Image) -> int:
+    return abs((one.acquired.span[0] - other.acquired.span[0]).days)
 
 
 def _start(item: pystac.Item) -> str:
