@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from groundbreak.errors import DataError, OutputError
@@ -16,10 +17,10 @@ from groundbreak.evaluate import predict
 from groundbreak.evaluate.compare import compare, read_scenes
 from groundbreak.evaluate.predict import Predictor, arrange, refusal
 from groundbreak.evaluate.run import evaluate
-from groundbreak.inference.engine import Statistics
+from groundbreak.inference.engine import Statistics, TorchEngine
 from groundbreak.inference.stitch import StitchConfig
 from groundbreak.model.card import Card
-from groundbreak.model.network import NetworkConfig
+from groundbreak.model.network import NetworkConfig, SiameseUNet
 from groundbreak.pairs.index import PairArrays
 from groundbreak.types import Kind
 
@@ -293,6 +294,17 @@ class TestPredictor:
         pair = PairArrays(image, image, np.zeros((52, 52), np.uint8), CARD.bands, None)
         assert Predictor(engine)(pair).shape == (4, 52, 52)
         assert engine.calls == [((1, 3, 52, 52), None)]
+
+    def test_real_engine_on_an_odd_size(self) -> None:
+        torch.manual_seed(0)
+        engine = TorchEngine(SiameseUNet(CARD.network), CARD, "cpu")
+        before, after = np.random.default_rng(0).random((2, 3, 52, 75)).astype(np.float32)
+        pair = PairArrays(before, after, np.zeros((52, 75), np.uint8), CARD.bands, 0.5)
+        result = Predictor(engine, flips=True)(pair)
+        assert result.shape == (4, 52, 75)
+        assert result.sum(0) == pytest.approx(1, abs=1e-5)
+        swapped = Predictor(engine, flips=True)(replace(pair, before=after, after=before))
+        assert swapped[[0, 2, 1]] == pytest.approx(result[:3], abs=0.01)
 
     @pytest.mark.parametrize(
         ("bands", "gsd", "reason"),
