@@ -41,6 +41,7 @@ def plot_curves(path: Path, curves: Mapping[str, Any], title: str) -> None:
 def plot_reliability(path: Path, bins: list[dict[str, Any]], title: str, unit: str) -> None:
     """Observed frequency over stated probability, and how many of ``unit`` said it."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter
 
     figure = Figure(figsize=(4.6, 4.2), dpi=DPI, layout="constrained")
     axes, counts = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
@@ -60,7 +61,9 @@ def plot_reliability(path: Path, bins: list[dict[str, Any]], title: str, unit: s
         [entry["count"] for entry in filled],
         width=0.9 / len(bins),
     )
-    counts.set(yscale="log", xlabel="stated probability", ylabel=unit)
+    counts.set_yscale("log")
+    counts.yaxis.set_minor_formatter(NullFormatter())
+    counts.set(xlabel="stated probability", ylabel=unit)
     _save(figure, path)
 
 

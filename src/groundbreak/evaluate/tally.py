@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -134,11 +133,11 @@ def summarise(tally: Tally) -> dict[str, Any]:
     matrices = np.stack([scene.matrix for scene in tally.scenes])
     counts = target_counts(matrices)
     change = tally.histograms["change"]
-    gsds = [scene.gsd_m for scene in tally.scenes if scene.gsd_m is not None]
+    gsds = {scene.gsd_m for scene in tally.scenes}
     quiet = [scene for scene in tally.scenes if not scene.changed]
     return {
         "scenes": len(tally.scenes),
-        "gsd_m": median(gsds) if gsds else None,
+        "gsd_m": gsds.pop() if len(gsds) == 1 else None,
         "pixel": {target: score(counts[target].sum(axis=0)) for target in TARGETS},
         "object": {
             str(iou): {target: _object_score(tally.scenes, iou, target) for target in TARGETS}
