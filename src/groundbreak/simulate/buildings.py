@@ -149,11 +149,23 @@ def design(rng: np.random.Generator, use: Use, rect: Rect, material: str | None 
 
 
 def draw_building(layers: Layers, building: Building) -> None:
-    """Draw a finished building."""
+    """Draw a finished building; from 2.5 m a pixel on, only its plain shape."""
+    if layers.grid.step >= 2.5:
+        _draw_plain(layers, building)
+        return
     for index, part in enumerate(building.parts):
         _draw_part(layers, building, part, index)
     if layers.grid.step <= 0.8:
         _draw_fittings(layers, building)
+
+
+def _draw_plain(layers: Layers, building: Building) -> None:
+    part = building.parts[0]
+    pixels = rect_pixels(layers.grid, part.rect)
+    if pixels is None:
+        return
+    lay(layers, pixels.window, pixels.cover, building.colour[: layers.bands])
+    raise_to(layers, pixels.window, pixels.cover, part.eave + part.rise / 2)
 
 
 def roof_heights(part: Part, pixels: RectPixels) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from groundbreak.simulate.buildings import Use
 from groundbreak.simulate.grid import DrawGrid
 from groundbreak.simulate.layers import rect_pixels
 from groundbreak.simulate.works import UNDER_WAY, Stage, Works
-from groundbreak.types import MaskValue
+from groundbreak.types import BoolArray, MaskValue
 
 _STANDS = frozenset({Stage.STANDING, Stage.WATER})
 
@@ -58,16 +58,37 @@ def pair_label(
         value = change_of(item, before, after)
         if value == MaskValue.NONE:
             continue
-        covered = np.zeros(result.shape, bool)
-        fine = np.zeros(grid.shape, np.float32)
-        for rect in item.rects:
-            pixels = rect_pixels(grid, rect)
-            if pixels is not None:
-                np.maximum(fine[pixels.window], pixels.cover, out=fine[pixels.window])
-        covered = fine.reshape(h // factor, factor, w // factor, factor).mean((1, 3)) >= 0.5
-        old = result[covered]
-        both = ((old == MaskValue.NEW_BUILDING) & (value == MaskValue.DEMOLITION)) | (
-            (old == MaskValue.DEMOLITION) & (value == MaskValue.NEW_BUILDING)
-        )
-        result[covered] = np.where(both, MaskValue.UNKNOWN_DIRECTION, value)
+        for window, covered in _covered(grid, item, factor):
+            old = result[window]
+            both = ((old == MaskValue.NEW_BUILDING) & (value == MaskValue.DEMOLITION)) | (
+                (old == MaskValue.DEMOLITION) & (value == MaskValue.NEW_BUILDING)
+            )
+            new = np.where(both, MaskValue.UNKNOWN_DIRECTION, value)
+            result[window] = np.where(covered, new, old)
     return result
+
+
+def _covered(
+    grid: DrawGrid, item: Works, factor: int
+) -> Iterator[tuple[tuple[slice, slice], BoolArray]]:
+    """The label window around an object, and its pixels that are covered by half at least."""
+    found = [pixels for rect in item.rects if (pixels := rect_pixels(grid, rect)) is not None]
+    if not found:
+        return
+    rows, cols = (
+        slice(
+            min(pixels.window[axis].start for pixels in found) // factor,
+            -(-max(pixels.window[axis].stop for pixels in found) // factor),
+        )
+        for axis in (0, 1)
+    )
+    top, left = rows.start * factor, cols.start * factor
+    high, wide = rows.stop - rows.start, cols.stop - cols.start
+    fine = np.zeros((high * factor, wide * factor), np.float32)
+    for pixels in found:
+        y, x = (window.start for window in pixels.window)
+        h, w = pixels.cover.shape
+        part = fine[y - top : y - top + h, x - left : x - left + w]
+        np.maximum(part, pixels.cover, out=part)
+    share = fine.reshape(high, factor, wide, factor).mean((1, 3))
+    yield (rows, cols), share >= 0.5

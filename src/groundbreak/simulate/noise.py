@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from groundbreak.types import FloatArray
 
@@ -37,16 +38,16 @@ class CrownTile:
 
 def spectral(rng: np.random.Generator, size: int, exponent: float) -> FloatArray:
     """Periodic Gaussian noise with amplitude ~ frequency^-exponent, zero mean, unit deviation."""
-    white = rng.standard_normal((size, size))
-    spectrum = np.fft.rfft2(white)
+    white = rng.standard_normal((size, size), np.float32)
+    spectrum = fft.rfft2(white)
     fy = np.fft.fftfreq(size)[:, None]
     fx = np.fft.rfftfreq(size)[None, :]
-    radius = np.hypot(fy, fx)
+    radius = np.hypot(fy, fx).astype(np.float32)
     radius[0, 0] = 1.0
     spectrum *= radius**-exponent
     spectrum[0, 0] = 0.0
-    field = np.fft.irfft2(spectrum, s=(size, size))
-    return (field / field.std()).astype(np.float32)
+    field = fft.irfft2(spectrum, s=(size, size))
+    return np.asarray(field / field.std(), np.float32)
 
 
 @lru_cache(maxsize=64)

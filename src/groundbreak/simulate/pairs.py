@@ -14,6 +14,7 @@ from groundbreak.simulate.render import render
 from groundbreak.simulate.sensor import develop, draw_camera, expose, veil
 
 _MARGIN_PX = 6
+_DRAWN_PX = 2
 
 
 def render_pair(
@@ -35,9 +36,8 @@ def render_pair(
         for greenhouses.
     """
     rng = np.random.default_rng([seed, 71])
-    factor = 3 if gsd_m > 5 else 2
-    world = random_world(rng, size_px + 2 * _MARGIN_PX, gsd_m, factor)
-    label = pair_label(world.grid, world.works, BEFORE, AFTER, factor)
+    world = random_world(rng, size_px + 2 * _MARGIN_PX, gsd_m, _DRAWN_PX)
+    label = pair_label(world.grid, world.works, BEFORE, AFTER, _DRAWN_PX)
     spread = 0.25 if rng.random() < 0.6 else 0.75
     chips = []
     date = random_date(rng)
@@ -46,7 +46,7 @@ def render_pair(
         camera = draw_camera(rng, gsd_m)
         drawing = render(world, conditions, day)
         shift = rng.uniform(-spread, spread, 2)
-        light = expose(drawing, factor, (float(shift[0]), float(shift[1])), camera)
+        light = expose(drawing, _DRAWN_PX, (float(shift[0]), float(shift[1])), camera)
         chips.append(develop(veil(light, conditions), camera, rng))
         date += timedelta(days=int(rng.integers(20, 1500)))
     inner = slice(_MARGIN_PX, _MARGIN_PX + size_px)

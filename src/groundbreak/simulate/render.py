@@ -7,13 +7,13 @@ import numpy as np
 from groundbreak.simulate.conditions import Conditions
 from groundbreak.simulate.goods import draw_things
 from groundbreak.simulate.land import Land
-from groundbreak.simulate.layers import Rect, rect_pixels
+from groundbreak.simulate.layers import Layers, Rect, rect_pixels
 from groundbreak.simulate.lean import lean
 from groundbreak.simulate.light import illuminate, shadows
 from groundbreak.simulate.noise import noise, smooth_line
 from groundbreak.simulate.surfaces import Cover, Paint, SurfaceTable, paint
 from groundbreak.simulate.traffic import draw_port, draw_vehicles
-from groundbreak.simulate.vegetation import draw_crowns
+from groundbreak.simulate.vegetation import Relief, draw_crowns
 from groundbreak.simulate.water import pour
 from groundbreak.simulate.works import Stage, draw_works, ground_patches
 from groundbreak.simulate.world import World
@@ -40,25 +40,30 @@ def render(world: World, conditions: Conditions, day: float) -> FloatArray:
         draw_port(layers, rng, world.port)
     draw_vehicles(layers, rng, _places(world, land))
     draw_things(layers, [thing for thing in world.goods if rng.random() < 0.5])
-    blocked = np.maximum(layers.cover, bare)
     solid = layers.cover[..., None]
-    albedo = ground * (1 - solid) + layers.albedo * solid
-    height, slope_x, slope_y = layers.height, layers.slope_x, layers.slope_y
+    albedo = ground + solid * (layers.albedo - ground)
+    relief = _relief(world, layers)
+    draw_crowns(world, land, conditions, albedo, relief, np.maximum(layers.cover, bare))
+    albedo = _snow(world, land, conditions, albedo, relief.height)
     elevation, pit = _dig(world, day)
+    surface = pour(world, conditions, albedo, elevation, (layers.cover, pit))
+    flat = (surface > elevation) & (layers.cover < 0.5)
+    relief.slope_x[flat] = 0
+    relief.slope_y[flat] = 0
+    sunlit = shadows(surface + relief.height, world.grid.step, conditions)
+    light = illuminate(albedo, relief.slope_x, relief.slope_y, sunlit, conditions)
+    return lean(light, relief.height, world.grid.step, conditions)
+
+
+def _relief(world: World, layers: Layers) -> Relief:
+    """Heights above the ground, and the slopes of roofs or else of the terrain."""
     dy, dx = np.gradient(world.land.elevation, np.float32(world.grid.step))
-    open_ground = layers.cover < 0.5
-    slope_x = np.where(open_ground, np.clip(dx, -0.5, 0.5), slope_x)
-    slope_y = np.where(open_ground, np.clip(dy, -0.5, 0.5), slope_y)
-    draw_crowns(world, land, conditions, albedo, (height, slope_x, slope_y), blocked)
-    albedo = _snow(world, land, conditions, albedo, height)
-    albedo, surface = pour(world, conditions, albedo, elevation, (layers.cover, pit))
-    wet = surface > elevation
-    slope_x[wet & open_ground] = 0
-    slope_y[wet & open_ground] = 0
-    total = surface + height
-    shade = shadows(total, world.grid.step, conditions)
-    light = illuminate(albedo, slope_x, slope_y, shade, conditions)
-    return lean(light, height, world.grid.step, conditions)
+    on_ground = layers.cover < 0.5
+    return Relief(
+        layers.height,
+        np.where(on_ground, np.clip(dx, -0.5, 0.5), layers.slope_x),
+        np.where(on_ground, np.clip(dy, -0.5, 0.5), layers.slope_y),
+    )
 
 
 def _ground(

@@ -122,10 +122,8 @@ def paint(table: SurfaceTable, conditions: Conditions) -> Paint:
     second = np.empty((n, 4), np.float32)
     texture = np.empty(n, np.float32)
     streak = np.empty(n, np.float32)
-    for cover in Cover:
+    for cover in map(Cover, np.unique(table.cover)):
         rows = np.flatnonzero(table.cover == cover)
-        if not rows.size:
-            continue
         chance = table.chance[rows]
         a, b, rough, lines = _cover_paint(cover, chance, conditions, table.aridity)
         first[rows], second[rows] = a, b
