@@ -66,7 +66,7 @@ GDAL_OPTIONS: dict[str, Any] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",
-    "GDAL_CACHEMAX": 256,
+    "GDAL_CACHEMAX": 256 << 20,  # bytes
 }
 _KEPT_OPEN = 8
 _VISIBLE = frozenset({"red", "green", "blue"})

@@ -159,13 +159,18 @@ class Source:
         A colour table becomes red, green and blue. Types that GDAL cannot warp become float32.
         """
         window = FileWindow.from_slices(piece.rows, piece.cols)
-        # Indices of a colour table cannot be averaged.
-        method = Resampling.nearest if self.paletted else Resampling.average
-        if piece.step == (1, 1):
-            method = Resampling.nearest
         indices = [1] if self.paletted else [band.index for band in bands]
-        dn = self.dataset.read(indices, window=window, out_shape=piece.shape, resampling=method)
-        valid = has_data(dn, [self._nodata(band) for band in bands[: len(indices)]])
+        nodata = [self._nodata(band) for band in bands[: len(indices)]]
+        # GDAL averages around the fill that it knows of; other fill would be mixed in.
+        unknown = zero_is_nodata or any(value != self.dataset.nodata for value in nodata)
+        exact = self.paletted or unknown or piece.step == (1, 1)
+        dn = self.dataset.read(
+            indices,
+            window=window,
+            out_shape=(len(indices), *piece.shape),
+            resampling=Resampling.nearest if exact else Resampling.average,
+        )
+        valid = has_data(dn, nodata)
         valid &= self._masked_in(window, piece.shape)
         if zero_is_nodata:
             valid &= ~self._border(piece, dn)
@@ -198,7 +203,8 @@ class Source:
         """
         out: NDArray[Any] | None = None
         valid = np.zeros(geobox.shape, bool)
-        for window in _chunks(geobox):
+        fine = all(max(piece.ratio) < 2.0 for piece in plan(placement, geobox))
+        for window in _chunks(geobox, _CHUNK_PX if fine else _CHUNK_PX // 2):
             target = geobox[window]
             for piece in plan(placement, target):
                 if codes:
@@ -278,14 +284,11 @@ class Source:
         return np.asarray((dn <= (_LOSSY_BLACK if lossy else 0)).all(axis=0))
 
 
-def _chunks(geobox: GeoBox) -> Iterator[tuple[slice, slice]]:
+def _chunks(geobox: GeoBox, side: int) -> Iterator[tuple[slice, slice]]:
     height, width = geobox.shape
-    for top in range(0, height, _CHUNK_PX):
-        for left in range(0, width, _CHUNK_PX):
-            yield (
-                slice(top, min(top + _CHUNK_PX, height)),
-                slice(left, min(left + _CHUNK_PX, width)),
-            )
+    for top in range(0, height, side):
+        for left in range(0, width, side):
+            yield slice(top, min(top + side, height)), slice(left, min(left + side, width))
 
 
 def with_file_scaling(bands: Sequence[Band], file_bands: Sequence[Band]) -> list[Band]:

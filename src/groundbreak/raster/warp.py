@@ -1,8 +1,9 @@
 """From the pixels of a raster to a grid: which pixels are needed, and their resampling.
 
-Works on arrays; the files are opened elsewhere. A piece of the source is planned first, reduced by
-whole powers of two so that no more than about 16 of its pixels make one of the target, then warped
-by GDAL. Pixels that are not valid never mix into others.
+Works on arrays; the files are opened elsewhere. A piece of the source is planned first: a raster
+that is much finer than the target is reduced by a power of two when it is read (from overviews,
+if it has any), so that 2 to 4 pixels a side remain for one of the target. Then GDAL warps it.
+Pixels that are not valid never mix into others.
 """
 
 from __future__ import annotations
