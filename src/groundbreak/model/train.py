@@ -35,6 +35,8 @@ class ChangeTraining(LightningModule):
         warmup_steps: from zero to the highest rate.
         decay_share: share of all steps in which the rate falls to zero.
         average: decay of the average of the weights, a step.
+        frozen: how many of the encoder's first blocks (of MobileNetV2) stay as they are; their
+            features are general, and they are the most expensive to train.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class ChangeTraining(LightningModule):
         warmup_steps: int = 100,
         decay_share: float = 0.25,
         average: float = 0.99,
+        frozen: int = 0,
     ) -> None:
         super().__init__()
         self.network = SiameseUNet(network)
@@ -59,6 +62,9 @@ class ChangeTraining(LightningModule):
         self.averaged = AveragedModel(
             self.network, multi_avg_fn=get_ema_multi_avg_fn(average), use_buffers=True
         ).requires_grad_(requires_grad=False)
+        self.frozen = frozen
+        for block in self._frozen_blocks():
+            block.requires_grad_(requires_grad=False)
         self.loss = loss or LossWeights()
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.warmup_steps, self.decay_share = warmup_steps, decay_share
@@ -85,6 +91,15 @@ class ChangeTraining(LightningModule):
         loss = change_loss(self.network(before, after), batch["label"], self.loss)
         self.log("train/loss", loss, prog_bar=True, on_step=True)
         return loss
+
+    def on_train_epoch_start(self) -> None:
+        """Frozen blocks keep their batch statistics too."""
+        self.network.train()
+        for block in self._frozen_blocks():
+            block.eval()
+
+    def _frozen_blocks(self) -> list[torch.nn.Module]:
+        return list(self.network.encoder.features[: self.frozen]) if self.frozen else []
 
     def on_train_batch_end(self, outputs: Any, batch: Any, index: int) -> None:
         """Follow the weights."""
