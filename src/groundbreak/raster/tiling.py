@@ -1,32 +1,31 @@
-"""Looks of a site cut into tiles: one cloud-optimised GeoTIFF each, and a manifest."""
+"""Looks of sites cut into tiles: one cloud-optimised GeoTIFF each, and a manifest of them all."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from odc.geo.geobox import GeoBox
-from shapely.geometry import box
+from shapely.geometry.base import BaseGeometry
 
 from groundbreak.atomic import atomic_path
+from groundbreak.lonlat import cut
 from groundbreak.raster.grid import Window, tile_windows
+from groundbreak.raster.placing import outline
 from groundbreak.raster.write import write_cog
 from groundbreak.scaling import REFLECTANCE_DN
 from groundbreak.types import BoolArray, FloatArray
 
-if TYPE_CHECKING:
-    import geopandas
-
 log = logging.getLogger(__name__)
 
-MANIFEST = "manifest.parquet"
 _NODATA = 0
 
 
@@ -65,20 +64,32 @@ class TileSource:
     read: Callable[[Window], tuple[FloatArray, BoolArray]]
 
 
+@dataclass(frozen=True)
+class Tile:
+    """One tile that was written: a row of the manifest."""
+
+    site_id: str
+    look_id: str
+    start: datetime
+    end: datetime
+    row: int
+    col: int
+    path: Path
+    usable_fraction: float
+    geobox: GeoBox
+
+
 def cut_tiles(
     site_id: str,
     geobox: GeoBox,
     looks: Iterable[TileSource],
     folder: Path,
     config: TileConfig | None = None,
-) -> Path:
+) -> list[Tile]:
     """Cut the looks of one site into tiles.
 
     Tiles are 16-bit (reflectance × 10000, at least 1 where usable, 0 = not usable) and lie in
-    ``folder``/<site>/<look>/r<row>_c<col>.tif. The manifest ``folder``/<site>/manifest.parquet is
-    a GeoParquet table in the site's UTM with a row per tile: site_id, look_id, start, end, row,
-    col, path (relative to the manifest), usable_fraction (of the part of the tile that lies on
-    the grid), geometry (outline of the tile).
+    ``folder``/<site>/<look>/r<row>_c<col>.tif.
 
     Args:
         site_id: the site.
@@ -88,48 +99,88 @@ def cut_tiles(
         config: how they are cut.
 
     Returns:
-        The manifest.
+        The tiles, in the order of looks, rows and columns. ``usable_fraction`` is that of the
+        part of a tile that lies on the grid.
 
     Raises:
         OutputError: the folder may not be written, or the disk is full.
     """
     config = config or TileConfig()
-    home = folder / _file_name(site_id)
     windows = tile_windows(geobox, config.size, config.overlap)
-    rows = []
+    tiles = []
     for look in looks:
+        home = folder / _file_name(site_id) / _file_name(look.look_id)
         for window in windows:
             pixels, usable = look.read(window)
             share = float(usable.mean())
             if share < config.min_usable:
                 continue
-            path = home / _file_name(look.look_id) / f"r{window.row:03d}_c{window.col:03d}.tif"
-            tile = _padded(geobox[window.slices], config.size)
-            tags = {"SITE": site_id, "LOOK": look.look_id, "START": look.start.isoformat()}
-            write_cog(
-                path,
-                _digital_numbers(pixels, usable, config.size),
-                tile,
-                look.bands,
-                nodata=_NODATA,
-                tags={**tags, "END": look.end.isoformat()},
-                scale=1.0 / REFLECTANCE_DN,
+            tile = Tile(
+                site_id,
+                look.look_id,
+                look.start,
+                look.end,
+                window.row,
+                window.col,
+                home / f"r{window.row:03d}_c{window.col:03d}.tif",
+                share,
+                _padded(geobox[window.slices], config.size),
             )
-            rows.append(
-                {
-                    "site_id": site_id,
-                    "look_id": look.look_id,
-                    "start": look.start,
-                    "end": look.end,
-                    "row": window.row,
-                    "col": window.col,
-                    "path": path.relative_to(home).as_posix(),
-                    "usable_fraction": share,
-                    "geometry": box(*tile.boundingbox.bbox),
-                }
-            )
-    log.info("site %s: %d tiles", site_id, len(rows))
-    return _write_manifest(home / MANIFEST, rows, str(geobox.crs))
+            _write(tile, _digital_numbers(pixels, usable, config.size), look.bands)
+            tiles.append(tile)
+    log.info("site %s: %d tiles", site_id, len(tiles))
+    return tiles
+
+
+def write_manifest(tiles: Sequence[Tile], path: Path) -> None:
+    """Write a GeoParquet 1.1 table with a row per tile, of any number of sites.
+
+    Columns: site_id, look_id, start, end (UTC), row, col, path (relative to the manifest),
+    usable_fraction, crs (that of the tile), geometry (its outline in lon/lat, cut at the
+    antimeridian: sites in several UTM zones share the table).
+
+    Raises:
+        OutputError: the folder may not be written, or the disk is full.
+    """
+    import geopandas as gpd
+    import pandas as pd
+
+    table = gpd.GeoDataFrame(
+        {
+            "site_id": [tile.site_id for tile in tiles],
+            "look_id": [tile.look_id for tile in tiles],
+            "start": pd.to_datetime([tile.start for tile in tiles], utc=True),
+            "end": pd.to_datetime([tile.end for tile in tiles], utc=True),
+            "row": [tile.row for tile in tiles],
+            "col": [tile.col for tile in tiles],
+            "path": [_relative(tile.path, path.parent) for tile in tiles],
+            "usable_fraction": [tile.usable_fraction for tile in tiles],
+            "crs": [str(tile.geobox.crs) for tile in tiles],
+        },
+        geometry=[cut(_outline(tile.geobox)) for tile in tiles],
+        crs="OGC:CRS84",
+    )
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary, schema_version="1.1.0", write_covering_bbox=True, index=False)
+
+
+def _write(tile: Tile, values: np.ndarray[Any, Any], bands: Sequence[str]) -> None:
+    tags = {
+        "SITE": tile.site_id,
+        "LOOK": tile.look_id,
+        "START": tile.start.isoformat(),
+        "END": tile.end.isoformat(),
+    }
+    scale = 1.0 / REFLECTANCE_DN
+    write_cog(tile.path, values, tile.geobox, bands, nodata=_NODATA, tags=tags, scale=scale)
+
+
+def _outline(geobox: GeoBox) -> BaseGeometry:
+    return outline(str(geobox.crs), geobox.affine, geobox.shape)
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def _digital_numbers(pixels: FloatArray, usable: BoolArray, size: int) -> np.ndarray[Any, Any]:
@@ -152,18 +203,3 @@ def _file_name(name: str) -> str:
     if plain == name:
         return name
     return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
-def _write_manifest(path: Path, rows: list[dict[str, Any]], crs: str) -> Path:
-    import geopandas as gpd
-    import pandas as pd
-
-    columns = ["site_id", "look_id", "start", "end", "row", "col", "path", "usable_fraction"]
-    table: geopandas.GeoDataFrame = gpd.GeoDataFrame(
-        rows, columns=[*columns, "geometry"], geometry="geometry", crs=crs
-    )
-    for column in ("start", "end"):
-        table[column] = pd.to_datetime(table[column], utc=True)
-    with atomic_path(path) as temporary:
-        table.to_parquet(temporary, schema_version="1.1.0", write_covering_bbox=True, index=False)
-    return path
