@@ -50,10 +50,10 @@ def draw_clouds(
         nothing = np.zeros(shape, np.float32)
         return CloudLayer(nothing, nothing)
     side = 1 << int(np.ceil(np.log2(max(shape) * 1.5)))
-    field = spectral(rng, side, 1.75) + np.float32(0.12) * spectral(rng, side, 1.0)
-    level = np.quantile(field, 1 - share)
-    opacity = np.clip((field - level) / 0.35, 0, 1).astype(np.float32)
-    opacity *= np.float32(0.75) + np.float32(0.25) * np.clip(field - level, 0, 1)
+    field = spectral(rng, side, 1.9) + np.float32(0.1) * spectral(rng, side, 1.3)
+    thick = np.clip((field - np.quantile(field, 1 - share * 1.12)) / 0.6, 0, 1)
+    opacity = (thick * thick * (3 - 2 * thick)).astype(np.float32)
+    opacity = ndimage.gaussian_filter(opacity, 0.8)
     base_m = float(rng.uniform(0.15, 0.45) * max(shape) * gsd_m)
     sun_x, sun_y, _ = conditions.sun
     reach = base_m * conditions.shadow_per_metre / gsd_m / np.hypot(sun_x, sun_y)
@@ -70,8 +70,9 @@ def cover_with(
     if not layer.opacity.any() and not layer.shadow.any():
         return light
     dark = 1 - (1 - np.float32(1.3 * sky)) * 0.85 * layer.shadow[..., None]
-    relief = ndimage.gaussian_filter(layer.opacity, 6) - ndimage.gaussian_filter(layer.opacity, 14)
-    top = np.float32(0.72) + np.float32(0.35) * relief + np.float32(0.1) * layer.opacity
+    billows = spectral(rng, 1 << int(np.ceil(np.log2(max(light.shape[:2])))), 1.6)
+    billows = billows[: light.shape[0], : light.shape[1]]
+    top = np.float32(0.42) + np.float32(0.16) * layer.opacity + np.float32(0.045) * billows
     tint = np.array([1.0, 1.0, 1.03, 1.0], np.float32)[: light.shape[2]]
     white = top[..., None] * tint * np.float32(rng.uniform(0.9, 1.1))
     seen = layer.opacity[..., None]

@@ -33,9 +33,9 @@ _log = logging.getLogger(__name__)
 
 _QUARTERS = {
     "hamlet": 2.0,
-    "village": 0.8,
-    "suburb": 1.2,
-    "industry": 2.0,
+    "village": 0.4,
+    "suburb": 1.6,
+    "industry": 2.6,
     "fields": 1.5,
     "strips": 0.6,
     "wood": 0.9,
@@ -92,7 +92,7 @@ def _attempt(
     edge = 0.06 * side
     x0, y0, x1, y1 = grid.extent
     room = (x0 + edge, y0 + edge, x1 - edge, y1 - edge)
-    chosen = choose(rng, buildings, count, room, smallest_m2=80.0)
+    chosen = choose(rng, buildings, count, room, smallest_m2=90.0)
     works = _plan(rng, [buildings[i] for i in chosen], events, last_day)
     works += _slips(rng, land, port, events.slips, last_day)
     fixed = [b for i, b in enumerate(buildings) if i not in set(chosen)]
@@ -123,10 +123,12 @@ def _plan(
     for number, building in enumerate(rising):
         # One building is still under way at the last look; the others are finished by then.
         late = number == 0 and events.new > 2
-        done = last + 25 if late else rng.uniform(0.12, 0.97) * last
+        share = (number + rng.random()) / events.new
+        done = last + 25 if late else (0.1 + 0.87 * share) * last
         works.append(plan_rise(rng, f"new{number + 1}", building, float(done)))
     for number, building in enumerate(falling):
-        done = float(rng.uniform(0.06, 0.95) * last)
+        share = (number + rng.random()) / events.demolished
+        done = float((0.06 + 0.88 * share) * last)
         works.append(plan_fall(rng, f"gone{number + 1}", building, done))
     for number, building in enumerate(chosen[events.new + events.demolished :]):
         gone = float(rng.uniform(0.12, 0.35) * last)

@@ -113,6 +113,8 @@ def choose(
 ) -> list[int]:
     """Pick buildings for events: inside ``room``, large enough, well apart from each other.
 
+    Half of them are the largest to be had, so that a site has more than small houses to show.
+
     Raises:
         ValueError: there are too few.
     """
@@ -125,18 +127,21 @@ def choose(
         and building.footprint.area >= smallest_m2
         and building.use is not Use.GREENHOUSE
     ]
+    by_size = sorted(fit, key=lambda number: -buildings[number].footprint.area)
+    order = [*by_size[: 2 * count : 2], *(fit[int(k)] for k in rng.permutation(len(fit)))]
     chosen: list[int] = []
-    for number in rng.permutation(len(fit)):
-        candidate = fit[int(number)]
+    for candidate in order:
         here = Point(buildings[candidate].rect.x, buildings[candidate].rect.y)
-        if chosen:
-            others = STRtree([buildings[other].footprint for other in chosen])
-            if others.query(here, predicate="dwithin", distance=22.0).size:
-                continue
-        chosen.append(candidate)
-        if len(chosen) == count:
-            return chosen
-    raise ValueError(f"only {len(chosen)} of {count} buildings can change")
+        if candidate in chosen or len(chosen) == count:
+            continue
+        if candidate in by_size[: 2 * count] and len(chosen) >= count // 2:
+            continue
+        others = STRtree([buildings[other].footprint for other in chosen])
+        if not others.query(here, predicate="dwithin", distance=22.0).size:
+            chosen.append(candidate)
+    if len(chosen) < count:
+        raise ValueError(f"only {len(chosen)} of {count} buildings can change")
+    return [chosen[int(k)] for k in rng.permutation(count)]
 
 
 def happening(works: Works, last_day: float) -> Happening | None:

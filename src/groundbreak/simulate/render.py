@@ -33,19 +33,19 @@ def render(world: World, conditions: Conditions, day: float) -> FloatArray:
     """
     rng = conditions.rng
     land = world.land_at(day)
+    elevation, pit = _dig(world, day)
     ground, bare = _ground(world, land, conditions, day)
     layers = world.fixed.copy()
     draw_works(layers, world.works, day)
     if world.port is not None:
         draw_port(layers, rng, world.port)
-    draw_vehicles(layers, rng, _places(world, land))
+    draw_vehicles(layers, rng, _places(world, land, elevation))
     draw_things(layers, [thing for thing in world.goods if rng.random() < 0.5])
     solid = layers.cover[..., None]
     albedo = ground + solid * (layers.albedo - ground)
     relief = _relief(world, layers)
     draw_crowns(world, land, conditions, albedo, relief, np.maximum(layers.cover, bare))
     albedo = _snow(world, land, conditions, albedo, relief.height)
-    elevation, pit = _dig(world, day)
     surface = pour(world, conditions, albedo, elevation, (layers.cover, pit))
     flat = (surface > elevation) & (layers.cover < 0.5)
     relief.slope_x[flat] = 0
@@ -139,13 +139,14 @@ def _dig(world: World, day: float) -> tuple[FloatArray, BoolArray]:
     return elevation, pit
 
 
-def _places(world: World, land: Land) -> FloatArray:
-    """Where vehicles may stand at a date: not where a street is still to be built."""
+def _places(world: World, land: Land, elevation: FloatArray) -> FloatArray:
+    """Where vehicles may stand at a date: not in a slip, nor where a street is still to come."""
     places = world.parking
-    if land is world.land or not len(places):
+    if not len(places):
         return places
     cell = world.grid.cell(places[:, 0], places[:, 1])
-    return places[land.surface[cell] == world.land.surface[cell]]
+    same = land.surface[cell] == world.land.surface[cell]
+    return places[same & (elevation[cell] > 1.5)]
 
 
 def _snow(
