@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio._err import CPLE_BaseError  # not public, but raised all the same
 from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
 
 from groundbreak.errors import InputError, RasterError
 from groundbreak.raster.bands import find_band, missing_band
@@ -31,7 +32,7 @@ from groundbreak.raster.href import Opener, is_remote, resolve_href, shown
 from groundbreak.raster.info import RasterInfo
 from groundbreak.raster.offsets import OffsetDecision, baseline_offset
 from groundbreak.raster.placing import ground_gsd, outline
-from groundbreak.raster.sidecars import TIFF_MAGIC, harmless_neighbours
+from groundbreak.raster.sidecars import TIFF_MAGIC, tiff_neighbours
 from groundbreak.raster.source import Source, with_file_scaling
 from groundbreak.raster.values import at_maximum, to_reflectance
 from groundbreak.types import (
@@ -69,6 +70,7 @@ GDAL_OPTIONS: dict[str, Any] = {
     "GDAL_CACHEMAX": 256 << 20,  # bytes
 }
 _KEPT_OPEN = 8
+_WHOLE_PX = 1 << 29
 _VISIBLE = frozenset({"red", "green", "blue"})
 
 
@@ -120,6 +122,8 @@ def read_picture(path: Path) -> tuple[NDArray[Any], tuple[str, ...], BoolArray]:
     """
     with _opened(str(path)) as source:
         bands = source.naming.bands
+        if source.shape[0] * source.shape[1] > _WHOLE_PX:
+            raise RasterError(str(path), "is too large to be read as one picture")
         pixels, valid = source.read(source.whole(), bands)
     return pixels, tuple(band.common_name or band.name for band in bands), valid
 
@@ -279,12 +283,8 @@ class _Kept(local):
     def get(self, path: Path, name: str) -> tuple[tuple[Any, ...], Source]:
         """The open file, opened if need be; a file that was changed or replaced is opened anew."""
         stat = path.stat()
-        key = (str(path), stat.st_mtime_ns, stat.st_size, os.getpid())
-        source = self.sources.pop(key, None)
-        if source is None:
-            with path.open("rb") as file:
-                driver = _driver(file, name)
-            source = Source(rasterio.open(path, driver=driver, sharing=False), name, path)
+        key = (str(path), stat.st_ino, stat.st_mtime_ns, stat.st_size, os.getpid())
+        source = self.sources.pop(key, None) or _open_local(path, name)
         self.sources[key] = source
         while len(self.sources) > _KEPT_OPEN:
             self.sources.popitem(last=False)[1].dataset.close()
@@ -313,18 +313,38 @@ def _opened(
         with _opened_remote(address, opener) as source:
             yield source
         return
-    path = Path(address)
-    options = dict(GDAL_OPTIONS)
-    if harmless_neighbours(path):
-        options["GDAL_DISABLE_READDIR_ON_OPEN"] = "NO"
     key: tuple[Any, ...] = ()
-    with rasterio.Env(**options):
+    with rasterio.Env(**GDAL_OPTIONS):
         try:
-            key, source = _kept.get(path, href)
+            key, source = _kept.get(Path(address), href)
             yield source
         except GDAL_ERRORS as error:
             _kept.drop(key)
             raise _broken(href, error) from error
+
+
+def _open_local(path: Path, name: str) -> Source:
+    with path.open("rb") as file:
+        driver = _driver(file, name)
+    neighbours = tiff_neighbours(path)
+    for each in neighbours:
+        with rasterio.open(each, driver="GTiff", sharing=False) as dataset:
+            _refuse_pointers(dataset, name)
+    options = {"GDAL_DISABLE_READDIR_ON_OPEN": "NO" if neighbours else "EMPTY_DIR"}
+    with rasterio.Env(**options):
+        dataset = rasterio.open(path, driver=driver, sharing=False)
+        _refuse_pointers(dataset, name)
+        source = Source(dataset, name, path)
+        # GDAL looks for what lies beside the file only now, and remembers it.
+        _ = dataset.overviews(1), dataset.mask_flag_enums
+    return source
+
+
+def _refuse_pointers(dataset: DatasetReader, name: str) -> None:
+    """A TIFF may say that its overviews are in any other file, which GDAL then reads for them."""
+    if dataset.tags(ns="OVERVIEWS"):
+        dataset.close()
+        raise RasterError(name, "takes its overviews from another file", "give the raster itself")
 
 
 @contextmanager
@@ -347,6 +367,7 @@ def _opened_remote(address: str, opener: Opener | None) -> Iterator[Source]:
             driver = _driver(files[0], name)
             dataset = rasterio.open(alias, driver=driver, sharing=False, opener=reopen)
             with dataset:
+                _refuse_pointers(dataset, name)
                 yield Source(dataset, name)
         except GDAL_ERRORS as error:
             raise _lost(files) or _broken(name, error) from error

@@ -41,14 +41,14 @@ def read_sidecars(path: Path) -> Sidecars:
     return Sidecars(transform, crs)
 
 
-def harmless_neighbours(path: Path) -> bool:
-    """Whether GDAL may look beside a file: there are overviews or a mask, and they are TIFFs.
+def tiff_neighbours(path: Path) -> list[Path]:
+    """The overviews and the mask that lie beside a file, if they are TIFFs and no links.
 
-    What begins as a TIFF is opened as one, so it cannot point to another file.
+    What begins as a TIFF is opened as one, so it is not a VRT that points to another file.
     """
-    found = [path.with_name(path.name + ending) for ending in (".ovr", ".msk", ".msk.ovr")]
-    found = [each for each in found if each.exists()]
-    return bool(found) and all(_is_tiff(each) for each in found)
+    names = (path.with_name(path.name + ending) for ending in (".ovr", ".msk", ".msk.ovr"))
+    found = [each for each in names if each.exists()]
+    return found if all(_is_tiff(each) for each in found) else []
 
 
 def _is_tiff(path: Path) -> bool:

@@ -26,6 +26,7 @@ from groundbreak.types import Band, BoolArray, Georef
 
 _CHUNK_PX = 1024
 _COARSE_SIDE = 1024
+_BLOCK_SAMPLES = 1 << 30
 _LOSSY_BLACK = 8
 """Lossy compression turns a black border into almost black."""
 _LOSSY = {Compression.jpeg, Compression.webp, Compression.lerc}
@@ -47,6 +48,9 @@ class Source:
         self.shape = (int(dataset.height), int(dataset.width))
         if np.dtype(dataset.dtypes[0]).kind == "c":
             raise RasterError(name, "has complex pixels (radar?), which are not a picture")
+        height, width = dataset.block_shapes[0]
+        if height * width * dataset.count > _BLOCK_SAMPLES:
+            raise RasterError(name, "is stored in one piece", "store it in tiles (gdal_translate)")
 
     @cached_property
     def paletted(self) -> bool:
@@ -159,7 +163,7 @@ class Source:
         A colour table becomes red, green and blue. Types that GDAL cannot warp become float32.
         """
         window = FileWindow.from_slices(piece.rows, piece.cols)
-        indices = [1] if self.paletted else [band.index for band in bands]
+        indices = self._indices(bands)
         nodata = [self._nodata(band) for band in bands[: len(indices)]]
         # GDAL averages around the fill that it knows of; other fill would be mixed in.
         unknown = zero_is_nodata or any(value != self.dataset.nodata for value in nodata)
@@ -230,9 +234,20 @@ class Source:
 
     def _codes(self, piece: Piece, bands: Sequence[Band]) -> tuple[NDArray[Any], BoolArray]:
         window = FileWindow.from_slices(piece.rows, piece.cols)
-        indices = [band.index for band in bands]
+        indices = self._indices(bands)
         codes = self.dataset.read(indices, window=window, out_shape=(len(indices), *piece.shape))
         return _warpable(codes), np.ones(piece.shape, bool)
+
+    def _indices(self, bands: Sequence[Band]) -> list[int]:
+        most = 3 if self.paletted else self.dataset.count
+        for band in bands:
+            if not 1 <= band.index <= most:
+                raise RasterError(
+                    self.name,
+                    f"has {most} bands, but '{band.name}' is given as number {band.index}",
+                    "correct the bands in the catalogue or in dates.csv",
+                )
+        return [1] if self.paletted else [band.index for band in bands]
 
     def _nodata(self, band: Band) -> float | None:
         """The catalogue's nodata value wins over the file's."""
@@ -275,7 +290,7 @@ class Source:
         """Border zeros of the whole picture, seen coarsely."""
         reduction = max(1.0, max(self.shape) / _COARSE_SIDE)
         shape = tuple(max(1, round(side / reduction)) for side in self.shape)
-        indices = [1] if self.paletted else [band.index for band in self.naming.bands]
+        indices = self._indices(self.naming.bands)
         dn = self.dataset.read(indices, out_shape=(len(indices), *shape))
         return border_zeros(self._is_black(dn))
 

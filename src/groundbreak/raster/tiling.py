@@ -176,7 +176,7 @@ def _write(tile: Tile, values: np.ndarray[Any, Any], bands: Sequence[str]) -> No
 
 
 def _outline(geobox: GeoBox) -> BaseGeometry:
-    return outline(str(geobox.crs), geobox.affine, geobox.shape)
+    return outline(str(geobox.crs), geobox.affine, (geobox.height, geobox.width))
 
 
 def _relative(path: Path, folder: Path) -> str:
