@@ -17,11 +17,12 @@ from groundbreak.events.decode import (
     Transition,
     find_transition,
 )
+from groundbreak.events.emission import look_table, pair_table
 from groundbreak.events.states import (
+    FIRST,
+    SHOWN,
     TRANSITIONS,
     Family,
-    first_state,
-    pair_likelihood,
     state_count,
     transition_matrix,
 )
@@ -33,6 +34,7 @@ SAID = {
     "new": (0.05, 0.93, 0.01, 0.01),
     "torn": (0.05, 0.01, 0.93, 0.01),
     "slip": (0.05, 0.01, 0.01, 0.93),
+    "half": (0.45, 0.53, 0.01, 0.01),
 }
 
 
@@ -80,7 +82,7 @@ def test_every_kind_is_seen_and_not_mistaken(what: str, kind: Kind, family: Fami
 
 def test_no_change_is_no_event() -> None:
     built = chain(["none"] * 8)
-    assert event(built).posterior < 0.05
+    assert event(built).posterior < 0.1
     assert event(built, Kind.DEMOLITION).posterior < 0.05
 
 
@@ -123,7 +125,6 @@ def test_the_newest_look_alone_is_less_sure() -> None:
 
 
 def test_looks_at_which_it_is_unclear_widen_the_interval() -> None:
-    SAID["half"] = (0.45, 0.53, 0.01, 0.01)
     found = event(chain(["none", "half", "half", "none"]))
     assert (found.before, found.after) == (1, 3)
 
@@ -145,59 +146,57 @@ def test_confidence_does_not_grow_because_there_are_more_looks(more: int) -> Non
 
 def brute_force(
     family: Family, looks: Sequence[CountedLook], pairs: Sequence[PairEvidence]
-) -> tuple[np.ndarray, dict[tuple[int, ...], float]]:
+) -> tuple[np.ndarray, dict[tuple[int, ...], float], np.ndarray]:
     """Sum over every path of true and shown states."""
     count, size = state_count(family), len(looks)
     rates, emission = CONFIG.rates, CONFIG.emission
+    span = looks[-1].day - looks[0].day
     paths: dict[tuple[int, ...], float] = {}
+    misled = np.zeros(size)
     tables = [
-        pair_likelihood(
-            family, p.probabilities, looks[p.later].day - looks[p.earlier].day, rates, emission
+        pair_table(
+            family,
+            p.probabilities,
+            1 - np.exp(-rates.disturbed * (looks[p.later].day - looks[p.earlier].day) / span),
+            emission,
         )
         for p in pairs
     ]
-    misled = [
-        emission.misled[family]
-        + emission.misled_clouded * (1 - look.usable)
-        + (0 if look.aligned else emission.misled_shifted)
-        for look in looks
-    ]
+    shows = [look_table(family, look.misled) for look in looks]
     for true in itertools.product(range(count), repeat=size):
-        weight = first_state(family)[true[0]]
+        weight = FIRST[family][true[0]]
         for k in range(1, size):
             days = looks[k].day - looks[k - 1].day
-            weight *= transition_matrix(family, rates, days)[true[k - 1], true[k]]
+            weight *= transition_matrix(family, rates, days, span)[true[k - 1], true[k]]
         for k, look in enumerate(looks):
             if look.likelihood is not None:
                 weight *= look.likelihood[true[k]]
         total = 0.0
-        for shown in itertools.product(range(count), repeat=size):
-            part = 1.0
-            for k in range(size):
-                part *= misled[k] / count + (1 - misled[k]) * (shown[k] == true[k])
+        for shown in itertools.product(range(shows[0].shape[1]), repeat=size):
+            part = weight * np.prod([shows[k][true[k], shown[k]] for k in range(size)])
             for pair, table in zip(pairs, tables, strict=True):
                 part *= table[shown[pair.earlier], shown[pair.later]]
             total += part
-        paths[true] = weight * total
+            misled += part * np.array([shown[k] != SHOWN[family][true[k]] for k in range(size)])
+        paths[true] = total
     everything = sum(paths.values())
     states = np.zeros((size, count))
     paths = {path: weight / everything for path, weight in paths.items()}
     for path, weight in paths.items():
         for k, state in enumerate(path):
             states[k, state] += weight
-    return states, paths
+    return states, paths, misled / everything
 
 
 @st.composite
 def observations(draw: st.DrawFn) -> tuple[Family, list[CountedLook], list[PairEvidence]]:
     family = draw(st.sampled_from(list(Family)))
-    size = draw(st.integers(2, 4))
-    days = sorted(draw(st.lists(st.floats(0, 900), min_size=size, max_size=size, unique=True)))
+    size = draw(st.integers(2, 3 if family is Family.BUILDING else 4))
+    days = sorted(draw(st.lists(st.integers(0, 900), min_size=size, max_size=size, unique=True)))
     looks = [
         CountedLook(
             day,
-            usable=draw(st.floats(0.5, 1)),
-            aligned=draw(st.booleans()),
+            misled=draw(st.floats(0.001, 0.3)),
             likelihood=draw(st.none() | st.tuples(*[st.floats(0.1, 1)] * state_count(family))),
         )
         for day in days
@@ -214,9 +213,10 @@ def observations(draw: st.DrawFn) -> tuple[Family, list[CountedLook], list[PairE
 @given(observations())
 def test_elimination_is_exact(case: tuple[Family, list[CountedLook], list[PairEvidence]]) -> None:
     family, looks, pairs = case
-    states, paths = brute_force(family, looks, pairs)
+    states, paths, misled = brute_force(family, looks, pairs)
     built = Chain(family, looks, pairs, CONFIG)
     np.testing.assert_allclose(built.states(), states, atol=1e-9)
+    np.testing.assert_allclose(built.misled(), misled, atol=1e-9)
     for kind, moves in TRANSITIONS.items():
         if Family.of(kind) is not family:
             continue
@@ -256,8 +256,9 @@ def test_the_interval_holds_the_likeliest_date_and_the_mass_beside_it(
     config = DecodeConfig(interval_mass=mass)
     found = find_transition(built, Kind.NEW_BUILDING, 0, built.size - 1, config)
     assert found is not None
+    if found.after is None:  # works go on: dated by their beginning
+        return
     assert found.before is not None
-    assert found.after is not None
     share = built.first_time(TRANSITIONS[Kind.NEW_BUILDING], 0, built.size - 1)
     assert found.posterior == pytest.approx(share.sum())
     share = share / share.sum()
@@ -281,18 +282,58 @@ def test_many_jumping_pairs_stay_tractable() -> None:
 
 def test_a_single_look_can_be_asked() -> None:
     built = Chain(Family.BUILDING, [CountedLook(0.0)], [], CONFIG)
-    np.testing.assert_allclose(built.states()[0], first_state(Family.BUILDING))
+    np.testing.assert_allclose(built.states()[0], FIRST[Family.BUILDING])
     assert find_transition(built, Kind.NEW_BUILDING, 0, 0, CONFIG) is None
 
 
-def test_a_long_gap_makes_change_likelier() -> None:
-    posteriors = [event(chain(["none", "new", "none"], gap=gap)).posterior for gap in (5, 30, 200)]
-    assert posteriors == sorted(posteriors)
-
-
-def test_the_chain_does_not_depend_on_where_a_gap_is_cut() -> None:
-    whole = transition_matrix(Family.BUILDING, CONFIG.rates, 100.0)
-    parts = transition_matrix(Family.BUILDING, CONFIG.rates, 40.0) @ transition_matrix(
-        Family.BUILDING, CONFIG.rates, 60.0
+def test_of_two_gaps_with_the_same_evidence_the_longer_is_the_likelier() -> None:
+    looks = [CountedLook(day) for day in (0.0, 30.0, 40.0, 130.0, 160.0)]
+    said = ["none", "half", "half", "none"]
+    pairs = [PairEvidence(n, n + 1, SAID[what]) for n, what in enumerate(said)]
+    share = Chain(Family.BUILDING, looks, pairs, CONFIG).first_time(
+        TRANSITIONS[Kind.NEW_BUILDING], 0, 4
     )
-    np.testing.assert_allclose(whole, parts, atol=1e-12)
+    assert share[2] > 2 * share[1]
+
+
+@pytest.mark.parametrize("gap", [3.0, 30.0, 365.0, 3650.0])
+def test_two_looks_are_believed_whatever_the_time_between_them(gap: float) -> None:
+    assert event(chain(["new"], gap=gap)).posterior > 0.8
+    assert event(chain(["none"], gap=gap)).posterior < 0.1
+
+
+@pytest.mark.parametrize("family", list(Family))
+def test_the_chain_does_not_depend_on_where_a_gap_is_cut(family: Family) -> None:
+    whole, first, second = (
+        transition_matrix(family, CONFIG.rates, days, 300.0) for days in (100.0, 40.0, 60.0)
+    )
+    np.testing.assert_allclose(whole, first @ second, atol=1e-12)
+    np.testing.assert_allclose(whole.sum(axis=1), 1.0)
+
+
+def test_works_that_go_on_at_the_last_look_have_an_open_end() -> None:
+    """What the last looks show alone (a building site) decides."""
+    site = (0.02, 0.1, 1.0, 0.02, 0.02)
+    looks = [CountedLook(40.0 * n, likelihood=site if n >= 3 else None) for n in range(5)]
+    said = ["none", "none", "half", "none"]
+    pairs = [PairEvidence(n, n + 1, SAID[what]) for n, what in enumerate(said)]
+    found = event(Chain(Family.BUILDING, looks, pairs, CONFIG))
+    assert (found.before, found.after) == (2, None)
+    assert found.posterior > 0.7
+
+
+def test_works_that_are_under_way_at_the_first_look_have_an_open_start() -> None:
+    site = (0.02, 0.1, 1.0, 0.02, 0.02)
+    looks = [CountedLook(40.0 * n, likelihood=site if n == 0 else None) for n in range(4)]
+    pairs = [PairEvidence(n, n + 1, SAID[what]) for n, what in enumerate(["half", "none", "none"])]
+    found = event(Chain(Family.BUILDING, looks, pairs, CONFIG))
+    assert (found.before, found.after) == (None, 1)
+
+
+def test_what_is_simply_there_at_the_first_look_is_no_event() -> None:
+    standing = (0.02, 0.02, 0.02, 1.0, 1.0)
+    looks = [CountedLook(40.0 * n, likelihood=standing) for n in range(4)]
+    pairs = [PairEvidence(n, n + 1, SAID["none"]) for n in range(3)]
+    built = Chain(Family.BUILDING, looks, pairs, CONFIG)
+    assert event(built).posterior < 0.01
+    assert event(built, Kind.DEMOLITION).posterior < 0.05

@@ -12,11 +12,23 @@ from shapely.geometry.base import BaseGeometry
 
 from groundbreak.events.chains import link_chains
 from groundbreak.events.decode import DecodeConfig, Transition
-from groundbreak.events.evidence import EvidenceConfig, ReadPair, ReadUsable, gather_evidence
+from groundbreak.events.doubt import learn_doubt
+from groundbreak.events.evidence import (
+    EvidenceConfig,
+    ObjectEvidence,
+    ReadPair,
+    ReadUsable,
+    gather_evidence,
+)
 from groundbreak.events.geometry import containment, regularize, width_px
 from groundbreak.events.history import History, LedgerRow
 from groundbreak.events.looks import LookMeta, PairKey, in_date_order
-from groundbreak.events.objects import KnownObject, ObjectConfig, follow_objects
+from groundbreak.events.objects import (
+    KnownObject,
+    ObjectConfig,
+    TrackedObject,
+    follow_objects,
+)
 from groundbreak.events.sentences import event_sentence
 from groundbreak.events.slips import measure_berth
 from groundbreak.events.summary import Coverage, SiteSummary, summarise
@@ -121,12 +133,42 @@ def build_events(
     evidence = gather_evidence(
         objects, looks, site.pairs, site.geobox, readers.pair, readers.usable, config.evidence
     )
+    events, ledger = events_of(replace(site, looks=looks), objects, evidence, config)
+    return EventsResult(
+        events,
+        ledger,
+        tuple(KnownObject(o.id, o.founded_by, o.footprint) for o in objects),
+        summarise(site.site_name, events, looks, site.coverage),
+    )
+
+
+def events_of(
+    site: SiteObservations,
+    objects: Sequence[TrackedObject],
+    evidence: Sequence[ObjectEvidence],
+    config: EventsConfig,
+) -> tuple[tuple[Event, ...], tuple[LedgerRow, ...]]:
+    """Date what happened to objects whose evidence was collected.
+
+    Args:
+        site: with its looks in date order.
+        objects: of the site.
+        evidence: one record for each object.
+        config: parameters.
+
+    Returns:
+        Events in the order of time, and the ledger.
+    """
     events: list[Event] = []
     ledger: list[LedgerRow] = []
-    for tracked, seen in zip(objects, evidence, strict=True):
-        history = History(tracked, seen, looks, config.evidence, config.decode)
+    histories = [
+        History(tracked, seen, site.looks, config.evidence, config.decode)
+        for tracked, seen in zip(objects, evidence, strict=True)
+    ]
+    doubt = tuple(learn_doubt(histories, len(site.looks)))
+    for history in (replace(history, doubt=doubt) for history in histories):
         ledger += history.ledger()
-        for kind in tracked.outlines:
+        for kind in history.tracked.outlines:
             transition = history.transition(kind)
             if transition is None:
                 continue
@@ -134,14 +176,8 @@ def build_events(
             if event.confidence >= config.min_confidence:
                 events.append(event)
     events = link_chains(_regular(_without_doubles(events), site))
-    events = [replace(event, sentence=event_sentence(event, looks)) for event in events]
-    events.sort(key=_by_time)
-    return EventsResult(
-        tuple(events),
-        tuple(ledger),
-        tuple(KnownObject(o.id, o.founded_by, o.footprint) for o in objects),
-        summarise(site.site_name, events, looks, site.coverage),
-    )
+    events = [replace(event, sentence=event_sentence(event, site.looks)) for event in events]
+    return tuple(sorted(events, key=_by_time)), tuple(ledger)
 
 
 def _by_time(event: Event) -> tuple[datetime, datetime, str]:

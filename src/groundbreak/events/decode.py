@@ -15,15 +15,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from groundbreak.events.emission import Emission, look_table, pair_table
 from groundbreak.events.states import (
+    BEGINNINGS,
+    FIRST,
+    SAME_DAY,
+    SHOWN,
     TRANSITIONS,
-    Emission,
+    UNDER_WAY,
     Family,
     Matrix,
     Rates,
-    first_state,
-    pair_likelihood,
-    state_count,
     transition_matrix,
 )
 from groundbreak.types import Kind
@@ -56,13 +58,13 @@ class DecodeConfig:
 class CountedLook:
     """A look that counts for the object.
 
-    ``day`` is its time in days from any origin; ``usable`` the usable share of the footprint.
-    ``likelihood`` of each state given what this look alone shows, None when nothing is known.
+    ``day`` is its time in days from any origin; ``misled`` the probability that it shows another
+    state than the true one; ``likelihood`` of each state given what this look alone shows, None
+    when nothing is known.
     """
 
     day: float
-    usable: float = 1.0
-    aligned: bool = True
+    misled: float = 0.02
     likelihood: tuple[float, ...] | None = None
 
 
@@ -103,8 +105,9 @@ class Chain:
     ) -> None:
         self.family = family
         self.size = len(looks)
-        self._steps, start = _eliminate(family, looks, _bounded(pairs), config)
-        self._forward, self._scales = [start / start.sum()], [1.0]
+        self._steps, start, self._closed_first = _eliminate(family, looks, _bounded(pairs), config)
+        self._start = start / start.sum()
+        self._forward, self._scales = [self._start.sum(axis=self._closed_first)], [1.0]
         for step in self._steps:
             alpha = _advance(self._forward[-1], step, step.transition)
             self._scales.append(float(alpha.sum()))
@@ -120,6 +123,18 @@ class Chain:
         """Posterior of the state at every look, (looks, states)."""
         both = [alpha * beta for alpha, beta in zip(self._forward, self._backward, strict=True)]
         return np.array([joint.reshape(len(joint), -1).sum(axis=1) for joint in both])
+
+    def misled(self) -> Matrix:
+        """Posterior that each look shows another state than the true one, (looks,)."""
+        true = np.array(SHOWN[self.family])
+        joints = [_spread(self._start * np.expand_dims(self._backward[0], self._closed_first))]
+        for alpha, step, beta, scale in zip(
+            self._forward, self._steps, self._backward[1:], self._scales[1:], strict=False
+        ):
+            moved = np.tensordot(step.transition, alpha, axes=(0, 0))
+            joint = moved[..., None] * step.shown * np.expand_dims(beta, step.closed) / scale
+            joints.append(_spread(joint))
+        return np.array([1.0 - joint[np.arange(len(true)), true].sum() for joint in joints])
 
     def steps(self, moves: Sequence[tuple[int, int]]) -> Matrix:
         """Posterior that one of the moves (state, state) happened from look k to k+1, (looks-1)."""
@@ -148,6 +163,11 @@ class Chain:
         return np.clip(-np.diff(not_yet), 0.0, 1.0)
 
 
+def _spread(joint: Matrix) -> Matrix:
+    """Sum out the open looks: (true state, ..., shown state) to (true state, shown state)."""
+    return np.asarray(joint.reshape(joint.shape[0], -1, joint.shape[-1]).sum(axis=1))
+
+
 def _advance(alpha: Matrix, step: _Step, transition: Matrix) -> Matrix:
     moved = np.tensordot(transition, alpha, axes=(0, 0))
     return np.asarray((moved[..., None] * step.shown).sum(axis=step.closed))
@@ -158,16 +178,15 @@ def _eliminate(
     looks: Sequence[CountedLook],
     pairs: Sequence[PairEvidence],
     config: DecodeConfig,
-) -> tuple[list[_Step], Matrix]:
-    """Lay out the summation: one step a look, and the state at the first look."""
+) -> tuple[list[_Step], Matrix, tuple[int, ...]]:
+    """Lay out the summation: the first look (true, shown), and one step for each of the others."""
     last = list(range(len(looks)))
     for pair in pairs:
         last[pair.earlier] = max(last[pair.earlier], pair.later)
-    shows = [_shows(family, look, config.emission) for look in looks]
-    start = first_state(family)[:, None] * shows[0]
-    if last[0] == 0:
-        start = start.sum(axis=1)
+    shows = [_shows(family, look) for look in looks]
+    start = np.array(FIRST[family])[:, None] * shows[0]
     opened = [0] if last[0] > 0 else []
+    span = max(looks[-1].day - looks[0].day, SAME_DAY)
     steps = []
     for k in range(1, len(looks)):
         days = looks[k].day - looks[k - 1].day
@@ -176,9 +195,8 @@ def _eliminate(
         for pair in pairs:
             if pair.later == k:
                 gap = looks[k].day - looks[pair.earlier].day
-                table = pair_likelihood(
-                    family, pair.probabilities, gap, config.rates, config.emission
-                )
+                disturbed = 1 - np.exp(-config.rates.disturbed * gap / span)
+                table = pair_table(family, pair.probabilities, disturbed, config.emission)
                 where = axes.index(pair.earlier)
                 shape = [1] * (len(axes) + 1)
                 shape[where + 1] = shape[-1] = len(table)
@@ -187,24 +205,19 @@ def _eliminate(
         sizes = (len(shows[k]), *[shows[k].shape[1]] * len(axes))
         steps.append(
             _Step(
-                transition_matrix(family, config.rates, days),
+                transition_matrix(family, config.rates, days, span),
                 np.broadcast_to(shown, sizes),
                 closed,
             )
         )
         opened = [look for look in axes if last[look] > k]
-    return steps, start
+    return steps, start, (1,) if last[0] == 0 else ()
 
 
-def _shows(family: Family, look: CountedLook, emission: Emission) -> Matrix:
+def _shows(family: Family, look: CountedLook) -> Matrix:
     """Probability of each shown state (column) for each state (row), times the look's own view."""
-    misled = emission.misled[family] + emission.misled_clouded * (1 - look.usable)
-    misled += 0.0 if look.aligned else emission.misled_shifted
-    count = state_count(family)
-    shows = np.full((count, count), misled / count) + np.eye(count) * (1 - misled)
-    if look.likelihood is not None:
-        shows = shows * np.asarray(look.likelihood)[:, None]
-    return np.asarray(shows)
+    table = look_table(family, look.misled)
+    return table if look.likelihood is None else table * np.asarray(look.likelihood)[:, None]
 
 
 def _bounded(pairs: Sequence[PairEvidence]) -> list[PairEvidence]:
@@ -243,7 +256,9 @@ def find_transition(
     """The likeliest interval of an event between two looks, and how sure it is.
 
     The interval is the likeliest step from one look to the next, widened to its sides until it
-    holds ``interval_mass`` of the date's posterior or what lies beside it is negligible.
+    holds ``interval_mass`` of the date's posterior or what lies beside it is negligible. It has
+    an open end if works are rather under way at the last look than finished, and an open start
+    if they were under way at the first.
 
     Args:
         chain: the object's posterior.
@@ -258,20 +273,42 @@ def find_transition(
     if last <= first:
         return None
     mass = chain.first_time(TRANSITIONS[kind], first, last)
-    posterior = float(mass.sum())
-    share = mass / posterior if posterior > 0 else np.full(len(mass), 1 / len(mass))
+    finished = min(float(mass.sum()), 1.0)
+    unfinished = _unfinished(chain, kind, first, last)
+    if unfinished > finished:
+        begun = chain.steps(BEGINNINGS[kind])[first:last]
+        return Transition(
+            kind=kind,
+            before=first + int(begun.argmax()),
+            after=None,
+            posterior=min(finished + unfinished, 1.0),
+            date_posterior=unfinished / (finished + unfinished),
+        )
+    start, end, held = _interval(mass, config.interval_mass)
+    before: int | None = first + start
+    if before == 0 and kind in UNDER_WAY and chain.states()[0, UNDER_WAY[kind]] > 0.5:
+        before = None
+    return Transition(kind, before, first + end, finished, held)
+
+
+def _interval(mass: Matrix, wanted: float) -> tuple[int, int, float]:
+    """First step, end step and held share of the interval about the likeliest step."""
+    total = float(mass.sum())
+    share = mass / total if total > 0 else np.full(len(mass), 1 / len(mass))
     start = int(share.argmax())
     end = start + 1
-    while share[start:end].sum() < config.interval_mass:
+    while share[start:end].sum() < wanted:
         left = share[start - 1] if start > 0 else 0.0
         right = share[end] if end < len(share) else 0.0
         if max(left, right) < NEGLIGIBLE:
             break
         start, end = (start - 1, end) if left >= right else (start, end + 1)
-    return Transition(
-        kind=kind,
-        before=first + start,
-        after=first + end,
-        posterior=min(posterior, 1.0),
-        date_posterior=float(min(share[start:end].sum(), 1.0)),
-    )
+    return start, end, min(float(share[start:end].sum()), 1.0)
+
+
+def _unfinished(chain: Chain, kind: Kind, first: int, last: int) -> float:
+    """Posterior that works for an event began between the looks and go on at the last of all."""
+    if kind not in UNDER_WAY or last < chain.size - 1:
+        return 0.0
+    going_on = float(chain.states()[-1, UNDER_WAY[kind]])
+    return min(going_on, float(chain.steps(BEGINNINGS[kind])[first:last].sum()))

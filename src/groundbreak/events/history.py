@@ -18,10 +18,13 @@ from groundbreak.events.decode import (
 from groundbreak.events.evidence import EvidenceConfig, ObjectEvidence
 from groundbreak.events.looks import LookMeta
 from groundbreak.events.objects import TrackedObject
-from groundbreak.events.states import PRESENT, SLIP_PRESENT, Family
+from groundbreak.events.states import THERE
 from groundbreak.types import Kind
 
 DAY = timedelta(days=1)
+
+MOST_MISLED = 0.6
+"""Beyond this a look would count as evidence of the opposite."""
 
 COUNTED = "counted"
 UNUSABLE = "not usable over the footprint"
@@ -42,13 +45,17 @@ class LedgerRow:
 
 @dataclass(frozen=True)
 class History:
-    """An object, what was seen of it, and all looks of its site in date order."""
+    """An object, what was seen of it, and all looks of its site in date order.
+
+    ``doubt`` scales the probability that a look misleads, one factor for each look.
+    """
 
     tracked: TrackedObject
     seen: ObjectEvidence
     looks: Sequence[LookMeta]
     evidence: EvidenceConfig
     decode: DecodeConfig
+    doubt: Sequence[float] | None = None
 
     @cached_property
     def usable(self) -> list[int]:
@@ -62,6 +69,14 @@ class History:
         usable = {self.looks[n].id for n in self.usable}
         compared = {look for pair in self.seen.pairs if usable.issuperset(pair) for look in pair}
         return [n for n in self.usable if self.looks[n].id in compared]
+
+    def misled(self, number: int) -> float:
+        """How likely a look is to mislead, before anything was compared."""
+        emission = self.decode.emission
+        chance = emission.misled[self.tracked.family]
+        chance += emission.misled_clouded * (1 - self.seen.usable[number])
+        chance += 0.0 if self.looks[number].aligned else emission.misled_shifted
+        return min(chance * (1.0 if self.doubt is None else self.doubt[number]), MOST_MISLED)
 
     @cached_property
     def chain(self) -> Chain | None:
@@ -80,8 +95,7 @@ class History:
             [
                 CountedLook(
                     day=(look.middle - looks[0].middle) / DAY,
-                    usable=self.seen.usable[n],
-                    aligned=look.aligned,
+                    misled=self.misled(n),
                 )
                 for n, look in zip(self.counted, looks, strict=True)
             ],
@@ -112,7 +126,7 @@ class History:
 
     def ledger(self) -> list[LedgerRow]:
         """One row for every look of the site."""
-        there = PRESENT if self.tracked.family is Family.BUILDING else SLIP_PRESENT
+        there = list(THERE[self.tracked.family])
         states = self.chain.states() if self.chain is not None else None
         rows = []
         for n, (look, share) in enumerate(zip(self.looks, self.seen.usable, strict=True)):
@@ -120,6 +134,6 @@ class History:
             reason = COUNTED if counts else NOT_COMPARED if n in self.usable else UNUSABLE
             evidence = None
             if counts and states is not None:
-                evidence = float(states[self.counted.index(n), there])
+                evidence = float(states[self.counted.index(n), there].sum())
             rows.append(LedgerRow(self.tracked.id, look.id, share, counts, reason, evidence))
         return rows
