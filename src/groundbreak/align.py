@@ -1,0 +1,225 @@
+"""How far a look is displaced against the reference look of its site.
+
+Many small windows are compared by phase correlation of their gradient magnitudes (edges of roads,
+roofs and fields stay where they are while colours change with the season), each to a hundredth of
+a pixel. Windows with little structure, or whose best shift does not raise their correlation, are
+left out; the median of the rest is the answer if its own error is small. A second pass on the
+corrected pair measures what is left: the residual. In very high resolution it does not vanish,
+since relief and leaning buildings displace every place a little differently.
+
+Phase correlation with upsampling: Guizar-Sicairos et al., Optics Letters 33(2), 2008
+(scikit-image's ``phase_cross_correlation``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from groundbreak.types import BoolArray, FloatArray
+
+_Window = tuple[slice, slice]
+
+
+@dataclass(frozen=True)
+class AlignConfig:
+    """What is compared, and when the answer is believed. Lengths in pixels of the grid."""
+
+    window_px: tuple[int, int] = (96, 256)
+    """Side of the windows: a quarter of the picture's, within these bounds."""
+    least_px: int = 32
+    """A picture smaller than this shows too little."""
+    max_shift_px: float = 8.0
+    """A larger displacement is not one of registration."""
+    max_windows: int = 60
+    """At most about so many windows: the cost is bounded."""
+    min_usable: float = 0.6
+    """Least usable share of a window."""
+    min_correlation: float = 0.15
+    """Least correlation of the edges of a window once it is aligned."""
+    max_error_px: float = 0.4
+    """Largest standard error of the median shift, from the spread of the windows."""
+    max_residual_px: float = 2.5
+    """Largest residual."""
+    blur_px: float = 1.0
+    """Smoothing before gradients are taken: noise has edges too."""
+    upsample: int = 50
+    """Of the correlation peak: shifts come in 1/50 pixel."""
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The content of the moving look lies ``dx`` to the right and ``dy`` below the reference's.
+
+    ``residual_px`` is the median length of the windows' own shifts after the correction, NaN
+    where nothing could be measured. ``reason`` says why it is not trusted, and is empty when it
+    is.
+    """
+
+    dx: float
+    dy: float
+    residual_px: float
+    trusted: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """Shifts (n, 2) as (dy, dx) of the windows that could be compared, and of how many."""
+
+    shifts: NDArray[np.float64]
+    windows: int
+
+    @property
+    def median(self) -> NDArray[np.float64]:
+        """(dy, dx)."""
+        median: NDArray[np.float64] = np.median(self.shifts, axis=0)
+        return median
+
+    @property
+    def error(self) -> float:
+        """Standard error of the median in pixels; windows overlap, so half of them count."""
+        off = np.abs(self.shifts - self.median)
+        spread = 1.4826 * float(np.hypot(*np.median(off, axis=0)))
+        return 1.2533 * spread / np.sqrt(max(1.0, len(self.shifts) / 2))
+
+
+def estimate_shift(
+    reference: FloatArray,
+    moving: FloatArray,
+    usable: BoolArray,
+    config: AlignConfig | None = None,
+) -> Alignment:
+    """Estimate the displacement of one look against another of the same grid.
+
+    Args:
+        reference: (bands, height, width).
+        moving: the same shape.
+        usable: (height, width), True where both looks are usable.
+        config: see ``AlignConfig``.
+
+    Returns:
+        the displacement of the content of ``moving``, and whether to believe it.
+
+    Raises:
+        ValueError: shapes differ.
+    """
+    if reference.shape != moving.shape or usable.shape != reference.shape[1:]:
+        raise ValueError(f"shapes differ: {reference.shape}, {moving.shape}, {usable.shape}")
+    config = config or AlignConfig()
+    if min(usable.shape) < config.least_px:
+        return _untrusted(f"smaller than {config.least_px} pixels")
+    edges = _edges(reference, usable, config)
+    first = _measure(edges, _edges(moving, usable, config), usable, config)
+    if len(first.shifts) == 0:
+        return _untrusted("too little stable structure to compare")
+    dy, dx = first.median
+    left = _measure(edges, _edges(shift_image(moving, dx, dy), usable, config), usable, config)
+    if len(left.shifts) == 0:
+        return _untrusted("nothing is alike after the correction")
+    # What the second pass finds is measured on better overlap: take it in.
+    dy, dx = dy + left.median[0], dx + left.median[1]
+    residual = float(np.median(np.hypot(*(left.shifts - left.median).T)))
+    reason = _doubt(float(np.hypot(dx, dy)), residual, left, config)
+    return Alignment(float(dx), float(dy), residual, not reason, reason)
+
+
+def _doubt(length: float, residual: float, left: _Measured, config: AlignConfig) -> str:
+    """Why a shift is not to be believed; empty if it is."""
+    if length > config.max_shift_px:
+        return f"a shift of {length:.1f} pixels is more than {config.max_shift_px:g}"
+    if left.error > config.max_error_px:
+        return f"the windows disagree: the shift is uncertain by {left.error:.1f} pixels"
+    if residual > config.max_residual_px:
+        return f"a shift of {residual:.1f} pixels is left in most places"
+    return ""
+
+
+def shift_image(pixels: FloatArray, dx: float, dy: float) -> FloatArray:
+    """Take a displacement out of a picture: what lies at p + (dx, dy) moves to p.
+
+    Args:
+        pixels: (bands, height, width).
+        dx: pixels to the right.
+        dy: pixels down.
+
+    Returns:
+        the same shape; the border is repeated where nothing moves in.
+    """
+    moved = [ndimage.shift(band, (-dy, -dx), order=3, mode="nearest") for band in pixels]
+    return np.stack(moved).astype(np.float32)
+
+
+def _edges(pixels: FloatArray, usable: BoolArray, config: AlignConfig) -> FloatArray:
+    """Gradient magnitude of the smoothed brightness, 0 at and beside what is not usable."""
+    brightness = pixels.mean(axis=0)
+    fill = float(np.median(brightness[usable])) if usable.any() else 0.0
+    smooth = ndimage.gaussian_filter(np.where(usable, brightness, fill), config.blur_px)
+    gradient = np.hypot(ndimage.sobel(smooth, 0), ndimage.sobel(smooth, 1))
+    reach = int(np.ceil(3 * config.blur_px)) + 1
+    inner = ndimage.binary_erosion(usable, iterations=reach, border_value=1)
+    # The square root keeps one bright roof from deciding alone.
+    edges: FloatArray = np.sqrt(np.where(inner, gradient, 0.0)).astype(np.float32)
+    return edges
+
+
+def _measure(
+    reference: FloatArray, moving: FloatArray, usable: BoolArray, config: AlignConfig
+) -> _Measured:
+    from skimage.registration import phase_cross_correlation
+
+    shifts = []
+    windows = _windows(usable, config)
+    for window in windows:
+        one, other = reference[window], moving[window]
+        taper = np.outer(np.hanning(one.shape[0]), np.hanning(one.shape[1]))
+        one, other = (one - one.mean()) * taper, (other - other.mean()) * taper
+        if not (one.any() and other.any()):
+            continue
+        found, _, _ = phase_cross_correlation(
+            one, other, upsample_factor=config.upsample, normalization=None
+        )
+        shift = -np.asarray(found)
+        if np.hypot(*shift) > 2 * config.max_shift_px:
+            continue
+        before = _correlation(one, other)
+        after = _correlation(one, ndimage.shift(other, found, order=1))
+        if after >= config.min_correlation and after >= before - 0.02:
+            shifts.append(shift)
+    return _Measured(np.array(shifts).reshape(-1, 2), len(windows))
+
+
+def _windows(usable: BoolArray, config: AlignConfig) -> list[_Window]:
+    """Windows with enough usable pixels, spread evenly over the picture."""
+    height, width = usable.shape
+    side = int(np.clip(min(height, width) // 4, *config.window_px))
+    found = [
+        (slice(y, y + side), slice(x, x + side))
+        for y in _starts(height, side)
+        for x in _starts(width, side)
+    ]
+    found = [window for window in found if usable[window].mean() >= config.min_usable]
+    step = -(-len(found) // config.max_windows)
+    return found[:: max(1, step)]
+
+
+def _starts(length: int, window: int) -> list[int]:
+    """First pixels of windows that overlap by half."""
+    if length <= window:
+        return [0]
+    count = -(-(length - window) // (window // 2)) + 1
+    return [int(start) for start in np.linspace(0, length - window, count).round()]
+
+
+def _correlation(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
+    spread = float(one.std() * other.std())
+    return (
+        0.0 if spread == 0 else float(((one - one.mean()) * (other - other.mean())).mean()) / spread
+    )
+
+
+def _untrusted(reason: str) -> Alignment:
+    return Alignment(0.0, 0.0, float("nan"), trusted=False, reason=reason)

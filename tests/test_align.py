@@ -1,0 +1,116 @@
+"""Displacements are found to a fraction of a pixel, or not claimed."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from groundbreak.align import estimate_shift, shift_image
+from groundbreak.raster.read import read_picture
+from groundbreak.scaling import to_unit
+
+
+def town(seed=0, side=256):
+    """Blocks and roads: structure at several scales."""
+    rng = np.random.default_rng(seed)
+    image = np.full((side, side), 0.3)
+    for _ in range(120):
+        y, x = rng.integers(0, side - 20, 2)
+        h, w = rng.integers(4, 20, 2)
+        image[y : y + h, x : x + w] = rng.random()
+    image = ndimage.gaussian_filter(image, 0.8)
+    return np.stack([image, image * 0.8, image * 0.6]).astype(np.float32)
+
+
+def displaced(image, dx, dy):
+    return shift_image(image, -dx, -dy)
+
+
+EVERYWHERE = np.ones((256, 256), bool)
+
+
+@pytest.mark.parametrize("shift", [(0.0, 0.0), (1.8, -0.6), (-0.37, 0.21), (3.0, 4.0)])
+def test_known_shifts_are_found(shift):
+    image = town()
+    found = estimate_shift(image, displaced(image, *shift), EVERYWHERE)
+    assert found.trusted
+    assert (found.dx, found.dy) == pytest.approx(shift, abs=0.1)
+    assert found.residual_px < 0.2
+
+
+def test_colours_noise_and_new_buildings_do_not_mislead():
+    image = town()
+    later = displaced(image, 1.2, -0.7) * np.array([0.5, 0.9, 1.2], np.float32)[:, None, None]
+    later[:, 60:110, 60:110] = 0.9
+    later += np.random.default_rng(3).normal(0, 0.02, later.shape)
+    found = estimate_shift(image, later.astype(np.float32), EVERYWHERE)
+    assert found.trusted
+    assert (found.dx, found.dy) == pytest.approx((1.2, -0.7), abs=0.15)
+
+
+def test_unusable_pixels_do_not_count():
+    image = town()
+    later = displaced(image, -1.5, 0.5)
+    later[:, :, :120] = 0.95  # a cloud with an edge of its own
+    usable = EVERYWHERE.copy()
+    usable[:, :120] = False
+    found = estimate_shift(image, later, usable)
+    assert found.trusted
+    assert (found.dx, found.dy) == pytest.approx((-1.5, 0.5), abs=0.15)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda image: np.full_like(image, 0.2), "little stable structure"),
+        (lambda _image: town(seed=99), "disagree|structure|left"),
+        (lambda image: displaced(image, 14, 0), "more than|structure|disagree"),
+    ],
+)
+def test_what_cannot_be_known_is_not_claimed(make, reason):
+    image = town()
+    found = estimate_shift(image, make(image), EVERYWHERE)
+    assert not found.trusted
+    assert any(word in found.reason for word in reason.split("|"))
+
+
+def test_small_pictures():
+    image = town()[:, 100:148, 100:148]
+    later = displaced(town(), 1.0, 0.5)[:, 100:148, 100:148]
+    found = estimate_shift(image, later, np.ones((48, 48), bool))
+    assert (found.dx, found.dy) == pytest.approx((1.0, 0.5), abs=0.25)
+    tiny = estimate_shift(image[:, :20, :20], later[:, :20, :20], np.ones((20, 20), bool))
+    assert not tiny.trusted
+
+
+def test_shapes_must_agree():
+    with pytest.raises(ValueError, match="shapes differ"):
+        estimate_shift(town(), town()[:, :10], EVERYWHERE)
+
+
+@pytest.mark.shared
+def test_the_pair_with_a_known_shift(shared):
+    folder = shared / "eo" / "fixtures" / "shift_pair"
+    reference = to_unit(read_picture(folder / "reference.tif")[0])
+    moving = to_unit(read_picture(next(folder.glob("shifted*.tif")))[0])
+    found = estimate_shift(reference, moving, np.ones(reference.shape[1:], bool))
+    assert json.loads((folder / "shift.json").read_text())
+    assert found.trusted
+    assert (found.dx, found.dy) == pytest.approx((1.8, -0.6), abs=0.15)
+
+
+@pytest.mark.shared
+def test_unregistered_satellite_pairs(shared):
+    """abudhabi is shifted by about 1.4 px, paris by next to nothing (the set's own notes)."""
+    lengths = {}
+    for city in ("abudhabi", "paris"):
+        before, after = (
+            to_unit(read_picture(shared / "pairs/oscd/train" / date / f"{city}.jp2")[0])
+            for date in "AB"
+        )
+        found = estimate_shift(before, after, np.ones(before.shape[1:], bool))
+        assert found.trusted
+        lengths[city] = np.hypot(found.dx, found.dy)
+    assert lengths["abudhabi"] == pytest.approx(1.4, abs=0.15)
+    assert lengths["paris"] < 0.3
