@@ -1,0 +1,116 @@
+"""One planned look on one grid: scenes read, their masks applied, mosaicked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from groundbreak.errors import RasterError
+from groundbreak.prepare.looks import LookPlan
+from groundbreak.raster.href import Opener
+from groundbreak.raster.read import read_mask, read_scene
+from groundbreak.types import BoolArray, FloatArray, HrefPolicy, Patch, Scene
+from groundbreak.usable.masks import from_mask
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What to read, and how.
+
+    Attributes:
+        bands: common names that every scene has, in the order of the model.
+        policy: which addresses may be read.
+        opener: opens http(s) addresses; None where the catalogue has none.
+        zero_is_nodata: take zeros that touch the border of a picture for fill.
+    """
+
+    bands: tuple[str, ...]
+    policy: HrefPolicy
+    opener: Opener | None = None
+    zero_is_nodata: bool = False
+
+
+@dataclass(frozen=True)
+class Acquired:
+    """Pixels of a look and what its own masks say of them.
+
+    ``pixels`` (bands, height, width) in [0, 1]; ``valid`` and ``usable`` (height, width);
+    ``masked`` tells whether every scene came with a cloud mask.
+    """
+
+    pixels: FloatArray
+    valid: BoolArray
+    usable: BoolArray
+    masked: bool
+
+
+def available_bands(scenes: Sequence[Scene], wanted: Sequence[str]) -> tuple[str, ...]:
+    """The wanted bands that every scene has, in the wanted order."""
+    names = [{band.common_name for asset in s.assets for band in asset.bands} for s in scenes]
+    return tuple(band for band in wanted if all(band in have for have in names))
+
+
+def readable(plan: LookPlan, geobox: GeoBox, source: Source) -> tuple[LookPlan | None, list[str]]:
+    """Drop the scenes of a look that cannot be read.
+
+    Returns:
+        The look with what is left of it (None if nothing), and a reason for each scene dropped.
+    """
+    kept, reasons = [], []
+    probe = geobox.zoom_to(16)
+    for scene in plan.scenes:
+        try:
+            _read(scene, probe, source)
+        except RasterError as error:
+            log.warning("scene %s is left out: %s", scene.id, error)
+            reasons.append(f"{scene.id}: {error}")
+        else:
+            kept.append(scene)
+    return (replace(plan, scenes=tuple(kept)) if kept else None), reasons
+
+
+def acquire(plan: LookPlan, geobox: GeoBox, source: Source) -> Acquired:
+    """Read the scenes of a look onto a grid.
+
+    Where scenes overlap, the first usable pixel counts, else the first valid one.
+
+    Raises:
+        RasterError: a file is damaged or lacks a band.
+        HrefError: an address may not be read.
+    """
+    count = len(source.bands)
+    pixels = np.zeros((count, *geobox.shape), np.float32)
+    valid = np.zeros(geobox.shape, bool)
+    usable = np.zeros(geobox.shape, bool)
+    masked = True
+    for scene in plan.scenes:
+        patch = _read(scene, geobox, source)
+        scene_usable = patch.valid & ~patch.saturated
+        masked &= bool(scene.masks)
+        for mask in scene.masks:
+            values, known = read_mask(scene, mask, geobox, source.policy, opener=source.opener)
+            scene_usable &= from_mask(mask.kind, values, known)
+        take = (scene_usable & ~usable) | (patch.valid & ~valid)
+        pixels[:, take] = patch.pixels[:, take]
+        usable |= scene_usable
+        valid |= patch.valid
+        if usable.all():
+            break
+    return Acquired(pixels, valid, usable, masked)
+
+
+def _read(scene: Scene, geobox: GeoBox, source: Source) -> Patch:
+    return read_scene(
+        scene,
+        geobox,
+        source.bands,
+        source.policy,
+        zero_is_nodata=source.zero_is_nodata,
+        opener=source.opener,
+    )

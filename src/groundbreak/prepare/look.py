@@ -1,0 +1,224 @@
+"""One look: aligned, made comparable, written to disk in bounded memory.
+
+This is the order of things: read, mask, align, radiometry. It lives here only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from groundbreak.align import Alignment, estimate_shift
+from groundbreak.prepare.acquire import Acquired, Source, acquire
+from groundbreak.prepare.overview import Overview
+from groundbreak.prepare.store import PIXEL_SCALE, PreparedLook, save_look
+from groundbreak.radiometry import Radiometry, apply, match
+from groundbreak.raster.grid import Window, tile_windows
+from groundbreak.raster.write import RasterSink
+
+BLOCK = 2048
+"""Side of the windows that are read at once."""
+
+SAMPLE = 1024
+"""Side of the piece of a site that alignment is measured on."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The look that others are aligned to and made comparable with."""
+
+    overview: Overview
+    sample: Acquired
+    window: Window
+
+
+@dataclass(frozen=True)
+class SiteGrid:
+    """The grids of a site: full, and coarse for the overviews."""
+
+    full: GeoBox
+    coarse: GeoBox
+
+
+def sample_window(grid: SiteGrid, overview: Overview) -> Window:
+    """The piece of the site, at most ``SAMPLE`` a side, that the reference shows best."""
+    windows = tile_windows(grid.full, SAMPLE, 0)
+
+    def usable(window: Window) -> float:
+        rows, columns = _coarse_index(grid, window)
+        return float(overview.usable[np.ix_(rows, columns)].sum())
+
+    return max(windows, key=usable)
+
+
+def take_reference(overview: Overview, grid: SiteGrid, source: Source) -> Reference:
+    """Read the sample of the reference look."""
+    window = sample_window(grid, overview)
+    return Reference(overview, acquire(overview.plan, grid.full[window.slices], source), window)
+
+
+def prepare_look(
+    overview: Overview, reference: Reference, grid: SiteGrid, source: Source, folder: Path, key: str
+) -> PreparedLook:
+    """Prepare one look and write it to ``folder``.
+
+    Raises:
+        RasterError: a file is damaged.
+        OutputError: the folder cannot be written.
+    """
+    is_reference = overview.plan.id == reference.overview.plan.id
+    alignment = _align(overview, reference, grid, source) if not is_reference else None
+    radiometry = (
+        None
+        if is_reference
+        else match(
+            reference.overview.acquired.pixels,
+            overview.acquired.pixels,
+            reference.overview.usable & overview.usable,
+        )
+    )
+    shift = (alignment.dx, alignment.dy) if alignment and alignment.trusted else (0.0, 0.0)
+    shutil.rmtree(folder, ignore_errors=True)
+    totals = _write(overview, grid, source, shift, radiometry, folder)
+    look = PreparedLook(
+        id=overview.plan.id,
+        start=overview.plan.start,
+        end=overview.plan.end,
+        scene_ids=overview.plan.scene_ids,
+        bands=source.bands,
+        sensor=overview.plan.sensor,
+        gsd_m=overview.plan.gsd_m,
+        valid_share=totals.valid / totals.pixels,
+        usable_share=totals.usable / totals.pixels,
+        masked=overview.acquired.masked,
+        aligned=is_reference or (alignment is not None and alignment.trusted),
+        shift_px=shift,
+        residual_px=0.0 if alignment is None else _finite(alignment.residual_px),
+        alignment_note="" if alignment is None else alignment.reason,
+        gain=_rounded(radiometry.gain if radiometry else np.ones(len(source.bands))),
+        offset=_rounded(radiometry.offset if radiometry else np.zeros(len(source.bands))),
+        mean=_rounded(totals.mean),
+        spread=_rounded(totals.spread),
+        flags=_flags(overview, alignment),
+        key=key,
+        digest=totals.digest,
+        folder=folder,
+    )
+    save_look(look)
+    return look
+
+
+@dataclass(frozen=True)
+class _Totals:
+    pixels: int
+    valid: int
+    usable: int
+    mean: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    digest: str
+
+
+def _align(overview: Overview, reference: Reference, grid: SiteGrid, source: Source) -> Alignment:
+    window = reference.window
+    moving = acquire(overview.plan, grid.full[window.slices], source)
+    rows, columns = _coarse_index(grid, window)
+    clear = ~overview.clouds[np.ix_(rows, columns)]
+    clear &= ~reference.overview.clouds[np.ix_(rows, columns)]
+    usable = reference.sample.usable & moving.usable & clear
+    return estimate_shift(reference.sample.pixels, moving.pixels, usable)
+
+
+def _write(
+    overview: Overview,
+    grid: SiteGrid,
+    source: Source,
+    shift: tuple[float, float],
+    radiometry: Radiometry | None,
+    folder: Path,
+) -> _Totals:
+    """Write pixels and usable mask block by block; sum up what is needed to know of them."""
+    count = len(source.bands)
+    digest = hashlib.sha256()
+    sums, squares = np.zeros(count), np.zeros(count)
+    valid = usable = 0
+    with (
+        RasterSink(folder / "pixels.tif", grid.full, count, "uint16", band_names=source.bands) as p,
+        RasterSink(folder / "usable.tif", grid.full, 1, "uint8", band_names=("usable",)) as u,
+    ):
+        for window, look in _blocks(overview, grid, source, shift, radiometry):
+            values = np.rint(look.pixels * PIXEL_SCALE).astype(np.uint16)
+            mask = look.usable[None].astype(np.uint8)
+            p.write(window, values)
+            u.write(window, mask)
+            digest.update(values.tobytes())
+            digest.update(np.packbits(look.usable).tobytes())
+            inside = look.pixels[:, look.usable].astype(np.float64)
+            sums += inside.sum(axis=1)
+            squares += (inside**2).sum(axis=1)
+            valid += int(look.valid.sum())
+            usable += int(look.usable.sum())
+    mean = sums / max(1, usable)
+    spread = np.sqrt(np.maximum(squares / max(1, usable) - mean**2, 0))
+    height, width = grid.full.shape
+    return _Totals(height * width, valid, usable, mean, spread, digest.hexdigest()[:32])
+
+
+def _blocks(
+    overview: Overview,
+    grid: SiteGrid,
+    source: Source,
+    shift: tuple[float, float],
+    radiometry: Radiometry | None,
+) -> Iterator[tuple[Window, Acquired]]:
+    for window in tile_windows(grid.full, BLOCK, 0):
+        target = grid.full[window.slices]
+        if shift != (0.0, 0.0):
+            # What belongs at p lies at p + shift in this look: read there, in one resampling.
+            target = GeoBox(target.shape, target.affine * Affine.translation(*shift), target.crs)
+        look = acquire(overview.plan, target, source)
+        rows, columns = _coarse_index(grid, window, shift)
+        usable = look.usable & ~overview.clouds[np.ix_(rows, columns)]
+        pixels = apply(look.pixels, radiometry) if radiometry is not None else look.pixels
+        pixels = np.where(look.valid, pixels, np.float32(0))
+        yield window, replace(look, pixels=pixels, usable=usable)
+
+
+def _coarse_index(
+    grid: SiteGrid, window: Window, shift: tuple[float, float] = (0.0, 0.0)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the coarse grid under the pixels of a window of the full one."""
+
+    def index(start: int, stop: int, offset: float, full: int, coarse: int) -> np.ndarray:
+        centres = (np.arange(start, stop) + 0.5 + offset) * (coarse / full)
+        return np.clip(centres.astype(int), 0, coarse - 1)
+
+    (height, width), (rows, columns) = grid.full.shape, grid.coarse.shape
+    return (
+        index(window.y0, window.y1, shift[1], height, rows),
+        index(window.x0, window.x1, shift[0], width, columns),
+    )
+
+
+def _flags(overview: Overview, alignment: Alignment | None) -> tuple[str, ...]:
+    flags = list(overview.plan.flags)
+    if alignment is not None and not alignment.trusted:
+        flags.append("misregistered")
+    if not overview.acquired.masked:
+        flags.append("no_cloud_mask")
+    return tuple(flags)
+
+
+def _finite(value: float) -> float | None:
+    return round(float(value), 4) if np.isfinite(value) else None
+
+
+def _rounded(values: np.ndarray) -> tuple[float, ...]:
+    return tuple(round(float(value), 6) for value in values)

@@ -1,0 +1,154 @@
+"""Scenes → planned looks: what was acquired in one pass is one look. Metadata only."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shapely.affinity import translate
+from shapely.geometry.base import BaseGeometry
+
+from groundbreak.types import Scene, Site
+
+SAME_PASS = timedelta(minutes=15)
+"""Neighbouring frames of one overpass are seconds to minutes apart; two satellites of one
+constellation pass at least half an hour apart."""
+
+VISIBLE = ("red", "green", "blue")
+COARSEST_GSD_M = 30.0
+"""Beyond this a building is a fraction of a pixel."""
+
+
+@dataclass(frozen=True)
+class LookPlan:
+    """A look before any pixel was read. ``scenes`` are mosaicked, the first one on top."""
+
+    id: str
+    start: datetime
+    end: datetime
+    scenes: tuple[Scene, ...]
+    sensor: str | None
+    gsd_m: float | None
+
+    @property
+    def scene_ids(self) -> tuple[str, ...]:
+        """Ids of the scenes, the topmost first."""
+        return tuple(scene.id for scene in self.scenes)
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What the user must know of the date: assumed, or not known to the day."""
+        flags = []
+        if any(scene.properties.get("groundbreak:date_assumed") for scene in self.scenes):
+            flags.append("assumed_date")
+        if self.end - self.start > timedelta(days=1):
+            flags.append("coarse_date")
+        return tuple(flags)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A scene that takes no part, and why."""
+
+    scene: Scene
+    reason: str
+
+
+def unsuitable(scene: Scene) -> str | None:
+    """Why buildings cannot be seen in a scene, None if they can."""
+    if scene.gsd_m is not None and scene.gsd_m > COARSEST_GSD_M:
+        return (
+            f"pixels of {scene.gsd_m:.0f} m are too coarse for buildings "
+            f"(at most {COARSEST_GSD_M:.0f} m)"
+        )
+    names = {band.common_name for asset in scene.assets for band in asset.bands}
+    missing = [name for name in VISIBLE if name not in names]
+    if missing:
+        return f"no {', '.join(missing)} band"
+    return None
+
+
+def covers(scene: Scene, site: Site) -> bool:
+    """Whether the scene's footprint meets the site, also one turn of the globe further."""
+    if scene.footprint is None:
+        return True
+    return any(
+        scene.footprint.intersects(_shifted(site.geometry, turn)) for turn in (0.0, 360.0, -360.0)
+    )
+
+
+def plan_looks(
+    site: Site,
+    scenes: Iterable[Scene],
+    dates: tuple[datetime | None, datetime | None] = (None, None),
+) -> tuple[list[LookPlan], list[LeftOut]]:
+    """Group the scenes of a site into looks, in the order of their dates.
+
+    Args:
+        site: the site; scenes that do not meet it are ignored silently.
+        scenes: the catalogue.
+        dates: outer bounds; scenes outside them are ignored silently.
+
+    Returns:
+        The looks by date, and the scenes over the site that cannot serve, with the reason.
+    """
+    first, last = dates
+    left_out: list[LeftOut] = []
+    suitable: list[Scene] = []
+    for scene in scenes:
+        if not covers(scene, site):
+            continue
+        if (first is not None and scene.end < first) or (last is not None and scene.start > last):
+            continue
+        reason = unsuitable(scene)
+        if reason is None:
+            suitable.append(scene)
+        else:
+            left_out.append(LeftOut(scene, reason))
+    suitable.sort(key=lambda scene: (scene.start, scene.end, scene.sensor or "", scene.id))
+    groups: list[list[Scene]] = []
+    for scene in suitable:
+        group = next((g for g in reversed(groups[-8:]) if same_pass(g[0], scene)), None)
+        if group is None:
+            groups.append([scene])
+        else:
+            group.append(scene)
+    return [_look(group) for group in groups], left_out
+
+
+def same_pass(a: Scene, b: Scene) -> bool:
+    """Whether two scenes were taken in one overpass by one sensor.
+
+    Where only the day (month, year) is known, frames of one sensor and the same day (month,
+    year) are taken for one pass.
+    """
+    if (a.sensor or "") != (b.sensor or "") or not _similar_gsd(a.gsd_m, b.gsd_m):
+        return False
+    if a.start == a.end and b.start == b.end:
+        return abs(a.start - b.start) <= SAME_PASS
+    return a.start == b.start and a.end == b.end
+
+
+def _similar_gsd(a: float | None, b: float | None) -> bool:
+    return a is None or b is None or max(a, b) <= 1.5 * min(a, b)
+
+
+def _look(scenes: Sequence[Scene]) -> LookPlan:
+    start = min(scene.start for scene in scenes)
+    known = [scene.gsd_m for scene in scenes if scene.gsd_m is not None]
+    digest = hashlib.sha256("\n".join(sorted(s.id for s in scenes)).encode()).hexdigest()[:8]
+    return LookPlan(
+        id=f"{re.sub('[^0-9T]', '', start.isoformat()[:19])}-{digest}",
+        start=start,
+        end=max(scene.end for scene in scenes),
+        scenes=tuple(scenes),
+        sensor=scenes[0].sensor,
+        gsd_m=sorted(known)[len(known) // 2] if known else None,
+    )
+
+
+def _shifted(geometry: BaseGeometry, degrees: float) -> BaseGeometry:
+    return geometry if degrees == 0 else translate(geometry, xoff=degrees)

@@ -1,0 +1,170 @@
+"""All looks of a site, prepared in the order of their dates; what is done is not done again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from groundbreak import __version__
+from groundbreak.prepare.acquire import Source, readable
+from groundbreak.prepare.look import Reference, SiteGrid, prepare_look, take_reference
+from groundbreak.prepare.looks import LookPlan
+from groundbreak.prepare.overview import (
+    Overview,
+    choose_reference,
+    neighbours,
+    take_overviews,
+)
+from groundbreak.prepare.store import PreparedLook, load_look
+from groundbreak.types import BoolArray, Scene
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PrepareConfig:
+    """What a look must show to take part.
+
+    Attributes:
+        min_usable_share: of the site; below, the look is left out.
+        zero_is_nodata: take zeros that touch the border of a picture for fill.
+    """
+
+    min_usable_share: float = 0.02
+    zero_is_nodata: bool = False
+
+
+@dataclass(frozen=True)
+class Unused:
+    """A look that takes no part: its date is known, its pixels were of no use."""
+
+    plan: LookPlan
+    usable_share: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class PreparedSite:
+    """The looks that take part, those that do not, and remarks for the log and the report."""
+
+    looks: tuple[PreparedLook, ...]
+    unused: tuple[Unused, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SiteJob:
+    """What ``prepare_site`` works on."""
+
+    grid: SiteGrid
+    inside: BoolArray  # (height, width) of the coarse grid: inside the site's outline
+    source: Source
+    config: PrepareConfig
+    folder: Path
+
+
+def prepare_site(
+    job: SiteJob, plans: Sequence[LookPlan], progress: Callable[[str], None] = lambda _: None
+) -> PreparedSite:
+    """Read, judge, align and write all looks of a site.
+
+    Raises:
+        HrefError: an address may not be read.
+        OutputError: the folder cannot be written.
+    """
+    notes: list[str] = []
+    unused: list[Unused] = []
+    kept: list[LookPlan] = []
+    for plan in plans:
+        progress(f"reading {plan.start:%Y-%m-%d}")
+        whole, reasons = readable(plan, job.grid.coarse, job.source)
+        notes += reasons
+        if whole is None:
+            unused.append(Unused(plan, 0.0, "; ".join(reasons)))
+        else:
+            kept.append(whole)
+    if not kept:
+        return PreparedSite((), tuple(unused), tuple(notes))
+    overviews = []
+    for view in take_overviews(kept, job.grid.coarse, job.source):
+        share = float(view.usable[job.inside].mean())
+        reason = _useless(view, share, job)
+        if reason is None:
+            overviews.append(view)
+        else:
+            unused.append(Unused(view.plan, share, reason))
+    looks = _prepare_all(job, overviews, progress) if overviews else ()
+    unused.sort(key=lambda entry: (entry.plan.start, entry.plan.id))
+    return PreparedSite(tuple(looks), tuple(unused), tuple(notes))
+
+
+def _useless(view: Overview, share: float, job: SiteJob) -> str | None:
+    if share >= job.config.min_usable_share:
+        return None
+    seen = float(view.acquired.valid[job.inside].mean())
+    if seen < job.config.min_usable_share:
+        return f"shows {seen:.0%} of the site"
+    return f"{1 - share / seen:.0%} of what it shows is under cloud or otherwise unusable"
+
+
+def _prepare_all(
+    job: SiteJob, overviews: Sequence[Overview], progress: Callable[[str], None]
+) -> list[PreparedLook]:
+    chosen = overviews[choose_reference(overviews, job.inside)]
+    reference: Reference | None = None
+    looks = []
+    for index, view in enumerate(overviews):
+        nearby = [overviews[i].plan for i in neighbours(index, len(overviews))]
+        key = _key(job, view.plan, chosen.plan, nearby)
+        folder = job.folder / view.plan.id
+        look = load_look(folder, key)
+        if look is None:
+            progress(f"preparing {view.plan.start:%Y-%m-%d}")
+            if reference is None:
+                reference = take_reference(chosen, job.grid, job.source)
+            look = prepare_look(view, reference, job.grid, job.source, folder, key)
+        looks.append(look)
+    return looks
+
+
+def _key(job: SiteJob, plan: LookPlan, reference: LookPlan, nearby: Sequence[LookPlan]) -> str:
+    """Digest of all that a prepared look depends on."""
+    grid = job.grid.full
+    basis = {
+        "version": __version__,
+        "look": _identity(plan),
+        "reference": _identity(reference),
+        "nearby": [_identity(other) for other in nearby],
+        "grid": [list(grid.affine)[:6], list(grid.shape), str(grid.crs)],
+        "bands": job.source.bands,
+        "config": asdict(job.config),
+    }
+    return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _identity(plan: LookPlan) -> list[Any]:
+    return [plan.id, [[_files(scene), scene.start.isoformat()] for scene in plan.scenes]]
+
+
+def _files(scene: Scene) -> list[list[Any]]:
+    """Addresses of a scene's files with size and time of change: a replaced file is a new one."""
+    files = []
+    for href in [a.href for a in scene.assets] + [m.href for m in scene.masks]:
+        path = Path(href)
+        known = "://" not in href and path.is_file()
+        state = path.stat() if known else None
+        bare = href.split("?", maxsplit=1)[0]
+        files.append([bare, state.st_size, state.st_mtime_ns] if state else [bare])
+    return files
+
+
+def share_inside(usable: BoolArray, inside: BoolArray) -> float:
+    """Share of a site's own pixels that are usable."""
+    return float(np.mean(usable[inside])) if inside.any() else 0.0

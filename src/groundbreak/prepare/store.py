@@ -1,0 +1,103 @@
+"""Prepared looks on disk: aligned, comparable pixels and what is usable of them.
+
+``LOOK/pixels.tif`` holds [0, 1] as uint16 * 1e-4 on the site's grid, ``LOOK/usable.tif`` 1 where
+usable, ``LOOK/look.json`` the rest; it is written last and says that the look is complete.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from groundbreak.atomic import write_json
+from groundbreak.raster.read import read_window
+from groundbreak.types import BoolArray, FloatArray
+
+PIXEL_SCALE = 10000.0
+
+
+@dataclass(frozen=True)
+class PreparedLook:
+    """What is known of a look after it was prepared.
+
+    Attributes:
+        key: digest of everything that the preparation depended on.
+        digest: digest of the prepared pixels and masks.
+        shift_px: (dx, dy) by which its content was displaced; removed if ``aligned``.
+        residual_px: what is left of it, None where it could not be measured.
+        alignment_note: why it was not aligned.
+        gain, offset: radiometric correction per band that was applied.
+        mean, spread: of the usable pixels per band, after the correction.
+        masked: every scene came with a cloud mask.
+        flags: of ``types.FLAGS``, for events that rest on this look.
+    """
+
+    id: str
+    start: datetime
+    end: datetime
+    scene_ids: tuple[str, ...]
+    bands: tuple[str, ...]
+    sensor: str | None
+    gsd_m: float | None
+    valid_share: float
+    usable_share: float
+    masked: bool
+    aligned: bool
+    shift_px: tuple[float, float]
+    residual_px: float | None
+    alignment_note: str
+    gain: tuple[float, ...]
+    offset: tuple[float, ...]
+    mean: tuple[float, ...]
+    spread: tuple[float, ...]
+    flags: tuple[str, ...]
+    key: str
+    digest: str
+    folder: Path
+
+    def pixels(self, window: tuple[slice, slice]) -> FloatArray:
+        """(bands, height, width) in [0, 1] in a (rows, columns) window of the site's grid."""
+        values = read_window(self.folder / "pixels.tif", window)
+        return values.astype(np.float32) / np.float32(PIXEL_SCALE)
+
+    def usable(self, window: tuple[slice, slice]) -> BoolArray:
+        """(height, width) in a window of the site's grid."""
+        return read_window(self.folder / "usable.tif", window)[0] > 0
+
+
+def save_look(look: PreparedLook) -> None:
+    """Mark a look as complete; its rasters must be in place.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    document = asdict(look)
+    del document["folder"]
+    document["start"] = look.start.isoformat()
+    document["end"] = look.end.isoformat()
+    write_json(look.folder / "look.json", document)
+
+
+def read_look(folder: Path) -> PreparedLook | None:
+    """The prepared look in a folder, None if there is none."""
+    path = folder / "look.json"
+    if not path.is_file():
+        return None
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    document["start"] = datetime.fromisoformat(document["start"])
+    document["end"] = datetime.fromisoformat(document["end"])
+    for name, value in document.items():
+        if isinstance(value, list):
+            document[name] = tuple(value)
+    return PreparedLook(folder=folder, **document)
+
+
+def load_look(folder: Path, key: str) -> PreparedLook | None:
+    """A look prepared earlier from the same inputs, None if there is none."""
+    look = read_look(folder)
+    return look if look is not None and look.key == key else None

@@ -1,0 +1,101 @@
+"""Scenes are grouped into looks by what was acquired in one pass."""
+
+from datetime import UTC, datetime, timedelta
+
+from shapely.geometry import box
+
+from groundbreak.prepare.looks import plan_looks
+from groundbreak.types import Asset, Band, Scene, Site
+
+SITE = Site("port", "Port", box(10.0, 50.0, 10.1, 50.1))
+RGB = tuple(Band(i, name, name) for i, name in enumerate(("red", "green", "blue"), start=1))
+
+
+def scene(name, start, end=None, *, sensor="s2a", gsd=10.0, bands=RGB, footprint=SITE.geometry):
+    return Scene(
+        id=name,
+        start=start,
+        end=end or start,
+        assets=(Asset(f"{name}.tif", bands),),
+        sensor=sensor,
+        gsd_m=gsd,
+        footprint=footprint,
+    )
+
+
+NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
+
+
+def day(year, month, number):
+    start = datetime(year, month, number, tzinfo=UTC)
+    return start, start + timedelta(days=1, seconds=-1)
+
+
+def ids(looks):
+    return [look.scene_ids for look in looks]
+
+
+def test_frames_of_one_pass_are_one_look_and_two_passes_are_two():
+    scenes = [
+        scene("c", NOON + timedelta(hours=5)),
+        scene("b", NOON + timedelta(seconds=14)),
+        scene("a", NOON),
+    ]
+    looks, left_out = plan_looks(SITE, scenes)
+    assert ids(looks) == [("a", "b"), ("c",)]
+    assert left_out == []
+
+
+def test_two_sensors_on_one_day_are_two_looks():
+    start, end = day(2024, 3, 1)
+    looks, _ = plan_looks(SITE, [scene("a", start, end), scene("b", start, end, sensor="planet")])
+    assert ids(looks) == [("b",), ("a",)]
+
+
+def test_frames_of_one_day_known_to_the_day_are_one_look():
+    start, end = day(2024, 3, 1)
+    looks, _ = plan_looks(SITE, [scene("b", start, end), scene("a", start, end)])
+    assert ids(looks) == [("a", "b")]
+    assert (looks[0].start, looks[0].end) == (start, end)
+
+
+def test_ids_do_not_depend_on_order_or_on_other_looks():
+    a, b = scene("a", NOON), scene("b", NOON + timedelta(days=5))
+    one, _ = plan_looks(SITE, [a, b])
+    two, _ = plan_looks(SITE, [b, a, scene("c", NOON + timedelta(days=9))])
+    assert [look.id for look in one] == [look.id for look in two[:2]]
+    assert len({look.id for look in two}) == 3
+
+
+def test_unsuitable_scenes_are_left_out_with_a_reason():
+    two_bands = RGB[:2]
+    looks, left_out = plan_looks(
+        SITE, [scene("coarse", NOON, gsd=90.0), scene("bands", NOON, bands=two_bands)]
+    )
+    assert looks == []
+    reasons = {entry.scene.id: entry.reason for entry in left_out}
+    assert "90 m" in reasons["coarse"]
+    assert "blue" in reasons["bands"]
+
+
+def test_scenes_elsewhere_or_outside_the_dates_do_not_appear_at_all():
+    elsewhere = scene("elsewhere", NOON, footprint=box(20, 20, 21, 21))
+    looks, left_out = plan_looks(
+        SITE,
+        [elsewhere, scene("early", NOON - timedelta(days=900)), scene("in", NOON)],
+        (NOON - timedelta(days=1), None),
+    )
+    assert ids(looks) == [("in",)]
+    assert left_out == []
+
+
+def test_a_footprint_one_turn_of_the_globe_away_is_the_same_place():
+    site = Site("far", "Far", box(179.9, -17, 180.1, -16.9))
+    looks, _ = plan_looks(site, [scene("w", NOON, footprint=box(-180, -18, -179, -16))])
+    assert ids(looks) == [("w",)]
+
+
+def test_a_year_is_flagged_as_coarse_date():
+    start = datetime(2020, 1, 1, tzinfo=UTC)
+    looks, _ = plan_looks(SITE, [scene("y", start, datetime(2020, 12, 31, 23, tzinfo=UTC))])
+    assert looks[0].flags == ("coarse_date",)
