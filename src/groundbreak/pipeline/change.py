@@ -1,0 +1,187 @@
+"""Change maps on disk: bands of rows, each written whole, so that work resumes where it ended.
+
+``PAIR/key.json`` names what the map was made from, ``PAIR/rows_Y.tif`` holds the probabilities of
+the three kinds as uint16 * 1e-4 (65535 = not observed), ``PAIR/done.json`` comes last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from groundbreak.atomic import write_json
+from groundbreak.inference.engine import Engine, Statistics
+from groundbreak.inference.stitch import Box, StitchConfig, lattice, predict_bands
+from groundbreak.pipeline.pairs import PairPlan
+from groundbreak.prepare.store import PreparedLook
+from groundbreak.raster.grid import Window
+from groundbreak.raster.read import read_window
+from groundbreak.raster.write import RasterSink
+from groundbreak.types import KINDS, BoolArray, FloatArray
+
+PROBABILITY_SCALE = 10000.0
+NOT_OBSERVED = 65535
+
+
+@dataclass(frozen=True)
+class StoredChange:
+    """A finished change map of a pair."""
+
+    earlier_id: str
+    later_id: str
+    folder: Path
+    edges: tuple[int, ...]  # first rows of the bands, and the height
+
+    def read(self, rows: slice, columns: slice) -> tuple[FloatArray, BoolArray] | None:
+        """A window of the map.
+
+        Returns:
+            Probabilities (3, h, w) in the order of ``KINDS`` and where the pair was observed
+            (h, w), or None where nothing at all was observed.
+        """
+        shape = (rows.stop - rows.start, columns.stop - columns.start)
+        stored = np.full((len(KINDS), *shape), NOT_OBSERVED, np.uint16)
+        for top, bottom in zip(self.edges, self.edges[1:], strict=False):
+            y0, y1 = max(rows.start, top), min(rows.stop, bottom)
+            path = self.folder / f"rows_{top}.tif"
+            if y0 < y1 and path.is_file():
+                window = (slice(y0 - top, y1 - top), columns)
+                stored[:, y0 - rows.start : y1 - rows.start] = read_window(path, window)
+        observed = stored[0] != NOT_OBSERVED
+        if not observed.any():
+            return None
+        probabilities = stored.astype(np.float32) / np.float32(PROBABILITY_SCALE)
+        probabilities[:, ~observed] = 0
+        return probabilities, observed
+
+
+@dataclass(frozen=True)
+class ChangeJob:
+    """What makes the change maps of a site."""
+
+    engine: Engine
+    cut: StitchConfig
+    grid: GeoBox
+    folder: Path
+
+
+def compute_change(job: ChangeJob, plan: PairPlan) -> StoredChange:
+    """Predict a pair where it is planned to be, or take what an earlier run left.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    folder = job.folder / f"{plan.earlier.id}__{plan.later.id}"
+    height, width = job.grid.shape
+    rows = lattice((height, width), job.cut)
+    stored = StoredChange(
+        plan.earlier.id, plan.later.id, folder, (*(row[0].y0 for row in rows), height)
+    )
+    key = _key(job, plan)
+    if not _same(folder / "key.json", key):
+        shutil.rmtree(folder, ignore_errors=True)
+        write_json(folder / "key.json", key)
+    elif _same(folder / "done.json", key):
+        return stored
+    first = next((i for i, row in enumerate(rows) if not _settled(folder, row)), len(rows))
+    if first < len(rows):
+        for window, values in _predict(job, plan, first):
+            path = folder / f"rows_{window.y0}.tif"
+            if not (values == NOT_OBSERVED).all():
+                _write_band(path, job.grid[window.slices], values)
+            write_json(folder / f"rows_{window.y0}.json", {"rows": window.y1 - window.y0})
+    write_json(folder / "done.json", key)
+    return stored
+
+
+def _predict(
+    job: ChangeJob, plan: PairPlan, first_band: int
+) -> Iterator[tuple[Window, np.ndarray]]:
+    statistics = Statistics(
+        mean=np.stack([_arranged(job, look, look.mean) for look in (plan.earlier, plan.later)]),
+        spread=np.stack([_arranged(job, look, look.spread) for look in (plan.earlier, plan.later)]),
+    )
+
+    def read(box: Box) -> tuple[FloatArray, FloatArray]:
+        before, after = _filled(plan, box)
+        return (
+            _arranged(job, plan.earlier, before),
+            _arranged(job, plan.later, after),
+        )
+
+    def predict(before: FloatArray, after: FloatArray) -> FloatArray:
+        return job.engine.predict(before, after, statistics)
+
+    height, width = job.grid.shape
+    bands = predict_bands(
+        predict, read, (height, width), job.cut, plan.boxes.__contains__, first_band
+    )
+    for index, band in enumerate(bands, start=first_band):
+        window = Window(row=index, col=0, y0=band.y0, y1=band.y1, x0=0, x1=width)
+        observed = plan.earlier.usable(window.slices) & plan.later.usable(window.slices)
+        values = np.rint(band.probabilities[1:] * PROBABILITY_SCALE).astype(np.uint16)
+        values[:, ~(observed & band.predicted)] = NOT_OBSERVED
+        yield window, values
+
+
+def _filled(plan: PairPlan, box: Box) -> tuple[FloatArray, FloatArray]:
+    """Pixels of both dates; what one could not see is filled from the other.
+
+    A cloud would otherwise be a change that its surroundings answer to.
+    """
+    before, after = plan.earlier.pixels(box.slices), plan.later.pixels(box.slices)
+    seen_before, seen_after = plan.earlier.usable(box.slices), plan.later.usable(box.slices)
+    return (
+        np.where(seen_before, before, np.where(seen_after, after, np.float32(0))),
+        np.where(seen_after, after, np.where(seen_before, before, np.float32(0))),
+    )
+
+
+def _arranged(job: ChangeJob, look: PreparedLook, values: object) -> FloatArray:
+    """Values by band of a look in the order of the card.
+
+    Red takes the place of an optional band that the look does not have, as in training.
+    """
+    given = np.asarray(values, np.float32)
+    rows = [
+        look.bands.index(band if band in look.bands else "red") for band in job.engine.card.bands
+    ]
+    return given[rows]
+
+
+def _write_band(path: Path, grid: GeoBox, values: np.ndarray) -> None:
+    height, width = grid.shape
+    window = Window(row=0, col=0, y0=0, y1=height, x0=0, x1=width)
+    names = tuple(kind.value for kind in KINDS)
+    with RasterSink(
+        path, grid, len(KINDS), "uint16", nodata=NOT_OBSERVED, band_names=names
+    ) as sink:
+        sink.write(window, values)
+
+
+def _settled(folder: Path, row: list[Box]) -> bool:
+    """Whether a band of rows needs no more work."""
+    return (folder / f"rows_{row[0].y0}.json").is_file()
+
+
+def _key(job: ChangeJob, plan: PairPlan) -> dict[str, str]:
+    boxes = sorted((box.y0, box.x0) for box in plan.boxes)
+    basis = {
+        "earlier": plan.earlier.digest,
+        "later": plan.later.digest,
+        "weights": job.engine.card.sha256 or job.engine.card.name,
+        "cut": {k: v for k, v in asdict(job.cut).items() if k != "batch"},
+        "boxes": hashlib.sha256(repr(boxes).encode()).hexdigest()[:16],
+    }
+    return {k: v if isinstance(v, str) else json.dumps(v, sort_keys=True) for k, v in basis.items()}
+
+
+def _same(path: Path, key: dict[str, str]) -> bool:
+    return path.is_file() and json.loads(path.read_text(encoding="utf-8")) == key

@@ -1,0 +1,248 @@
+"""One site: planned looks → prepared looks → change maps → events."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from groundbreak.events.build import (
+    EventsConfig,
+    EventsResult,
+    Readers,
+    SiteObservations,
+    build_events,
+)
+from groundbreak.events.looks import Box, LookMeta, PairKey
+from groundbreak.events.summary import Coverage
+from groundbreak.events.vectorize import Candidate, VectorConfig, candidates_streamed
+from groundbreak.inference.engine import Engine
+from groundbreak.inference.stitch import StitchConfig
+from groundbreak.model.card import Card
+from groundbreak.pipeline.change import ChangeJob, StoredChange, compute_change
+from groundbreak.pipeline.pairs import PairPlan, plan_pairs
+from groundbreak.pipeline.plan import SitePlan
+from groundbreak.pipeline.sitework import SiteWork, load_objects, save_objects, save_work
+from groundbreak.prepare.acquire import Source
+from groundbreak.prepare.look import SiteGrid
+from groundbreak.prepare.overview import coarse_grid
+from groundbreak.prepare.site import PrepareConfig, PreparedSite, SiteJob, prepare_site
+from groundbreak.prepare.store import PreparedLook
+from groundbreak.raster.grid import site_mask, site_shape, tile_windows
+from groundbreak.types import BoolArray, FloatArray, Kind, Site
+
+log = logging.getLogger(__name__)
+
+BLOCK = 2048
+"""Side of the blocks that outlines are drawn in."""
+
+Tell = Callable[[str, float], None]
+"""Told what is done, and which share of the site's work that is."""
+
+
+@dataclass(frozen=True)
+class OutlineConfig:
+    """When a patch of change becomes a polygon; what is not given is as the card says.
+
+    Attributes:
+        thresholds: probability that a pixel of the patch must reach, per kind.
+        min_area_m2: least area, per kind.
+        low_ratio: the patch grows to pixels of this share of the threshold.
+        simplify_px: how far an outline may move when it is simplified, in pixels.
+    """
+
+    thresholds: Mapping[Kind, float] = field(default_factory=dict)
+    min_area_m2: Mapping[Kind, float] = field(default_factory=dict)
+    low_ratio: float = 0.6
+    simplify_px: float = 0.5
+
+    def over(self, card: Card) -> VectorConfig:
+        """The card's operating point with what was set here put over it."""
+        return VectorConfig(
+            thresholds={**card.thresholds, **self.thresholds},
+            low_ratio=self.low_ratio,
+            min_area_m2={**card.min_area_m2, **self.min_area_m2},
+            simplify_px=self.simplify_px,
+        )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of the stages."""
+
+    prepare: PrepareConfig
+    inference: StitchConfig
+    outlines: OutlineConfig
+    events: EventsConfig
+
+
+@dataclass(frozen=True)
+class DetectJob:
+    """A site and all that is needed to work on it."""
+
+    plan: SitePlan
+    engine: Engine
+    source: Source
+    settings: Settings
+    folder: Path
+
+
+@dataclass(frozen=True)
+class SiteOutcome:
+    """What came out of a site."""
+
+    plan: SitePlan
+    prepared: PreparedSite
+    result: EventsResult | None
+    problem: str = ""
+
+    @classmethod
+    def failed(cls, site: Site, problem: str) -> SiteOutcome:
+        """A site that nothing could be planned for."""
+        return cls(SitePlan(site, (), ()), PreparedSite((), (), ()), None, problem)
+
+
+def detect_site(job: DetectJob, tell: Tell = lambda _message, _share: None) -> SiteOutcome:
+    """Do all that can be done for one site.
+
+    Raises:
+        HrefError: an address may not be read.
+        OutputError: the folder cannot be written.
+    """
+    grid = job.plan.grid
+    if grid is None:
+        return SiteOutcome(job.plan, PreparedSite((), (), ()), None)
+    prepared = _prepare(job, grid, tell)
+    looks = prepared.looks
+    save_work(job.folder, SiteWork(grid, looks))
+    _forget(job.folder / "looks", {look.id for look in looks})
+    cut = job.settings.inference.scaled(job.engine.card.upsample)
+    pairs = plan_pairs(looks, (int(grid.shape[0]), int(grid.shape[1])), cut)
+    changes = _compute(job, ChangeJob(job.engine, cut, grid, job.folder / "pairs"), pairs, tell)
+    _forget(job.folder / "pairs", {change.folder.name for change in changes.values()})
+    tell("outlines", 0.95)
+    result = _events(job, grid, looks, changes)
+    return SiteOutcome(job.plan, prepared, result)
+
+
+def _prepare(job: DetectJob, grid: GeoBox, tell: Tell) -> PreparedSite:
+    coarse = coarse_grid(grid, len(job.plan.looks), len(job.plan.bands))
+    steps = iter(range(2 * len(job.plan.looks)))
+
+    def progress(message: str) -> None:
+        tell(message, 0.3 * next(steps, 0) / max(1, 2 * len(job.plan.looks)))
+
+    return prepare_site(
+        SiteJob(
+            grid=SiteGrid(grid, coarse),
+            inside=site_mask(job.plan.site, coarse),
+            source=replace(job.source, bands=job.plan.bands),
+            config=job.settings.prepare,
+            folder=job.folder / "looks",
+        ),
+        job.plan.looks,
+        progress,
+    )
+
+
+def _compute(
+    job: DetectJob, change: ChangeJob, pairs: Sequence[PairPlan], tell: Tell
+) -> dict[PairKey, StoredChange]:
+    done = {}
+    for index, pair in enumerate(pairs):
+        tell(
+            f"{pair.earlier.start:%Y-%m-%d} → {pair.later.start:%Y-%m-%d}",
+            0.3 + 0.65 * index / len(pairs),
+        )
+        stored = compute_change(change, pair)
+        done[PairKey(pair.earlier.id, pair.later.id)] = stored
+    return done
+
+
+def _events(
+    job: DetectJob,
+    grid: GeoBox,
+    looks: Sequence[PreparedLook],
+    changes: Mapping[PairKey, StoredChange],
+) -> EventsResult:
+    by_id = {look.id: look for look in looks}
+
+    def read_pair(pair: PairKey, box: Box) -> tuple[FloatArray, BoolArray] | None:
+        return changes[pair].read(*box.slices)
+
+    def read_usable(look_id: str, box: Box) -> BoolArray:
+        return by_id[look_id].usable(box.slices)
+
+    site = SiteObservations(
+        site_id=job.plan.site.id,
+        site_name=job.plan.site.name,
+        area=site_shape(job.plan.site),
+        geobox=grid,
+        looks=[look_meta(look) for look in looks],
+        pairs=list(changes),
+        coverage=_coverage(job, grid, looks),
+    )
+    candidates = _candidates(job, grid, changes)
+    known = load_objects(job.folder)
+    readers = Readers(read_pair, read_usable)
+    result = build_events(site, candidates, readers, job.settings.events, known)
+    save_objects(job.folder, result.objects)
+    return result
+
+
+def _candidates(
+    job: DetectJob, grid: GeoBox, changes: Mapping[PairKey, StoredChange]
+) -> list[Candidate]:
+    config = job.settings.outlines.over(job.engine.card)
+    blocks = [Box(w.y0, w.y1, w.x0, w.x1) for w in tile_windows(grid, BLOCK, 0)]
+    found: list[Candidate] = []
+    for pair, change in changes.items():
+        found += candidates_streamed(_reader(change), blocks, grid, pair, config)
+    return found
+
+
+def _reader(change: StoredChange) -> Callable[[Box], tuple[FloatArray, BoolArray] | None]:
+    return lambda box: change.read(*box.slices)
+
+
+def _coverage(job: DetectJob, grid: GeoBox, looks: Sequence[PreparedLook]) -> Coverage:
+    """Which share of the site was usable in no look, and in one look only."""
+    never = once = total = 0
+    for window in tile_windows(grid, BLOCK, 0):
+        inside = site_mask(job.plan.site, grid[window.slices])
+        times = np.zeros(inside.shape, np.uint16)
+        for look in looks:
+            times += look.usable(window.slices)
+        never += int(((times == 0) & inside).sum())
+        once += int(((times == 1) & inside).sum())
+        total += int(inside.sum())
+    return Coverage(never / max(1, total), once / max(1, total))
+
+
+def look_meta(look: PreparedLook) -> LookMeta:
+    """A prepared look as the events room knows it."""
+    return LookMeta(
+        id=look.id,
+        start=look.start,
+        end=look.end,
+        scene_ids=look.scene_ids,
+        sensor=look.sensor,
+        usable_share=look.usable_share,
+        residual_px=look.residual_px,
+        aligned=look.aligned,
+        cloud_masked=look.masked,
+        date_assumed="assumed_date" in look.flags,
+    )
+
+
+def _forget(folder: Path, wanted: set[str]) -> None:
+    """Remove what earlier, other inputs left."""
+    if folder.is_dir():
+        for entry in folder.iterdir():
+            if entry.is_dir() and entry.name not in wanted:
+                shutil.rmtree(entry, ignore_errors=True)

@@ -1,0 +1,106 @@
+"""From a site and the catalogue to a grid, weights and planned looks. Metadata only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from groundbreak.model.card import Card
+from groundbreak.prepare.acquire import available_bands
+from groundbreak.prepare.looks import LeftOut, LookPlan, plan_looks
+from groundbreak.raster.grid import check_size, site_grid
+from groundbreak.types import Catalog, Scene, Site
+
+FINE, COARSE = "site-2m", "area-10m"
+FINE_UP_TO_M = 3.0
+"""Up to this pixel size houses are seen one by one; beyond, the 10 m weights serve."""
+
+MIXED_SENSORS = 2.5
+"""A look with pixels this many times those of the grid cannot show what the grid asks for."""
+
+MOST_PIXELS = 4_000_000_000
+"""A site beyond this is refused: at 0.5 m it is a square of 32 km."""
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What the user asked for, as far as planning needs it."""
+
+    gsd_m: float | None = None
+    dates: tuple[datetime | None, datetime | None] = (None, None)
+    weights: str = "auto"
+
+
+@dataclass(frozen=True)
+class SitePlan:
+    """A site ready to be worked on. ``looks`` is empty when nothing can be said of it."""
+
+    site: Site
+    looks: tuple[LookPlan, ...]
+    left_out: tuple[LeftOut, ...]
+    grid: GeoBox | None = None
+    gsd_m: float | None = None
+    weights: str = ""
+    bands: tuple[str, ...] = ()
+
+
+def plan_site(
+    site: Site, catalog: Catalog, request: PlanRequest, cards: dict[str, Card]
+) -> SitePlan:
+    """Choose the looks, the weights, the pixel size and the grid of a site.
+
+    Args:
+        site: where.
+        catalog: what there is.
+        request: what was asked for.
+        cards: cards of the weights that may be chosen, by name; with ``weights`` other than
+            ``auto`` that one suffices.
+
+    Raises:
+        SiteError: the grid would be larger than ``MOST_PIXELS``.
+    """
+    looks, left_out = plan_looks(site, catalog.scenes, request.dates)
+    if not looks:
+        return SitePlan(site, (), tuple(left_out))
+    native = _median_gsd([scene for look in looks for scene in look.scenes])
+    weights = _choose_weights(request, native)
+    card = cards[weights]
+    gsd_m = request.gsd_m if request.gsd_m is not None else _snap(native, card)
+    kept = [look for look in looks if look.gsd_m is None or look.gsd_m <= MIXED_SENSORS * gsd_m]
+    for look in looks:
+        if look not in kept:
+            reason = f"pixels of {look.gsd_m:.1f} m are too coarse for this site's {gsd_m:g} m grid"
+            left_out += [LeftOut(scene, reason) for scene in look.scenes]
+    if not kept:
+        return SitePlan(site, (), tuple(left_out))
+    grid = site_grid(site, gsd_m)
+    check_size(site, grid, MOST_PIXELS)
+    scenes = [scene for look in kept for scene in look.scenes]
+    bands = available_bands(scenes, card.bands)
+    return SitePlan(site, tuple(kept), tuple(left_out), grid, gsd_m, weights, bands)
+
+
+def _median_gsd(scenes: Sequence[Scene]) -> float | None:
+    known = [scene.gsd_m for scene in scenes if scene.gsd_m is not None]
+    return float(np.median(known)) if known else None
+
+
+def _choose_weights(request: PlanRequest, native_m: float | None) -> str:
+    if request.weights != "auto":
+        return request.weights
+    gsd_m = request.gsd_m if request.gsd_m is not None else native_m
+    return FINE if gsd_m is None or gsd_m <= FINE_UP_TO_M else COARSE
+
+
+def _snap(native_m: float | None, card: Card) -> float:
+    """The native pixel size, brought into the range the weights were trained for."""
+    low, high = card.gsd_m
+    if native_m is None:
+        return low
+    clamped = min(max(native_m, low), high)
+    # Two digits, so that scenes whose sizes differ in the last place share a grid.
+    return float(f"{clamped:.2g}")

@@ -1,0 +1,320 @@
+"""What a run leaves for readers: events in three forms, summary, ledger, observed looks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from shapely.ops import unary_union
+
+from groundbreak.atomic import atomic_path, write_json
+from groundbreak.errors import OutputError
+from groundbreak.pipeline.detect import SiteOutcome, look_meta
+from groundbreak.pipeline.folder import read_run
+from groundbreak.pipeline.sitework import load_work, site_folder
+from groundbreak.prepare.looks import LookPlan
+from groundbreak.types import Event
+from groundbreak.writers.geojson import write_geojson
+from groundbreak.writers.geoparquet import read_geoparquet, write_geoparquet
+from groundbreak.writers.gpkg import write_gpkg
+from groundbreak.writers.kwcoco import Video, write_kwcoco
+from groundbreak.writers.stac import write_stac
+
+OBSERVED = (
+    ("site_id", "string"),
+    ("look_id", "string"),
+    ("start", "timestamp"),
+    ("end", "timestamp"),
+    ("scene_ids", "strings"),
+    ("sensor", "string"),
+    ("gsd_m", "double"),
+    ("valid_share", "double"),
+    ("usable_share", "double"),
+    ("used", "bool"),
+    ("reason", "string"),
+    ("shift_x", "double"),
+    ("shift_y", "double"),
+    ("residual_px", "double"),
+    ("aligned", "bool"),
+    ("cloud_masked", "bool"),
+)
+
+LEDGER = (
+    ("site_id", "string"),
+    ("object_id", "string"),
+    ("look_id", "string"),
+    ("date", "timestamp"),
+    ("scene_ids", "strings"),
+    ("sensor", "string"),
+    ("usable_fraction", "double"),
+    ("residual_px", "double"),
+    ("evidence", "double"),
+    ("counted", "bool"),
+    ("reason", "string"),
+)
+
+
+def observed_rows(outcome: SiteOutcome) -> list[dict[str, Any]]:
+    """A row per look of a site, used or not; one row without a look where there was none."""
+    site_id = outcome.plan.site.id
+    rows = [
+        {
+            "site_id": site_id,
+            "look_id": look.id,
+            "start": look.start,
+            "end": look.end,
+            "scene_ids": list(look.scene_ids),
+            "sensor": look.sensor,
+            "gsd_m": look.gsd_m,
+            "valid_share": look.valid_share,
+            "usable_share": look.usable_share,
+            "used": len(outcome.prepared.looks) > 1,
+            "reason": "" if len(outcome.prepared.looks) > 1 else "no other look to compare with",
+            "shift_x": look.shift_px[0],
+            "shift_y": look.shift_px[1],
+            "residual_px": look.residual_px,
+            "aligned": look.aligned,
+            "cloud_masked": look.masked,
+        }
+        for look in outcome.prepared.looks
+    ]
+    rows += [
+        {**_planned(site_id, unused.plan, unused.reason), "usable_share": unused.usable_share}
+        for unused in outcome.prepared.unused
+    ]
+    rows += [
+        {
+            "site_id": site_id,
+            "look_id": left_out.scene.id,
+            "start": left_out.scene.start,
+            "end": left_out.scene.end,
+            "scene_ids": [left_out.scene.id],
+            "sensor": left_out.scene.sensor,
+            "gsd_m": left_out.scene.gsd_m,
+            "usable_share": 0.0,
+            "used": False,
+            "reason": left_out.reason,
+        }
+        for left_out in outcome.plan.left_out
+    ]
+    if outcome.problem:
+        rows += [_planned(site_id, plan, outcome.problem) for plan in outcome.plan.looks]
+    rows.sort(key=lambda row: (row["start"], row["look_id"]))
+    if not rows:
+        rows = [{"site_id": site_id, "used": False, "usable_share": 0.0, "reason": remark(outcome)}]
+    return rows
+
+
+def ledger_rows(outcome: SiteOutcome) -> list[dict[str, Any]]:
+    """A row per object and look of a site."""
+    if outcome.result is None:
+        return []
+    looks = {look.id: look for look in outcome.prepared.looks}
+    return [
+        {
+            "site_id": outcome.plan.site.id,
+            **asdict(row),
+            "date": looks[row.look_id].start,
+            "scene_ids": list(looks[row.look_id].scene_ids),
+            "sensor": looks[row.look_id].sensor,
+            "residual_px": looks[row.look_id].residual_px,
+        }
+        for row in outcome.result.ledger
+    ]
+
+
+def remark(outcome: SiteOutcome) -> str:
+    """Why nothing can be said of a site; empty if something can."""
+    if outcome.problem:
+        return f"not observed: {outcome.problem}"
+    if not outcome.plan.looks:
+        reasons = sorted({entry.reason for entry in outcome.plan.left_out})
+        return "not observed: " + ("; ".join(reasons) if reasons else "no scene covers it")
+    looks = len(outcome.prepared.looks)
+    if looks == 0:
+        reasons = sorted({entry.reason for entry in outcome.prepared.unused})
+        return "not observed: no usable look (" + "; ".join(reasons) + ")"
+    if looks == 1:
+        day = outcome.prepared.looks[0].start
+        return f"one usable look ({day:%Y-%m-%d}): nothing to compare it with"
+    return ""
+
+
+def summary_of(outcome: SiteOutcome) -> dict[str, Any]:
+    """A site in plain words, each sentence with the ids of its events."""
+    found = outcome.result
+    document: dict[str, Any] = {
+        "id": outcome.plan.site.id,
+        "name": outcome.plan.site.name,
+        "gsd_m": outcome.plan.gsd_m,
+        "weights": outcome.plan.weights,
+        "looks": len(outcome.prepared.looks),
+        "looks_left_out": len(outcome.prepared.unused) + len(outcome.plan.left_out),
+        "events": 0 if found is None else len(found.events),
+        "remark": remark(outcome),
+        "notes": [*outcome.plan.site.notes, *outcome.prepared.notes],
+        "text": "",
+        "sentences": [],
+        "not_observed": {"periods": [], "never_share": None, "once_share": None},
+    }
+    return document | (found.summary.document() if found is not None else {})
+
+
+def write_table(
+    path: Path, columns: Sequence[tuple[str, str]], rows: Iterable[Mapping[str, Any]]
+) -> None:
+    """Rows as Parquet with a fixed schema, also if there are none.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = {
+        "string": pa.string(),
+        "strings": pa.list_(pa.string()),
+        "double": pa.float64(),
+        "bool": pa.bool_(),
+        "timestamp": pa.timestamp("us", tz="UTC"),
+    }
+    schema = pa.schema([(name, kinds[kind]) for name, kind in columns])
+    table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_table(path: Path) -> list[dict[str, Any]]:
+    """Rows of a table of a run.
+
+    Raises:
+        OutputError: it is not there.
+    """
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        raise OutputError(str(path), "is missing", "finish the run: give the same command again")
+    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    return rows
+
+
+def write_summary(run: Path, outcomes: Sequence[SiteOutcome]) -> None:
+    """``summary.json``.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write_json(run / "summary.json", {"sites": [summary_of(outcome) for outcome in outcomes]})
+
+
+def read_summary(run: Path) -> list[dict[str, Any]]:
+    """The sites of ``summary.json``.
+
+    Raises:
+        OutputError: it is not there.
+    """
+    path = run / "summary.json"
+    if not path.is_file():
+        raise OutputError(str(path), "is missing", "finish the run: give the same command again")
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    sites: list[dict[str, Any]] = document["sites"]
+    return sites
+
+
+def _planned(site_id: str, plan: LookPlan, reason: str) -> dict[str, Any]:
+    return {
+        "site_id": site_id,
+        "look_id": plan.id,
+        "start": plan.start,
+        "end": plan.end,
+        "scene_ids": list(plan.scene_ids),
+        "sensor": plan.sensor,
+        "gsd_m": plan.gsd_m,
+        "usable_share": 0.0,
+        "used": False,
+        "reason": reason,
+    }
+
+
+def write_results(
+    run: Path, outcomes: Sequence[SiteOutcome], record: Mapping[str, Any]
+) -> list[Event]:
+    """Write everything that a finished run holds, but the report.
+
+    Returns:
+        the events of all sites.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    events = [event for outcome in outcomes if outcome.result for event in outcome.result.events]
+    write_geojson(events, run / "events.geojson")
+    write_gpkg(events, run / "events.gpkg")
+    write_geoparquet(events, run / "events.parquet")
+    ledger = [row for outcome in outcomes for row in ledger_rows(outcome)]
+    write_table(run / "ledger.parquet", LEDGER, ledger)
+    observed = [row for outcome in outcomes for row in observed_rows(outcome)]
+    write_table(run / "observed.parquet", OBSERVED, observed)
+    write_summary(run, outcomes)
+    looks = [look for outcome in outcomes for look in outcome.prepared.looks]
+    period = (min(k.start for k in looks), max(k.end for k in looks)) if looks else None
+    footprint = unary_union([outcome.plan.site.geometry for outcome in outcomes])
+    write_stac(run, record, footprint, period)
+    return events
+
+
+def export_events(run: Path, form: str, path: Path) -> int:
+    """Write the events of a finished run in another form.
+
+    Args:
+        run: the run folder.
+        form: ``geojson``, ``gpkg``, ``geoparquet``, ``stac`` (the run's item, with absolute
+            addresses) or ``kwcoco``.
+        path: the file to write.
+
+    Returns:
+        the number of events.
+
+    Raises:
+        OutputError: the run is not finished, or the file cannot be written.
+    """
+    read_run(run)
+    events = read_geoparquet(run / "events.parquet")
+    if form == "stac":
+        write_json(path, _absolute(run))
+    elif form == "kwcoco":
+        write_kwcoco(events, [_video(run, site) for site in read_summary(run)], path)
+    else:
+        writers = {"geojson": write_geojson, "gpkg": write_gpkg, "geoparquet": write_geoparquet}
+        writers[form](events, path)
+    return len(events)
+
+
+def _absolute(run: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((run / "item.json").read_text(encoding="utf-8"))
+    for asset in document["assets"].values():
+        asset["href"] = (run / asset["href"]).resolve().as_uri()
+    return document
+
+
+def _video(run: Path, site: Mapping[str, Any]) -> Video:
+    """A site with its looks, from the working folder.
+
+    Raises:
+        OutputError: the working folder was deleted.
+    """
+    folder = site_folder(run, site["id"])
+    work = load_work(folder)
+    if work is None:
+        raise OutputError(
+            str(folder), "is gone, and with it the looks", "run detect again, then export"
+        )
+    return Video(
+        site["id"],
+        work.grid,
+        [look_meta(look) for look in work.looks],
+        {look.id: str((look.folder / "pixels.tif").resolve()) for look in work.looks},
+    )

@@ -1,0 +1,229 @@
+"""A whole watch-list: plan, do the sites, write the run."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from groundbreak import __version__
+from groundbreak.catalog.store import read_catalog
+from groundbreak.errors import CatalogError, InputError, InternalError
+from groundbreak.inference.device import choose_device
+from groundbreak.model.card import Card
+from groundbreak.model.weights import read_card
+from groundbreak.pipeline.detect import Settings, SiteOutcome
+from groundbreak.pipeline.folder import claimed, logged, write_run
+from groundbreak.pipeline.plan import COARSE, FINE, PlanRequest, plan_site
+from groundbreak.pipeline.results import remark, write_results
+from groundbreak.pipeline.sitework import site_folder
+from groundbreak.pipeline.tasks import SiteTask, run_tasks
+from groundbreak.sites.read import SiteList, read_sites
+from groundbreak.types import Catalog, Kind
+
+log = logging.getLogger(__name__)
+
+Tell = Callable[[str, float], None]
+
+LIBRARIES = ("numpy", "torch", "segmentation-models-pytorch", "rasterio", "shapely", "odc-geo")
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What ``detect`` was asked for.
+
+    Attributes:
+        sites: the watch-list.
+        catalog: a catalogue, or a folder of rasters.
+        run: the run folder.
+        settings: of the stages.
+        weights: ``auto``, a shipped name or a file.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        gsd_m: pixel size of the grids in metres, None for the scenes' own.
+        dates: outer bounds of the looks.
+        kinds: kinds of events that are written.
+        scheduler: see ``tasks.run_tasks``.
+        allow: hosts and folders that the catalogue may name beside its own.
+        strict: what would be left out with a reason is an error instead.
+        command: as the user wrote it, for the record.
+    """
+
+    sites: Path
+    catalog: Path
+    run: Path
+    settings: Settings
+    weights: str = "auto"
+    device: str = "auto"
+    gsd_m: float | None = None
+    dates: tuple[datetime | None, datetime | None] = (None, None)
+    kinds: tuple[Kind, ...] = tuple(Kind)
+    scheduler: str = "local"
+    allow: tuple[str, ...] = ()
+    strict: bool = False
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """A finished run: its sites in the order of the watch-list."""
+
+    run: Path
+    sites: tuple[SiteOutcome, ...]
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    sites: SiteList
+    catalog: Catalog
+    cards: dict[str, Card]
+    device: str
+
+
+def run_detect(request: RunRequest, tell: Tell = lambda _message, _share: None) -> RunOutcome:
+    """Do the main job; go on where an earlier call was interrupted, or extend its run.
+
+    Raises:
+        InputError: the job as a whole cannot be done (exit code 2).
+        InternalError: every site failed by our fault.
+    """
+    inputs = _read_inputs(request)
+    with claimed(request.run), logged(request.run):
+        record = _record(request, inputs)
+        write_run(request.run, record)
+        for text in record["notes"]:
+            log.info("%s", text)
+        outcomes = _do_sites(request, inputs, tell)
+        write_results(request.run, outcomes, record)
+        record |= {"status": "finished", "finished": _now()}
+        write_run(request.run, record)
+    _check_failures(outcomes)
+    return RunOutcome(request.run, tuple(outcomes))
+
+
+def _read_inputs(request: RunRequest) -> _Inputs:
+    sites = read_sites(request.sites, strict=request.strict)
+    catalog = read_catalog(request.catalog, allow=request.allow)
+    if not catalog.scenes:
+        raise CatalogError(str(request.catalog), "has no usable scene", "see the notes of the scan")
+    if request.strict and catalog.notes:
+        raise CatalogError(str(request.catalog), catalog.notes[0])
+    names = (FINE, COARSE) if request.weights == "auto" else (request.weights,)
+    cards = {name: read_card(name) for name in names}
+    return _Inputs(sites, catalog, cards, choose_device(request.device))
+
+
+def _do_sites(request: RunRequest, inputs: _Inputs, tell: Tell) -> list[SiteOutcome]:
+    asked = PlanRequest(request.gsd_m, request.dates, request.weights)
+    tasks, outcomes = [], {}
+    for site in inputs.sites.sites:
+        folder = site_folder(request.run, site.id)
+        try:
+            plan = plan_site(site, inputs.catalog, asked, inputs.cards)
+        except InputError as error:
+            if request.strict or len(inputs.sites.sites) == 1:
+                raise
+            outcomes[site.id] = SiteOutcome.failed(site, str(error))
+            continue
+        tasks.append(SiteTask(plan, inputs.catalog.policy, request.settings, inputs.device, folder))
+    for task, outcome in run_tasks(tasks, request.scheduler, tell):
+        outcomes[task.plan.site.id] = _only(outcome, request.kinds)
+        log.info("%s: %s", task.plan.site.id, remark(outcome) or "done")
+        if request.strict:
+            _refuse_gaps(outcome)
+    return [outcomes[site.id] for site in inputs.sites.sites]
+
+
+def _only(outcome: SiteOutcome, kinds: Sequence[Kind]) -> SiteOutcome:
+    """Keep the events of the kinds that were asked for."""
+    if outcome.result is None or set(kinds) == set(Kind):
+        return outcome
+    events = tuple(event for event in outcome.result.events if event.kind in kinds)
+    return replace(outcome, result=replace(outcome.result, events=events))
+
+
+def _refuse_gaps(outcome: SiteOutcome) -> None:
+    """Under ``--strict`` whatever was left out is an error."""
+    name = f"site '{outcome.plan.site.id}'"
+    left_out = [f"{entry.scene.id}: {entry.reason}" for entry in outcome.plan.left_out]
+    for reason in (remark(outcome), *left_out, *outcome.prepared.notes):
+        if reason:
+            raise InputError(name, reason, "leave --strict out to go on without it")
+
+
+def _check_failures(outcomes: Sequence[SiteOutcome]) -> None:
+    problems = [outcome.problem for outcome in outcomes if outcome.problem]
+    if problems and len(problems) == len(outcomes):
+        if any(problem.startswith("internal error") for problem in problems):
+            raise InternalError(f"every site failed, the first with: {problems[0]}")
+        raise InputError("every site", f"failed, the first with: {problems[0]}")
+
+
+def _record(request: RunRequest, inputs: _Inputs) -> dict[str, Any]:
+    """What ``run.json`` says."""
+    left_out = [f"site {r.subject} was refused: {r.reason}" for r in inputs.sites.refused]
+    simulated = any(
+        scene.properties.get("groundbreak:simulated") for scene in inputs.catalog.scenes
+    )
+    return {
+        "format": 1,
+        "status": "running",
+        "version": __version__,
+        "command": request.command,
+        "started": _now(),
+        "finished": None,
+        "simulated": simulated,
+        "asked": {
+            "gsd_m": request.gsd_m,
+            "dates": [moment and moment.isoformat() for moment in request.dates],
+            "kinds": list(request.kinds),
+            "weights": request.weights,
+            "scheduler": request.scheduler,
+            "strict": request.strict,
+        },
+        "config": _plain(asdict(request.settings)),
+        "sites": {
+            "path": str(request.sites),
+            "sha256": _digest(request.sites),
+            "count": len(inputs.sites.sites),
+        },
+        "catalog": {
+            "source": inputs.catalog.source,
+            "sha256": _digest(request.catalog),
+            "scenes": len(inputs.catalog.scenes),
+        },
+        "weights": {
+            name: {"sha256": card.sha256, "engine": f"torch on {inputs.device}"}
+            for name, card in inputs.cards.items()
+        },
+        "versions": {
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in LIBRARIES},
+        },
+        "notes": [*inputs.sites.notes, *left_out, *inputs.catalog.notes],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Keys and values as JSON has them."""
+    if isinstance(value, dict):
+        return {str(getattr(key, "value", key)): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return value
+
+
+def _digest(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,167 @@
+"""A site as a task: everything it needs travels with it, so that any process can do it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import IO, cast
+
+from groundbreak.catalog.access import Access
+from groundbreak.errors import ConfigError, HrefError, InputError, OutputError
+from groundbreak.inference.engine import Engine, open_engine
+from groundbreak.pipeline.detect import DetectJob, Settings, SiteOutcome, detect_site
+from groundbreak.pipeline.plan import SitePlan
+from groundbreak.prepare.acquire import Source
+from groundbreak.prepare.site import PreparedSite
+from groundbreak.types import HrefPolicy
+
+log = logging.getLogger(__name__)
+
+Tell = Callable[[str, float], None]
+
+RETRIES = 2
+"""A site whose worker was lost is given to another one so many times."""
+
+
+@dataclass(frozen=True)
+class SiteTask:
+    """One site to be done."""
+
+    plan: SitePlan
+    policy: HrefPolicy
+    settings: Settings
+    device: str
+    folder: Path
+
+
+def do_site(task: SiteTask, tell: Tell = lambda _message, _share: None) -> SiteOutcome:
+    """Do one site; a site that fails is an outcome with a problem.
+
+    Raises:
+        HrefError: an address may not be read: the whole run ends.
+        OutputError: nothing can be written: the whole run ends.
+    """
+    plan = task.plan
+    if not plan.looks:
+        return SiteOutcome(plan, PreparedSite((), (), ()), None)
+    try:
+        with Access(task.policy) as access:
+            source = Source(
+                plan.bands,
+                task.policy,
+                opener=lambda href: cast("IO[bytes]", access.open(href)),
+                zero_is_nodata=task.settings.prepare.zero_is_nodata,
+            )
+            engine = _engine(plan.weights, task.device)
+            return detect_site(DetectJob(plan, engine, source, task.settings, task.folder), tell)
+    except (HrefError, OutputError):
+        raise
+    except InputError as error:
+        log.warning("site %s: %s", plan.site.id, error)
+        problem = str(error)
+    except Exception as error:
+        # Whatever it is: one site must not stop the others.
+        log.exception("site %s failed", plan.site.id)
+        problem = f"internal error: {type(error).__name__}: {error}"
+    return SiteOutcome(plan, PreparedSite((), (), ()), None, problem)
+
+
+@lru_cache(maxsize=4)
+def _engine(weights: str, device: str) -> Engine:
+    return open_engine(weights, device)
+
+
+def run_tasks(
+    tasks: Sequence[SiteTask], scheduler: str, tell: Tell
+) -> Iterator[tuple[SiteTask, SiteOutcome]]:
+    """Do all sites, one after the other or spread over processes or a Dask cluster.
+
+    Args:
+        tasks: the sites.
+        scheduler: ``local`` (this process), ``local:N`` (N processes), ``dask://HOST:PORT`` (an
+            existing cluster whose workers see the same files).
+        tell: told what is done and which share of all work that is.
+
+    Yields:
+        Tasks with their outcomes, in the order in which they are finished.
+
+    Raises:
+        ConfigError: there is no such scheduler, or it cannot be reached.
+    """
+    if scheduler == "local":
+        for index, task in enumerate(tasks):
+            yield task, do_site(task, partial(_tell_part, tell, task, index / len(tasks), tasks))
+        return
+    with _pool(scheduler) as finished:
+        for count, (task, outcome) in enumerate(finished(tasks), start=1):
+            tell(task.plan.site.name, count / len(tasks))
+            yield task, outcome
+
+
+def _tell_part(
+    tell: Tell, task: SiteTask, done: float, tasks: Sequence[SiteTask], message: str, share: float
+) -> None:
+    tell(f"{task.plan.site.name}: {message}", done + share / len(tasks))
+
+
+Finished = Callable[[Sequence[SiteTask]], Iterator[tuple[SiteTask, SiteOutcome]]]
+
+
+@contextmanager
+def _pool(scheduler: str) -> Iterator[Finished]:
+    kind, _, rest = scheduler.partition(":")
+    if kind == "local" and rest.isdigit() and int(rest) > 0:
+        with _processes(int(rest)) as finished:
+            yield finished
+    elif scheduler.startswith("dask://") and len(rest) > 2:
+        with _dask("tcp:" + rest) as finished:
+            yield finished
+    else:
+        raise ConfigError(
+            "--scheduler", f"unknown '{scheduler}'", "use local, local:N or dask://HOST:PORT"
+        )
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[Finished]:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+
+    # Not forked: threads of the libraries do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, mp_context=context) as pool:
+
+        def finished(tasks: Sequence[SiteTask]) -> Iterator[tuple[SiteTask, SiteOutcome]]:
+            futures = {pool.submit(do_site, task): task for task in tasks}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+
+        yield finished
+
+
+@contextmanager
+def _dask(address: str) -> Iterator[Finished]:
+    try:
+        from distributed import Client, as_completed
+    except ImportError:
+        raise ConfigError(
+            "--scheduler", "dask is not installed", "pip install 'groundbreak[dask]'"
+        ) from None
+    try:
+        client = Client(address, timeout="20s", set_as_default=False)
+    except (OSError, TimeoutError) as error:
+        raise ConfigError("--scheduler", f"no Dask scheduler answers at {address}") from error
+    with closing(client):
+
+        def finished(tasks: Sequence[SiteTask]) -> Iterator[tuple[SiteTask, SiteOutcome]]:
+            futures = {
+                client.submit(do_site, task, pure=False, retries=RETRIES): task for task in tasks
+            }
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+
+        yield finished

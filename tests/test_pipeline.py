@@ -1,0 +1,226 @@
+"""The main job on a tiny series: dates, resuming, extending, what was not observed."""
+
+import json
+from dataclasses import replace
+
+import pyarrow.parquet as pq
+import pytest
+
+from groundbreak.config import DetectConfig
+from groundbreak.inference.stitch import StitchConfig
+from groundbreak.pipeline import change, run, tasks
+from groundbreak.pipeline.run import RunRequest, run_detect
+from groundbreak.types import Kind
+from series import BARN, HOUSE, SIDE, BrightEngine, write_series, write_sites
+
+EMPTY, BUILT, GONE_TOO = {}, {"house": True}, {"house": True, "barn": False}
+HIDDEN = {"cloud": (slice(30, 70), slice(20, 65))}
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    bright = BrightEngine()
+    monkeypatch.setattr(tasks, "_engine", lambda _weights, _device: bright)
+    monkeypatch.setattr(run, "read_card", lambda _name: bright.card)
+    return bright
+
+
+def request(tmp_path, states=None, name="run", **options):
+    folder = tmp_path / "scenes"
+    if states is not None:
+        write_series(folder, states)
+    sites = tmp_path / "sites.geojson"
+    if not sites.exists():
+        write_sites(sites)
+    cut = options.pop("cut", StitchConfig(window=96, overlap=32, margin=4, batch=2))
+    settings = replace(DetectConfig().settings(), inference=cut)
+    return RunRequest(sites, folder, tmp_path / name, settings, **options)
+
+
+def events(folder):
+    document = json.loads((folder / "events.geojson").read_text())
+    return [feature["properties"] for feature in document["features"]]
+
+
+def rows(path):
+    return pq.read_table(path).to_pylist()
+
+
+def test_a_new_house_is_dated_by_the_looks_around_it(tmp_path, engine):
+    job = request(tmp_path, [EMPTY, EMPTY, BUILT, BUILT])
+    outcome = run_detect(job)
+    [event] = events(job.run)
+    assert event["kind"] == "new_building"
+    assert event["start_datetime"].startswith("2024-02-09")
+    assert event["end_datetime"].startswith("2024-03-10")
+    area = (HOUSE[0].stop - HOUSE[0].start) * (HOUSE[1].stop - HOUSE[1].start)
+    assert event["area_m2"] == pytest.approx(area, rel=0.15)
+    assert not event["provisional"]
+    assert len(outcome.sites) == 1
+    assert len(rows(job.run / "observed.parquet")) == 4
+    assert {row["object_id"] for row in rows(job.run / "ledger.parquet")} == {
+        event["id"].removesuffix("-new_building")
+    }
+
+
+def test_a_look_that_could_not_see_widens_the_interval(tmp_path, engine):
+    job = request(tmp_path, [EMPTY, HIDDEN, BUILT, BUILT])
+    run_detect(job)
+    [event] = events(job.run)
+    assert event["start_datetime"].startswith("2024-01-10")
+    assert event["end_datetime"].startswith("2024-03-10")
+
+
+def test_a_demolition_goes_the_other_way(tmp_path, engine):
+    job = request(tmp_path, [EMPTY, EMPTY, {"barn": False}, {"barn": False}])
+    run_detect(job)
+    [event] = events(job.run)
+    assert event["kind"] == "demolition"
+    assert event["start_datetime"].startswith("2024-02-09")
+
+
+def test_seen_in_the_newest_look_only_is_provisional(tmp_path, engine):
+    job = request(tmp_path, [EMPTY, EMPTY, BUILT])
+    run_detect(job)
+    [event] = events(job.run)
+    assert event["provisional"]
+
+
+def test_nothing_new_computes_nothing(tmp_path, engine):
+    job = request(tmp_path, [EMPTY, EMPTY, BUILT, BUILT])
+    run_detect(job)
+    first = (job.run / "events.geojson").read_bytes()
+    asked = engine.pairs
+    assert asked > 0
+    run_detect(job)
+    assert engine.pairs == asked
+    assert (job.run / "events.geojson").read_bytes() == first
+
+
+def test_an_extended_run_equals_one_from_scratch(tmp_path, engine):
+    states = [EMPTY, EMPTY, EMPTY, EMPTY, BUILT, BUILT, BUILT]
+    job = request(tmp_path, states)
+    newest = max(job.catalog.iterdir())
+    aside = newest.rename(tmp_path / newest.name)
+    run_detect(job)
+    before = engine.pairs
+    aside.rename(newest)
+    run_detect(job)
+    added = engine.pairs - before
+    scratch = replace(job, run=tmp_path / "scratch")
+    engine.pairs = 0
+    run_detect(scratch)
+    assert events(job.run) == events(scratch.run)
+    assert rows(job.run / "ledger.parquet") == rows(scratch.run / "ledger.parquet")
+    assert added < engine.pairs / 2
+
+
+def test_killed_in_the_middle_it_goes_on_and_ends_the_same(tmp_path, engine, monkeypatch):
+    job = request(tmp_path, [EMPTY, EMPTY, BUILT, BUILT])
+    whole = replace(job, run=tmp_path / "whole")
+    run_detect(whole)
+    engine.pairs = 0
+
+    class Killed(BaseException):
+        pass
+
+    original, calls = engine.predict, []
+
+    def mortal(before, after, statistics=None):
+        calls.append(1)
+        if len(calls) == 4:
+            raise Killed
+        return original(before, after, statistics)
+
+    monkeypatch.setattr(engine, "predict", mortal)
+    with pytest.raises(Killed):
+        run_detect(job)
+    assert not (job.run / "events.geojson").exists()
+    run_detect(job)
+    assert events(job.run) == events(whole.run)
+    for name in ("ledger.parquet", "observed.parquet"):
+        assert rows(job.run / name) == rows(whole.run / name)
+    maps = sorted(p.relative_to(whole.run) for p in whole.run.rglob("rows_*.tif"))
+    assert maps
+    for path in maps:
+        assert (job.run / path).read_bytes() == (whole.run / path).read_bytes()
+
+
+def test_the_cut_into_windows_does_not_show_in_the_events(tmp_path, engine):
+    job = request(tmp_path, [EMPTY, BUILT, BUILT])
+    other = replace(request(tmp_path, cut=StitchConfig(128, 64, 8, 5)), run=tmp_path / "other")
+    run_detect(job)
+    run_detect(other)
+    assert events(job.run) == events(other.run)
+
+
+def test_a_site_outside_all_scenes_is_not_observed(tmp_path, engine):
+    write_sites(tmp_path / "sites.geojson", (0, -SIDE, SIDE, 0), (9000, 0, 9100, 100))
+    job = request(tmp_path, [EMPTY, BUILT, BUILT])
+    run_detect(job)
+    summary = json.loads((job.run / "summary.json").read_text())["sites"]
+    assert summary[0]["events"] == 1
+    assert summary[1]["remark"] == "not observed: no scene covers it"
+    [gap] = [row for row in rows(job.run / "observed.parquet") if row["site_id"] == "s1"]
+    assert gap["look_id"] is None
+    assert not gap["used"]
+
+
+def test_one_look_is_an_answer(tmp_path, engine):
+    job = request(tmp_path, [EMPTY])
+    outcome = run_detect(job)
+    assert events(job.run) == []
+    summary = json.loads((job.run / "summary.json").read_text())["sites"][0]
+    assert "nothing to compare" in summary["remark"]
+    assert outcome.sites[0].problem == ""
+    assert engine.pairs == 0
+
+
+def test_only_the_kinds_asked_for_are_written(tmp_path, engine):
+    job = request(tmp_path, [EMPTY, GONE_TOO, GONE_TOO], kinds=(Kind.DEMOLITION,))
+    run_detect(job)
+    assert {event["kind"] for event in events(job.run)} == {"demolition"}
+
+
+def test_a_site_that_fails_does_not_stop_the_others(tmp_path, engine, monkeypatch):
+    write_sites(tmp_path / "sites.geojson", (0, -80, 80, 0), (0, -SIDE, SIDE, 0))
+    job = request(tmp_path, [EMPTY, BUILT, BUILT])
+    original = tasks.detect_site
+
+    def fragile(task, tell):
+        if task.plan.site.id == "s0":
+            raise ZeroDivisionError("boom")
+        return original(task, tell)
+
+    monkeypatch.setattr(tasks, "detect_site", fragile)
+    outcome = run_detect(job)
+    assert "ZeroDivisionError" in outcome.sites[0].problem
+    assert outcome.sites[1].problem == ""
+    assert {event["site_id"] for event in events(job.run)} == {"s1"}
+    reasons = [row["reason"] for row in rows(job.run / "observed.parquet") if not row["used"]]
+    assert any("ZeroDivisionError" in reason for reason in reasons)
+
+
+def test_processes_find_what_one_process_finds(tmp_path):
+    """With the shipped weights: what travels to a process must survive pickling."""
+    job = request(tmp_path, [EMPTY, BUILT], cut=StitchConfig())
+    write_sites(tmp_path / "sites.geojson", (0, -80, 80, 0), (0, -SIDE, SIDE, 0))
+    run_detect(job)
+    spread = replace(job, run=tmp_path / "spread", scheduler="local:2")
+    run_detect(spread)
+    assert events(job.run) == events(spread.run)
+    assert rows(job.run / "observed.parquet") == rows(spread.run / "observed.parquet")
+
+
+def test_change_maps_say_where_they_were_observed(tmp_path, engine):
+    job = request(tmp_path, [EMPTY, HIDDEN])
+    run_detect(job)
+    [done] = job.run.rglob("done.json")
+    tops = sorted(int(p.stem.removeprefix("rows_")) for p in done.parent.glob("rows_*.json"))
+    stored = change.StoredChange("", "", done.parent, (*tops, SIDE))
+    probabilities, observed = stored.read(slice(0, SIDE), slice(0, SIDE))
+    assert probabilities.shape == (3, SIDE, SIDE)
+    assert not observed[50, 40]
+    assert observed[10, 10]
+    assert (probabilities[:, ~observed] == 0).all()
+    assert observed[BARN].all()
