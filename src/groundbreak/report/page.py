@@ -1,0 +1,402 @@
+"""One self-contained HTML page of a run: no script, no network, images inside."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from odc.geo import Shape2d
+
+from groundbreak.atomic import write_text
+from groundbreak.events.phrases import between
+from groundbreak.pipeline.folder import read_run
+from groundbreak.pipeline.results import read_summary, read_table
+from groundbreak.pipeline.sitework import SiteWork, load_work, site_folder
+from groundbreak.prepare.store import PreparedLook
+from groundbreak.report.draw import pixel_outline, svg_path
+from groundbreak.report.images import Stretch, find_stretch, picture, rows_of
+from groundbreak.types import KINDS
+
+MAP_SIDE, CHIP_SIDE, STRIP_SIDE = 900, 260, 74
+CHIP_MARGIN = 0.6
+"""Ground shown around an event, in lengths of the event."""
+LEAST_CHIP_PX = 48
+MOST_EVENTS = 60
+"""Of a site that are shown with pictures, the surest first."""
+MOST_IN_STRIP = 24
+SOME_SHARE = 0.001
+
+TITLES = {
+    "new_building": "New building",
+    "demolition": "Demolition",
+    "docking_slip": "Docking slip",
+}
+MEANINGS = {
+    "low_resolution": "small for the pixels it was seen in",
+    "tide": "the water's edge moves here",
+    "misregistered": "a look could not be aligned with the others",
+    "partly_cloudy": "part of the footprint was hidden in one of the looks",
+    "single_pair": "only two looks show this place",
+    "edge_of_site": "cut by the edge of the site",
+    "no_cloud_mask": "clouds were found by groundbreak itself: no mask was delivered",
+    "assumed_date": "a date was assumed by whoever made the catalogue",
+    "coarse_date": "a date is known to the month or year only",
+    "mixed_sensors": "the two looks are of different sensors",
+}
+
+
+@dataclass(frozen=True)
+class _Site:
+    """Everything the page needs of a site."""
+
+    document: dict[str, Any]
+    events: list[dict[str, Any]]
+    observed: list[dict[str, Any]]
+    ledger: dict[str, list[dict[str, Any]]]
+    work: SiteWork | None
+
+    @property
+    def id(self) -> str:
+        return str(self.document["id"])
+
+    @property
+    def anchor(self) -> str:
+        return f"site-{self.id}"
+
+
+def write_report(run: Path) -> Path:
+    """Write ``report.html`` into a run folder.
+
+    Returns:
+        its path.
+
+    Raises:
+        OutputError: not a run folder, or it cannot be written.
+    """
+    import jinja2
+
+    about = read_run(run)
+    sites = _read_sites(run)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+    )
+    text = environment.get_template("template.html").render(
+        title="groundbreak: what was built, torn down or dug",
+        lead=_lead(about, sites),
+        simulated=bool(about.get("simulated")),
+        sites=[_site_view(site) for site in sites],
+        about=_about(about),
+        notes=about.get("notes", []),
+    )
+    path = run / "report.html"
+    write_text(path, text)
+    return path
+
+
+def _read_sites(run: Path) -> list[_Site]:
+    collection = json.loads((run / "events.geojson").read_text(encoding="utf-8"))
+    observed = read_table(run / "observed.parquet")
+    ledger = read_table(run / "ledger.parquet")
+    sites = []
+    for document in read_summary(run):
+        name = document["id"]
+        events = [f for f in collection["features"] if f["properties"]["site_id"] == name]
+        events.sort(key=lambda feature: (-feature["properties"]["confidence"], feature["id"]))
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for row in ledger:
+            if row["site_id"] == name:
+                rows.setdefault(row["object_id"], []).append(row)
+        sites.append(
+            _Site(
+                document,
+                events,
+                [row for row in observed if row["site_id"] == name and row["look_id"]],
+                rows,
+                load_work(site_folder(run, name)),
+            )
+        )
+    return sites
+
+
+def _lead(about: dict[str, Any], sites: list[_Site]) -> str:
+    events = sum(len(site.events) for site in sites)
+    finished = str(about.get("finished") or about.get("started") or "")[:16].replace("T", " ")
+    return f"{len(sites)} sites, {events} events. Run of {finished} UTC."
+
+
+def _about(about: dict[str, Any]) -> list[tuple[str, str]]:
+    weights = "; ".join(
+        f"{name} ({(entry.get('sha256') or '')[:12]}) on {entry.get('engine', '')}"
+        for name, entry in about.get("weights", {}).items()
+    )
+    return [
+        ("groundbreak", about.get("version", "")),
+        ("command", about.get("command", "")),
+        ("watch-list", about.get("sites", {}).get("path", "")),
+        ("catalogue", about.get("catalog", {}).get("source", "")),
+        ("weights", weights),
+    ]
+
+
+def _site_view(site: _Site) -> dict[str, Any]:
+    counts = Counter(event["properties"]["kind"] for event in site.events)
+    stretch = _stretch(site)
+    shown = site.events[:MOST_EVENTS]
+    used = [row for row in site.observed if row["used"]]
+    return {
+        "anchor": site.anchor,
+        "name": site.document["name"],
+        "counts": {kind.value: counts.get(kind.value, 0) for kind in KINDS},
+        "looks_line": f"{len(used)} of {len(site.observed)}",
+        "remark": site.document.get("remark", ""),
+        "map": _map_view(site, stretch),
+        "no_map": site.document.get("remark") or "The working files of this site were deleted.",
+        "sentences": [
+            {
+                "text": sentence["text"],
+                "links": [
+                    {"anchor": f"event-{name}", "label": f"[{i}]"}
+                    for i, name in enumerate(sentence["events"], start=1)
+                ],
+            }
+            for sentence in site.document["sentences"]
+        ],
+        "nothing": site.document.get("nothing", ""),
+        "not_observed": _not_observed(site.document),
+        "timeline": _timeline(site),
+        "period": _period(site),
+        "events": [_event_view(site, event, stretch) for event in shown],
+        "more": (
+            f"{len(site.events) - len(shown)} less certain events are in events.geojson."
+            if len(site.events) > len(shown)
+            else ""
+        ),
+    }
+
+
+def _not_observed(document: dict[str, Any]) -> list[str]:
+    known = document["not_observed"]
+    if known["never_share"] is None:
+        return [document["remark"]]
+    texts = [
+        f"{known[key]:.1%} of the site {words}."
+        for key, words in (
+            ("never_share", "was not usable in any look"),
+            ("once_share", "was usable in one look only: nothing to compare it with"),
+        )
+        if known[key] >= SOME_SHARE
+    ]
+    return texts + [
+        f"Nothing was seen between {_day(p['start_datetime'])} and {_day(p['end_datetime'])}."
+        for p in known["periods"]
+    ]
+
+
+def _stretch(site: _Site) -> Stretch | None:
+    if site.work is None or not site.work.looks:
+        return None
+    height, width = site.work.grid.shape
+    rows = slice(max(0, height // 2 - 512), height // 2 + 512)
+    columns = slice(max(0, width // 2 - 512), width // 2 + 512)
+    window = (_within(rows, height), _within(columns, width))
+    samples = []
+    for look in site.work.looks[:: max(1, len(site.work.looks) // 4)]:
+        pixels = look.pixels(window)[rows_of(look)]
+        samples.append(pixels * look.usable(window))
+    return find_stretch(samples)
+
+
+def _map_view(site: _Site, stretch: Stretch | None) -> dict[str, Any] | None:
+    if stretch is None or site.work is None:
+        return None
+    look = max(site.work.looks, key=lambda look: (round(look.usable_share, 1), look.start))
+    height, width = site.work.grid.shape
+    step = max(1, max(height, width) // (2 * MAP_SIDE))
+    shapes = [
+        {
+            "anchor": f"event-{event['id']}",
+            "title": event["properties"]["sentence"],
+            "kind": event["properties"]["kind"],
+            "provisional": event["properties"]["provisional"],
+            "path": svg_path(pixel_outline(event["geometry"], site.work.grid)),
+        }
+        for event in site.events
+    ]
+    gsd_m = abs(float(site.work.grid.resolution.x))
+    return {
+        "image": look_overview(look, (height, width), step, stretch),
+        "date": _day(look.start),
+        "width": width,
+        "height": height,
+        "shapes": shapes,
+        "caption": f"{_day(look.start)}, {look.sensor or 'sensor not stated'}, "
+        f"{width * gsd_m / 1000:.2f} × {height * gsd_m / 1000:.2f} km, "
+        f"{gsd_m:g} m a pixel. Veiled: not usable on that date.",
+    }
+
+
+def look_overview(look: PreparedLook, shape: tuple[int, int], step: int, stretch: Stretch) -> str:
+    """The whole look as a JPEG data URI, every ``step``-th pixel, read in bounded strips."""
+    import numpy as np
+
+    from groundbreak.report.images import data_uri, veiled
+
+    height, width = shape
+    strips = []
+    rows_at_once = max(step, 2048 // step * step)
+    for top in range(0, height, rows_at_once):
+        window = (slice(top, min(top + rows_at_once, height)), slice(0, width))
+        pixels = look.pixels(window)[rows_of(look)][:, ::step, ::step]
+        usable = look.usable(window)[::step, ::step]
+        strips.append(veiled(stretch.apply(pixels), usable))
+    return data_uri(np.concatenate(strips), min(MAP_SIDE, max(strips[0].shape[1], 480)))
+
+
+def _event_view(site: _Site, event: dict[str, Any], stretch: Stretch | None) -> dict[str, Any]:
+    about = event["properties"]
+    view = {
+        "id": event["id"],
+        "anchor": f"event-{event['id']}",
+        "kind": about["kind"],
+        "provisional": about["provisional"],
+        "title": f"{TITLES[about['kind']]}, {_interval(about)}",
+        "sentence": about["sentence"],
+        "percent": round(100 * about["confidence"]),
+        "confidence": f"{about['confidence']:.2f}",
+        "date_confidence": f"{about['date_confidence']:.2f}",
+        "area": f"{about['area_m2']:,.0f} m²",
+        "facts": _facts(about),
+        "flags": [{"name": f, "meaning": MEANINGS.get(f, "")} for f in about["flags"]],
+        "chips": [],
+        "path": "",
+        "strip": [],
+    }
+    if stretch is None or site.work is None:
+        return view
+    outline = pixel_outline(event["geometry"], site.work.grid)
+    window = _chip_window(outline.bounds, site.work.grid.shape)
+    view["path"] = svg_path(outline, window[1].start, window[0].start)
+    for word, look in _before_after(site.work, about):
+        view["chips"].append(
+            {
+                "image": picture(look, window, stretch, CHIP_SIDE),
+                "caption": f"{word} {_day(look.start)}",
+                "width": window[1].stop - window[1].start,
+                "height": window[0].stop - window[0].start,
+            }
+        )
+    view["strip"] = _strip(site, event["id"].removesuffix(f"-{about['kind']}"), window, stretch)
+    return view
+
+
+def _before_after(work: SiteWork, about: dict[str, Any]) -> list[tuple[str, PreparedLook]]:
+    chosen = []
+    for word, key in (("before", "before_scenes"), ("after", "after_scenes")):
+        scenes = set(about[key])
+        look = next((look for look in work.looks if scenes & set(look.scene_ids)), None)
+        if look is not None:
+            chosen.append((word, look))
+    return chosen
+
+
+def _strip(
+    site: _Site, object_id: str, window: tuple[slice, slice], stretch: Stretch
+) -> list[dict[str, Any]]:
+    """Small chips of all looks with what the ledger says of each."""
+    if site.work is None:
+        return []
+    by_look = {row["look_id"]: row for row in site.ledger.get(object_id, [])}
+    looks = site.work.looks[:: max(1, -(-len(site.work.looks) // MOST_IN_STRIP))]
+    return [
+        {
+            "image": picture(look, window, stretch, STRIP_SIDE),
+            "date": _day(look.start),
+            "counted": bool(by_look.get(look.id, {}).get("counted", True)),
+            "why": by_look.get(look.id, {}).get("reason") or "",
+        }
+        for look in looks
+    ]
+
+
+def _chip_window(bounds: tuple[float, float, float, float], shape: Shape2d) -> tuple[slice, slice]:
+    """A square window around an outline, moved into the grid."""
+    west, north, east, south = bounds
+    side = max((east - west), (south - north)) * (1 + 2 * CHIP_MARGIN)
+    side = int(min(max(side, LEAST_CHIP_PX), 2048))
+    slices = []
+    for middle, length in (((north + south) / 2, shape[0]), ((west + east) / 2, shape[1])):
+        start = int(min(max(0, middle - side / 2), max(0, length - side)))
+        slices.append(slice(start, min(start + side, length)))
+    return slices[0], slices[1]
+
+
+def _timeline(site: _Site) -> list[dict[str, Any]]:
+    if not site.observed:
+        return []
+    times = [datetime.fromisoformat(str(row["start"])).timestamp() for row in site.observed]
+    first, span = min(times), max(max(times) - min(times), 1.0)
+    return [
+        {
+            "x": round(12 + 976 * (time - first) / span, 1),
+            "r": round(3 + 6 * float(row["usable_share"]), 1),
+            "used": bool(row["used"]),
+            "date": _day(row["start"]),
+            "sensor": row["sensor"] or "",
+            "share": f"{row['usable_share']:.0%}",
+            "shift": ""
+            if row["shift_x"] is None
+            else f"{row['shift_x']:.1f}, {row['shift_y']:.1f}",
+            "reason": "yes" if row["used"] else row["reason"],
+            "title": f"{_day(row['start'])}: {row['usable_share']:.0%} seen",
+        }
+        for row, time in zip(site.observed, times, strict=True)
+    ]
+
+
+def _shift(row: dict[str, Any]) -> str:
+    return "" if row["shift_x"] is None else f"{row['shift_x']:.1f}, {row['shift_y']:.1f}"
+
+
+def _period(site: _Site) -> str:
+    if not site.observed:
+        return ""
+    return f"{_day(site.observed[0]['start'])} to {_day(site.observed[-1]['start'])}"
+
+
+def _interval(about: dict[str, Any]) -> str:
+    return between(_span(about["start_datetime"]), _span(about["end_datetime"]))
+
+
+def _span(text: str | None) -> tuple[datetime, datetime] | None:
+    if text is None:
+        return None
+    moment = datetime.fromisoformat(text)
+    return moment, moment
+
+
+def _facts(about: dict[str, Any]) -> str:
+    facts = []
+    if about["length_m"] is not None:
+        facts.append(f"berth {about['length_m']:.0f} × {about['width_m']:.0f} m")
+    if about["vessel_length_m"] is not None:
+        facts.append(f"fits a vessel of about {about['vessel_length_m']:.0f} m")
+    if about["registration_residual_px"] is not None:
+        facts.append(f"alignment residual {about['registration_residual_px']:.2f} px")
+    facts.append(f"{about['usable_fraction']:.0%} of the footprint seen")
+    return " · ".join(facts)
+
+
+def _day(moment: datetime | str) -> str:
+    moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return f"{moment.day} {moment:%b %Y}"
+
+
+def _within(span: slice, length: int) -> slice:
+    return slice(max(0, span.start), min(span.stop, length))
