@@ -40,9 +40,10 @@ LEVELS = {
     "pipeline": 5,
     "report": 6,
     "config.py": 7,
-    "cli": 8,
-    "__main__.py": 9,
-    "__init__.py": 9,
+    "demo.py": 8,
+    "cli": 9,
+    "__main__.py": 10,
+    "__init__.py": 10,
 }
 
 TORCH_ROOMS = ("model", "inference", "evaluate/predict.py")

@@ -1,0 +1,172 @@
+"""``groundbreak detect`` and ``groundbreak tile``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from groundbreak.cli.output import note, print_json, print_line, progress
+from groundbreak.errors import ConfigError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from groundbreak.pipeline.run import RunOutcome
+    from groundbreak.types import Kind
+
+Sites = Annotated[Path, typer.Option(help="The watch-list: GeoJSON, GPKG or CSV.")]
+Scenes = Annotated[Path, typer.Option(help="A catalogue, or a folder of dated rasters.")]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(help="A host or folder the catalogue may name beside its own; repeatable."),
+]
+Dates = Annotated[str | None, typer.Option(help="A/B, both included; either may be '..'.")]
+Gsd = Annotated[
+    float | None, typer.Option(help="Pixel size in metres; default: that of the scenes.", min=0.05)
+]
+Config = Annotated[Path | None, typer.Option(help="YAML; see configs/detect/default.yaml.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("detect")(detect)
+    app.command("tile")(tile)
+
+
+def detect(
+    sites: Sites,
+    catalog: Scenes,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The run folder.")],
+    weights: Annotated[str, typer.Option(help="auto, a shipped name or a file.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    gsd: Gsd = None,
+    dates: Dates = None,
+    kinds: Annotated[
+        str | None, typer.Option(help="new_building, demolition, docking_slip, between commas.")
+    ] = None,
+    min_confidence: Annotated[
+        float | None, typer.Option(help="Leave out events below; default 0.5.", min=0, max=1)
+    ] = None,
+    config: Config = None,
+    scheduler: Annotated[
+        str, typer.Option(help="local, local:N (processes) or dask://HOST:PORT.")
+    ] = "local",
+    allow: Allow = None,
+    strict: Annotated[bool, typer.Option(help="What is left out is an error.")] = False,
+    report: Annotated[bool, typer.Option(help="Write report.html as well.")] = True,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Find what was built, torn down or dug; also resumes and extends a run."""
+    from groundbreak.config import load_config
+    from groundbreak.pipeline.run import RunRequest, run_detect
+    from groundbreak.report.page import write_report
+
+    request = RunRequest(
+        sites=sites,
+        catalog=catalog,
+        run=output,
+        settings=load_config(config).settings(min_confidence),
+        weights=weights,
+        device=device,
+        gsd_m=gsd,
+        dates=_dates(dates),
+        kinds=_kinds(kinds),
+        scheduler=scheduler,
+        allow=tuple(allow or ()),
+        strict=strict,
+        command=shlex.join(["groundbreak", *sys.argv[1:]]),
+    )
+    with progress() as tell:
+        outcome = run_detect(request, tell)
+        page = write_report(output) if report else None
+    _show(outcome, page, json)
+
+
+def _show(outcome: RunOutcome, page: Path | None, json: bool) -> None:
+    from groundbreak.pipeline.results import summary_of
+
+    summaries = [summary_of(site) for site in outcome.sites]
+    if json:
+        print_json(
+            {
+                "run": str(outcome.run),
+                "report": None if page is None else str(page),
+                "sites": summaries,
+            }
+        )
+        return
+    for summary in summaries:
+        line = summary["remark"] or (
+            f"{summary['events']} events in {summary['looks']} looks"
+            + (f" ({summary['looks_left_out']} left out)" if summary["looks_left_out"] else "")
+        )
+        print_line(f"{summary['name']}: {line}")
+        for sentence in summary["sentences"]:
+            print_line(f"  {sentence['text']}")
+        for text in summary["notes"]:
+            note(f"  note: {text}")
+    print_line(f"→ {page or outcome.run}")
+
+
+def tile(
+    sites: Sites,
+    catalog: Scenes,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the tiles.")],
+    size: Annotated[int, typer.Option(help="Side of a tile in pixels.", min=16)] = 512,
+    overlap: Annotated[int, typer.Option(help="Pixels that neighbours share.", min=0)] = 0,
+    gsd: Gsd = None,
+    dates: Dates = None,
+    config: Config = None,
+    allow: Allow = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """The tiling stage by itself: looks cut into tiles (COG) and a GeoParquet manifest."""
+    from groundbreak.config import load_config
+    from groundbreak.pipeline.tiles import TileRequest, cut_sites
+
+    if overlap >= size:
+        raise ConfigError("--overlap", f"{overlap} is not less than --size {size}")
+    request = TileRequest(
+        sites=sites,
+        catalog=catalog,
+        output=output,
+        prepare=load_config(config).prepare,
+        size=size,
+        overlap=overlap,
+        gsd_m=gsd,
+        dates=_dates(dates),
+        allow=tuple(allow or ()),
+    )
+    with progress() as tell:
+        result = cut_sites(request, tell)
+    if json:
+        print_json(
+            {"manifest": str(result.manifest), "tiles": result.tiles, "notes": list(result.notes)}
+        )
+        return
+    for text in result.notes:
+        note(f"note: {text}")
+    print_line(f"{result.tiles} tiles → {result.manifest}")
+
+
+def _dates(text: str | None) -> tuple[datetime | None, datetime | None]:
+    from groundbreak.times import parse_range
+
+    return (None, None) if text is None else parse_range(text, "--dates")
+
+
+def _kinds(text: str | None) -> tuple[Kind, ...]:
+    from groundbreak.types import Kind
+
+    if text is None:
+        return tuple(Kind)
+    known = {kind.value: kind for kind in Kind}
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    unknown = [word for word in words if word not in known]
+    if unknown or not words:
+        raise ConfigError("--kinds", f"unknown '{', '.join(unknown)}'", f"use {', '.join(known)}")
+    return tuple(known[word] for word in words)

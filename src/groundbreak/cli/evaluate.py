@@ -1,0 +1,70 @@
+"""``groundbreak evaluate``: pixels and objects on labelled pairs, or dates on a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from groundbreak.cli.output import print_json, print_line
+from groundbreak.errors import ConfigError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("evaluate")(evaluate)
+
+
+def evaluate(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write to.")],
+    data: Annotated[Path | None, typer.Option(help="Folder with an index.csv of pairs.")] = None,
+    split: Annotated[str, typer.Option(help="A name in the index's split column.")] = "test",
+    weights: Annotated[str, typer.Option(help="A name or a .safetensors file.")] = "site-2m",
+    sets: Annotated[str | None, typer.Option(help="Only these sets, between commas.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    tta: Annotated[
+        bool, typer.Option(help="Average over mirror images: eight times slower.")
+    ] = False,
+    compare: Annotated[
+        Path | None, typer.Option(help="Output folder of an earlier evaluation.")
+    ] = None,
+    temporal: Annotated[
+        Path | None, typer.Option(help="A run folder: judge its dates; needs --truth.")
+    ] = None,
+    truth: Annotated[Path | None, typer.Option(help="truth.geojson of a simulation.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Held-out tiles → metrics, plots and a page; --temporal for dates."""
+    if temporal is not None:
+        if truth is None:
+            raise ConfigError("--temporal", "needs --truth", "give the truth.geojson of the series")
+        from groundbreak.evaluate.run_temporal import evaluate_temporal
+
+        document = evaluate_temporal(temporal, truth, output)
+    else:
+        if data is None:
+            raise ConfigError("--data", "is missing", "give a folder with an index.csv")
+        from groundbreak.evaluate.run import evaluate as evaluate_pairs
+
+        chosen = [name.strip() for name in sets.split(",") if name.strip()] if sets else None
+        document = evaluate_pairs(
+            data, split, weights, output, sets=chosen, device=device, compare=compare, tta=tta
+        )
+    if json:
+        print_json(document)
+        return
+    if temporal is not None:
+        for key in ("coverage", "found", "missed", "invented_per_site_year"):
+            print_line(f"{key}: {document[key]}")
+    for name, figures in document.get("sets", {}).items():
+        print_line(f"{name}: " + _scores(figures))
+    for name, reason in document.get("skipped", {}).items():
+        print_line(f"{name}: skipped, {reason}")
+    print_line(f"→ {output}")
+
+
+def _scores(figures: dict[str, Any]) -> str:
+    pixel = figures.get("pixel", {})
+    known = {k: v["f1"] for k, v in pixel.items() if v and v.get("f1") is not None}
+    return ", ".join(f"{kind} F1 {f1:.3f}" for kind, f1 in known.items()) or "nothing to judge"

@@ -1,0 +1,83 @@
+"""The command line: one short handler per command; what goes wrong becomes one line."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+
+import typer
+
+from groundbreak.cli import catalog, detect, evaluate, results, simulate, sites, train, weights
+from groundbreak.errors import GroundbreakError, InputError
+
+DONE, OUR_FAULT, USERS_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="groundbreak",
+    help="What was built, torn down or dug at the places you watch, and between which two dates.",
+    epilog="-v (anywhere) shows logs and tracebacks. Documentation: docs/ in the repository.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for room in (simulate, sites, catalog, detect, results, train, evaluate, weights):
+    room.register(app)
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Entry point of the ``groundbreak`` command; ends the process with its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    verbose = any(word in {"-v", "--verbose"} for word in arguments)
+    words = [word for word in arguments if word not in {"-v", "--verbose"}]
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.ERROR,
+        format="%(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    # Albumentations asks PyPI for news when it is imported.
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    try:
+        app(words, standalone_mode=False)
+        code = DONE
+    except BaseException as error:
+        if verbose and isinstance(error, Exception):
+            logging.getLogger(__name__).exception("traceback")
+        code = explain(error)
+    sys.exit(code)
+
+
+def explain(error: BaseException) -> int:
+    """Say in one line on stderr what went wrong.
+
+    Returns:
+        The exit code: 2 the user's input, 1 our fault, 130 interrupted.
+    """
+    if isinstance(error, typer.Exit):
+        return int(error.exit_code)
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else OUR_FAULT
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        say("interrupted; the same command goes on from here")
+        return INTERRUPTED
+    if hasattr(error, "format_message"):  # a usage error of the command line's own
+        say(f"{error.format_message()} (try --help)")
+        return USERS_INPUT
+    if isinstance(error, InputError):
+        say(str(error))
+        return USERS_INPUT
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EROFS, errno.EACCES}:
+        say(f"{error.filename or 'output'}: {os.strerror(error.errno)}")
+        return USERS_INPUT
+    if isinstance(error, BrokenPipeError):
+        return DONE
+    kind = "" if isinstance(error, GroundbreakError) else f"{type(error).__name__}: "
+    say(f"internal error: {kind}{error} (-v shows where; please report it)")
+    return OUR_FAULT
+
+
+def say(text: str) -> None:
+    """One line on stderr."""
+    sys.stderr.write("groundbreak: " + " ".join(text.split()) + "\n")

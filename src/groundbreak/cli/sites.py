@@ -1,0 +1,51 @@
+"""``groundbreak sites check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from groundbreak.cli.output import print_json, print_line
+
+group = typer.Typer(help="Watch-lists.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.add_typer(group, name="sites")
+
+
+@group.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="GeoJSON, GPKG, or CSV id,name,lat,lon,buffer_m.")],
+    strict: Annotated[bool, typer.Option(help="A repaired or refused site is an error.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Validate a watch-list; show what was repaired or refused."""
+    from groundbreak.sites.read import read_sites
+
+    result = read_sites(file, strict=strict)
+    if json:
+        print_json(
+            {
+                "sites": [
+                    {"id": site.id, "name": site.name, "notes": list(site.notes)}
+                    for site in result.sites
+                ],
+                "notes": list(result.notes),
+                "refused": [
+                    {"subject": refusal.subject, "reason": refusal.reason}
+                    for refusal in result.refused
+                ],
+            }
+        )
+        return
+    for site in result.sites:
+        print_line(f"ok       {site.id}  {site.name}")
+        for remark in site.notes:
+            print_line(f"         {remark}")
+    for refusal in result.refused:
+        print_line(f"refused  {refusal.subject}: {refusal.reason}")
+    print_line(f"{len(result.sites)} sites, {len(result.refused)} refused")

@@ -1,0 +1,77 @@
+"""``groundbreak weights list|show|export``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from groundbreak.cli.output import print_json, print_line
+
+group = typer.Typer(help="Shipped weights and their cards.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.add_typer(group, name="weights")
+
+
+@group.command("list")
+def list_shipped(json: Json = False) -> None:
+    """The shipped weights, a line each."""
+    from groundbreak.model.weights import list_weights
+
+    cards = list_weights()
+    if json:
+        print_json([card.to_json() for card in cards])
+        return
+    for card in cards:
+        low, high = card.gsd_m
+        print_line(f"{card.name}  {low:g} to {high:g} m  {', '.join(card.bands)}")
+        print_line(f"  {card.description}")
+
+
+@group.command()
+def show(
+    weights: Annotated[str, typer.Argument(help="A name or a .safetensors file.")],
+    json: Json = False,
+) -> None:
+    """The card of weights: what they were trained on, how good they are, their limits."""
+    from groundbreak.model.weights import read_card
+
+    document = read_card(weights).to_json()
+    if json:
+        print_json(document)
+    else:
+        _print_nested(document)
+
+
+@group.command()
+def export(
+    weights: Annotated[str, typer.Argument(help="A name or a .safetensors file.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="NAME.onnx")],
+) -> None:
+    """Write the network as ONNX, with a STAC item (MLM) that describes it beside it."""
+    from groundbreak.model.export import export_onnx
+
+    export_onnx(weights, output)
+    print_line(str(output))
+
+
+def _print_nested(value: Mapping[str, Any], indent: str = "") -> None:
+    for key, entry in value.items():
+        if isinstance(entry, Mapping):
+            print_line(f"{indent}{key}:")
+            _print_nested(entry, indent + "  ")
+        elif isinstance(entry, list | tuple) and any(isinstance(e, Mapping) for e in entry):
+            print_line(f"{indent}{key}:")
+            for item in entry:
+                print_line(f"{indent}  - " + ", ".join(f"{k} {v}" for k, v in item.items()))
+        elif isinstance(entry, list | tuple):
+            print_line(f"{indent}{key}: {', '.join(map(str, entry))}")
+        elif entry is not None:
+            print_line(f"{indent}{key}: {entry}")
