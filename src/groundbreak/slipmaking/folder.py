@@ -1,0 +1,209 @@
+"""Made pairs as a data set that training and evaluation read like any other."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from groundbreak.atomic import atomic_path
+from groundbreak.raster.grid import Window
+from groundbreak.raster.write import RasterSink
+from groundbreak.slipmaking.ground import fill_by_patch, fill_smooth
+from groundbreak.slipmaking.ports import BERTHS, Port, read_port, rescaled
+from groundbreak.slipmaking.recipes import WITH_BERTHS, SlipPair, make_pair
+from groundbreak.slipmaking.structures import Fill
+
+SPLITS: Mapping[str, tuple[str, ...]] = {
+    "train": (
+        "algiers",
+        "cartagena",
+        "casablanca",
+        "gdynia",
+        "honolulu",
+        "klang",
+        "san_francisco",
+        "sanfrancisco_ps3m",
+        "valencia",
+    ),
+    "val": ("athens", "hedland"),
+    "test": ("busan", "genoa", "longbeach_ps3m", "longbeach_east_ps3m"),
+}
+"""Whole ports by split; the two pictures of San Francisco and the two of Long Beach overlap."""
+FILLS: Mapping[str, Fill] = {"train": fill_by_patch, "val": fill_smooth, "test": fill_smooth}
+"""Nothing is chosen or reported on pairs made by the method of the training pairs."""
+TRAIN_MIX: Mapping[str, float] = {
+    "filled": 0.34,
+    "piers": 0.08,
+    "cut": 0.18,
+    "built": 0.06,
+    "silent": 0.13,
+    "edited": 0.08,
+    "mole": 0.03,
+    "flood": 0.06,
+    "dug": 0.04,
+}
+COLUMNS = (
+    *("set", "split", "scene", "before", "after", "label", "width", "height", "gsd_m"),
+    *("bands", "licence", "label_quality", "recipe", "port"),
+)
+
+_RGBN = ("red", "green", "blue", "nir")
+_LOG = logging.getLogger(__name__)
+_TRIES = 60
+
+
+@dataclass(frozen=True)
+class SlipSet:
+    """One kind of imagery.
+
+    Attributes:
+        name: of the set in the index.
+        bands: kept, in this order.
+        gsds: pixel sizes to make pairs at; None stands for the port's own.
+        size: side of a pair in pixels.
+        licence: as the source of the imagery states it.
+    """
+
+    name: str
+    bands: tuple[str, ...]
+    gsds: tuple[float | None, ...]
+    size: int
+    licence: str
+
+    def holds(self, port: str) -> bool:
+        """Whether a port's picture is of this kind."""
+        return port.endswith("_ps3m") == (self.name == SLIPS_PS3M.name)
+
+
+SLIPS_S2 = SlipSet("slips_s2", _RGBN, (None,), 224, "modified Copernicus Sentinel data")
+SLIPS_PS3M = SlipSet("slips_ps3m", _RGBN[:3], (None, 2.0), 256, "not stated")
+
+
+def read_ports(folder: Path, kind: SlipSet, split: str) -> list[Port]:
+    """The ports of a split at the pixel sizes of the set.
+
+    Raises:
+        DataError: a port is not there or not complete.
+        RasterError: its picture cannot be read.
+    """
+    ports = []
+    for name in SPLITS[split]:
+        if not kind.holds(name):
+            continue
+        port = read_port(folder / name, kind.bands)
+        ports += [port if gsd is None else rescaled(port, gsd) for gsd in kind.gsds]
+    return ports
+
+
+def make_pairs(
+    ports: Sequence[Port], kind: SlipSet, split: str, count: int, seed: int
+) -> Iterator[tuple[str, SlipPair]]:
+    """Make pairs of a split, the same for the same arguments.
+
+    Args:
+        ports: of this split.
+        kind: size and bands.
+        split: decides the filling method.
+        count: how many.
+        seed: of all that is random.
+
+    Yields:
+        (scene, pair).
+    """
+    recipes, weights = list(TRAIN_MIX), np.array(list(TRAIN_MIX.values()))
+    # Ports with more outlines are drawn more often, but those without one are drawn too.
+    outlined = np.array([2.0 + len(port.numbers(BERTHS)) for port in ports])
+    for number in range(count):
+        choice = np.random.default_rng([seed, number]).choice(
+            len(recipes), p=weights / weights.sum()
+        )
+        recipe = recipes[int(choice)]
+        chances = outlined if recipe in WITH_BERTHS else outlined**0.25
+        for attempt in range(_TRIES):
+            rng = np.random.default_rng([seed, number, attempt])
+            port = ports[rng.choice(len(ports), p=chances / chances.sum())]
+            try:
+                pair = make_pair(rng, port, recipe, kind.size, FILLS[split])
+            except ValueError as error:
+                _LOG.debug("%s of %s: %s", recipe, port.name, error)
+                continue
+            yield f"{number:04d}_{recipe}_{port.name}", pair
+            break
+
+
+def write_pair(out: Path, kind: SlipSet, split: str, scene: str, pair: SlipPair) -> dict[str, str]:
+    """Write one pair.
+
+    Returns:
+        Its row of the index.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    stem = Path(kind.name) / split
+    suffix = ".tif" if "nir" in kind.bands else ".png"
+    paths = {key: stem / key / f"{scene}{suffix}" for key in ("before", "after")}
+    paths["label"] = stem / "label" / f"{scene}.png"
+    for key, pixels in (("before", pair.before), ("after", pair.after)):
+        if suffix == ".tif":
+            _write_tif(out / paths[key], pixels, kind.bands)
+        else:
+            _write_png(out / paths[key], np.round(pixels * 255).astype(np.uint8))
+    _write_png(out / paths["label"], pair.label[None])
+    return {
+        "set": kind.name,
+        "split": split,
+        "scene": scene,
+        **{key: path.as_posix() for key, path in paths.items()},
+        "width": str(pair.label.shape[1]),
+        "height": str(pair.label.shape[0]),
+        "gsd_m": f"{pair.gsd_m:.4g}",
+        "bands": ";".join(kind.bands),
+        "licence": kind.licence,
+        "label_quality": "semi-synthetic",
+        "recipe": pair.recipe,
+        "port": pair.port,
+    }
+
+
+def write_index(out: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    """Write ``index.csv``; rows of other sets and splits that are there already stay.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    path = out / "index.csv"
+    made = {(row["set"], row["split"]) for row in rows}
+    others: list[Mapping[str, str]] = []
+    if path.is_file():
+        with path.open(newline="", encoding="utf-8") as text:
+            others = [r for r in csv.DictReader(text) if (r["set"], r["split"]) not in made]
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as text,
+    ):
+        writer = csv.DictWriter(text, COLUMNS, restval="")
+        writer.writeheader()
+        writer.writerows([*others, *rows])
+
+
+def _write_tif(path: Path, pixels: np.ndarray, bands: Sequence[str]) -> None:
+    numbers = np.round(pixels * 10_000).astype(np.uint16)
+    nowhere = GeoBox(numbers.shape[1:], Affine.identity(), None)
+    with RasterSink(path, nowhere, len(numbers), "uint16", band_names=bands) as sink:
+        sink.write(Window(0, 0, 0, numbers.shape[1], 0, numbers.shape[2]), numbers)
+
+
+def _write_png(path: Path, pixels: np.ndarray) -> None:
+    from PIL import Image
+
+    image = np.moveaxis(pixels, 0, 2) if len(pixels) == 3 else pixels[0]
+    with atomic_path(path) as temporary:
+        Image.fromarray(np.ascontiguousarray(image)).save(temporary, format="PNG")
