@@ -26,6 +26,7 @@ LEVELS = {
     "simulate": 3,
     "prepare": 3,
     "pairs": 3,
+    "slipmaking": 4,
     "model/data.py": 4,
     "model/train": 5,
     "model": 2,
