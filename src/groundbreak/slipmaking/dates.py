@@ -36,7 +36,7 @@ def look(
             else:
                 water = water | afloat
     if rng.random() < 0.6:
-        px = rng.uniform(-1, 1) * (1.6 if view.gsd_m > 5 else 4.0)
+        px = rng.uniform(-1, 1) * (1.6 if view.gsd_m > 5 else 3.0)
         pixels, water = weather.tide(rng, pixels, water, px)
     if rng.random() < 0.4:
         pixels = weather.turbidity(rng, pixels, water)

@@ -49,6 +49,8 @@ TRAIN_MIX: Mapping[str, float] = {
     "flood": 0.06,
     "dug": 0.04,
 }
+JUDGING_MIX: Mapping[str, float] = {"filled": 0.5, "piers": 0.2, "silent": 0.15, "edited": 0.15}
+"""Of the other splits: only berths that are real in the after."""
 COLUMNS = (
     *("set", "split", "scene", "before", "after", "label", "width", "height", "gsd_m"),
     *("bands", "licence", "label_quality", "recipe", "port"),
@@ -117,7 +119,8 @@ def make_pairs(
     Yields:
         (scene, pair).
     """
-    recipes, weights = list(TRAIN_MIX), np.array(list(TRAIN_MIX.values()))
+    mix = TRAIN_MIX if split == "train" else JUDGING_MIX
+    recipes, weights = list(mix), np.array(list(mix.values()))
     # Ports with more outlines are drawn more often, but those without one are drawn too.
     outlined = np.array([2.0 + len(port.numbers(BERTHS)) for port in ports])
     for number in range(count):
