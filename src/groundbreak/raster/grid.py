@@ -22,6 +22,9 @@ from shapely.geometry.base import BaseGeometry
 from groundbreak.errors import SiteError
 from groundbreak.types import BoolArray, Site
 
+_MIDDLE_M, _REACH_M = 500e3, 2.1e6
+"""Easting of a zone's middle, and how far from it pixels have become 5 % too large."""
+
 _SEGMENT_DEG = 0.05
 """Sides longer than this are divided before projection, since they are bent in UTM."""
 
@@ -173,6 +176,8 @@ def _projected(geometry: BaseGeometry, crs: str, site_id: str) -> BaseGeometry:
     projected = shapely.transform(
         dense, lambda xy: np.column_stack(_from_lonlat(crs).transform(xy[:, 0], xy[:, 1]))
     )
-    if not np.isfinite(projected.bounds).all():
+    west, _, east, _ = projected.bounds
+    reach = max(abs(west - _MIDDLE_M), abs(east - _MIDDLE_M))
+    if not np.isfinite(projected.bounds).all() or reach > _REACH_M:
         raise SiteError(f"site {site_id}", "is too large for one UTM zone", "split it")
     return projected
