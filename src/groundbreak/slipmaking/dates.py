@@ -26,15 +26,8 @@ def look(
         (bands, height, width).
     """
     pixels, water = edit.pixels, edit.water
-    if rng.random() < 0.5:
-        afloat = ships.floating(water, view.valid, view.gsd_m)
-        if 0 < afloat.sum() < 0.05 * afloat.size:
-            try:
-                pixels = fill(rng, pixels, afloat, water & ~afloat, view.sea)
-            except ValueError:
-                pass
-            else:
-                water = water | afloat
+    if rng.random() < 0.6:
+        pixels, water = _without_ships(rng, pixels, water, view, fill)
     if rng.random() < 0.6:
         px = rng.uniform(-1, 1) * (1.6 if view.gsd_m > 5 else 3.0)
         pixels, water = weather.tide(rng, pixels, water, px)
@@ -43,6 +36,25 @@ def look(
     if rng.random() < 0.6:
         pixels = weather.glint(rng, pixels, water)
     return _with_ships(rng, pixels, water, berths, view.gsd_m)
+
+
+def _without_ships(
+    rng: np.random.Generator, pixels: FloatArray, water: BoolArray, view: View, fill: Fill
+) -> tuple[FloatArray, BoolArray]:
+    """Some of the ships afloat have left."""
+    afloat = ships.floating(water, view.valid, view.gsd_m)
+    things, count = ndimage.label(afloat)
+    stay = rng.uniform(0.0, 0.7)
+    for number in range(1, count + 1):
+        thing = things == number
+        if rng.random() < stay:
+            continue
+        try:
+            pixels = fill(rng, pixels, thing, water & ~afloat, view.sea)
+        except ValueError:  # too little open water to copy from: it stays
+            continue
+        water = water | thing
+    return pixels, water
 
 
 def _with_ships(

@@ -16,6 +16,8 @@ from scipy.sparse.linalg import spsolve
 
 from groundbreak.types import BoolArray, FloatArray
 
+_LONGEST_PX = 12.0
+_MARGIN = 40  # pixels around a region that its tone may depend on
 GOOD_SHARE = 0.985
 """A place to copy from must have at least this share of the wanted surface."""
 
@@ -49,9 +51,16 @@ def fill_by_patch(
     Raises:
         ValueError: the donor has no place for even a part of the region.
     """
-    filled = _cover(rng, pixels, region, donor, rim, depth=0)
-    filled += rng.uniform(0.5, 0.9) * _tone(pixels - filled, region, rim)
-    return _blend(pixels, np.clip(filled, 0.0, 1.0), region)
+    box = _bounds(region, _MARGIN)
+    there = Donor(
+        donor.pixels,
+        donor.usable,
+        (donor.origin[0] + box[0].start, donor.origin[1] + box[1].start),
+    )
+    here, region, rim = pixels[(slice(None), *box)], region[box], rim[box]
+    filled = _cover(rng, here, region, there, rim, depth=0)
+    filled += rng.uniform(0.5, 0.9) * _tone(here - filled, region, rim)
+    return _put(pixels, box, _blend(here, np.clip(filled, 0.0, 1.0), region))
 
 
 def fill_smooth(
@@ -64,13 +73,10 @@ def fill_smooth(
     as for ``fill_by_patch``.
     """
     box = _bounds(region, 3)
-    inside = region[box]
-    base = np.stack([_harmonic(band[box], inside, rim[box]) for band in pixels])
-    side = max(inside.shape)
-    texture = _texture(rng, donor, side)[:, : inside.shape[0], : inside.shape[1]]
-    filled = pixels.copy()
-    filled[(slice(None), *box)] = np.clip(base + texture, 0.0, 1.0)
-    return _blend(pixels, filled, region)
+    here, region, rim = pixels[(slice(None), *box)], region[box], rim[box]
+    base = np.stack([_harmonic(band, region, rim) for band in here])
+    texture = _texture(rng, donor, max(region.shape))[:, : region.shape[0], : region.shape[1]]
+    return _put(pixels, box, _blend(here, np.clip(base + texture, 0.0, 1.0), region))
 
 
 def _cover(
@@ -168,6 +174,12 @@ def _tone(difference: FloatArray, region: BoolArray, rim: BoolArray) -> FloatArr
     return np.where(weight > 1e-5, np.stack(parts[:-1]), 0.0).astype(np.float32)
 
 
+def _put(pixels: FloatArray, box: tuple[slice, slice], piece: FloatArray) -> FloatArray:
+    out = pixels.copy()
+    out[(slice(None), *box)] = piece
+    return out
+
+
 def _blend(pixels: FloatArray, filled: FloatArray, region: BoolArray) -> FloatArray:
     weight = np.clip(ndimage.gaussian_filter(region.astype(np.float32), 0.6) * 1.6 - 0.3, 0, 1)
     return (pixels + weight * (filled - pixels)).astype(np.float32)
@@ -229,6 +241,9 @@ def _texture(rng: np.random.Generator, donor: Donor, side: int) -> FloatArray:
     piece = np.where(usable, piece - mean, 0.0)
     phase = np.angle(np.fft.rfft2(rng.standard_normal((size, size))))
     spectrum = np.fft.rfft2(piece) * np.exp(1j * phase)
+    # The rim says how light the ground is; long waves of the piece would say so again.
+    waves = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :])
+    spectrum[:, waves < 1 / _LONGEST_PX] = 0.0
     texture = np.fft.irfft2(spectrum, s=(size, size)) / np.sqrt(share)
     repeat = -(-side // size)
     return np.tile(texture, (1, repeat, repeat))[:, :side, :side].astype(np.float32)

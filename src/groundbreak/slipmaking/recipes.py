@@ -75,13 +75,35 @@ def make_pair(rng: np.random.Generator, port: Port, recipe: str, size: int, fill
         label = np.zeros(view.water.shape, dtype=np.uint8)
     if recipe != "edited" and rng.random() < 0.3:
         before, after = _repainted(rng, view, before, after, fill)
+    pictures = _two_dates(rng, view, (before, after), label, fill)
+    return SlipPair(*pictures, label, recipe, port.name, port.gsd_m)
+
+
+def silent_pair(rng: np.random.Generator, port: Port, fill: Fill) -> SlipPair:
+    """The whole port against itself: two dates between which no berth was built."""
+    whole = (slice(0, port.shape[0]), slice(0, port.shape[1]))
+    view = _cut_out(port, whole)
+    none = np.zeros(port.shape, dtype=bool)
+    same = Edit(view.pixels, view.water, none, none)
+    label = np.zeros(port.shape, dtype=np.uint8)
+    pictures = _two_dates(rng, view, (same, same), label, fill)
+    return SlipPair(*pictures, label, "silent", port.name, port.gsd_m)
+
+
+def _two_dates(
+    rng: np.random.Generator,
+    view: View,
+    edits: tuple[Edit, Edit],
+    label: NDArray[np.uint8],
+    fill: Fill,
+) -> tuple[FloatArray, FloatArray]:
+    """Both dates with their own ships, sea, light and optics; marks in the label what is void."""
     berths = _berth_water(view, label)
-    looks = [look(rng, view, edit, berths, fill) for edit in (before, after)]
+    first, second = (look(rng, view, edit, berths, fill) for edit in edits)
     label[~view.valid] = MaskValue.IGNORE
     shift = rng.normal(0.0, 0.35, 2)
-    first = weather.misregister(looks[0], (float(shift[0]), float(shift[1])))
-    exposed = weather.expose(rng, first), weather.expose(rng, looks[1])
-    return SlipPair(*exposed, label, recipe, port.name, port.gsd_m)
+    first = weather.misregister(first, (float(shift[0]), float(shift[1])))
+    return weather.expose(rng, first), weather.expose(rng, second)
 
 
 _MADE: dict[str, Callable[[np.random.Generator, View, Fill], Edit]] = {
@@ -111,13 +133,17 @@ def _view(rng: np.random.Generator, port: Port, size: int, with_berths: bool) ->
         share = port.water[box].mean()
         if with_berths or (0.08 < share < 0.9 and port.valid[box].mean() > 0.9):
             break
+    return _cut_out(port, box)
+
+
+def _cut_out(port: Port, box: tuple[slice, slice]) -> View:
     near = ndimage.binary_dilation(port.water | (port.berths > 0), iterations=2)
     water = ndimage.binary_erosion(port.water & (port.berths == 0), iterations=2)
-    land = Donor(port.pixels, port.valid & ~near, (y, x))
-    sea = Donor(port.pixels, water & port.valid, (y, x))
-    piece = (slice(None), *box)
+    origin = (box[0].start, box[1].start)
+    land = Donor(port.pixels, port.valid & ~near, origin)
+    sea = Donor(port.pixels, water & port.valid, origin)
     return View(
-        port.pixels[piece],
+        port.pixels[(slice(None), *box)],
         port.water[box],
         port.berths[box],
         port.valid[box],
