@@ -88,12 +88,10 @@ def write_sites(path: Path, *boxes, crs=CRS):
             }
         )
     path.parent.mkdir(parents=True, exist_ok=True)
+    name = f"urn:ogc:def:crs:{crs.replace(':', '::')}"
     document = {
         "type": "FeatureCollection",
-        "crs": {
-            "type": "name",
-            "properties": {"name": f"urn:ogc:def:crs:{crs.replace(':', '::')}"},
-        },
+        "crs": {"type": "name", "properties": {"name": name}},
         "features": features,
     }
     path.write_text(json.dumps(document), encoding="utf-8")

@@ -35,6 +35,17 @@ class DemoResult:
     sentences: tuple[str, ...]
     scores: dict[str, Any]
 
+    @property
+    def verdict(self) -> str:
+        """The scores in one line."""
+        scores = self.scores
+        coverage = scores["coverage"]
+        dated = "" if coverage is None else f", {coverage:.0%} of them with the true date inside"
+        return (
+            f"{scores['found']} of {scores['true_events']} true events found{dated}; "
+            f"{scores['invented']} invented"
+        )
+
 
 def run_demo(folder: Path, seed: int, tell: Tell = lambda _message, _share: None) -> DemoResult:
     """Run the main job on a simulated series, from nothing.

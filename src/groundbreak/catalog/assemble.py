@@ -100,6 +100,8 @@ def _properties(images: Sequence[Image], first: Image, entry: Entry | None) -> d
     }
     if sensor is not None:
         properties["groundbreak:sensor"] = sensor
+    if str(first.info.tags.get("SIMULATED", "")).lower() in ("yes", "true", "1"):
+        properties["groundbreak:simulated"] = True
     if entry is not None and entry.note:
         properties["groundbreak:note"] = entry.note
     if entry is not None and entry.assumed:

@@ -127,6 +127,7 @@ def tile(
     """The tiling stage by itself: looks cut into tiles (COG) and a GeoParquet manifest."""
     from groundbreak.config import load_config
     from groundbreak.pipeline.tiles import TileRequest, cut_sites
+    from groundbreak.raster.tiling import TileConfig
 
     if overlap >= size:
         raise ConfigError("--overlap", f"{overlap} is not less than --size {size}")
@@ -134,9 +135,8 @@ def tile(
         sites=sites,
         catalog=catalog,
         output=output,
-        prepare=load_config(config).prepare,
-        size=size,
-        overlap=overlap,
+        config=load_config(config).prepare,
+        tiles=TileConfig(size, overlap),
         gsd_m=gsd,
         dates=_dates(dates),
         allow=tuple(allow or ()),

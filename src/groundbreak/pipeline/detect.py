@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +117,14 @@ def detect_site(job: DetectJob, tell: Tell = lambda _message, _share: None) -> S
     grid = job.plan.grid
     if grid is None:
         return SiteOutcome(job.plan, PreparedSite((), (), ()), None)
-    prepared = _prepare(job, grid, tell)
+    prepared = prepare(
+        job.plan,
+        grid,
+        job.source,
+        job.settings.prepare,
+        job.folder / "looks",
+        lambda message, share: tell(message, 0.3 * share),
+    )
     looks = prepared.looks
     save_work(job.folder, SiteWork(grid, looks))
     _forget(job.folder / "looks", {look.id for look in looks})
@@ -130,24 +137,29 @@ def detect_site(job: DetectJob, tell: Tell = lambda _message, _share: None) -> S
     return SiteOutcome(job.plan, prepared, result)
 
 
-def _prepare(job: DetectJob, grid: GeoBox, tell: Tell) -> PreparedSite:
-    coarse = coarse_grid(grid, len(job.plan.looks), len(job.plan.bands))
-    steps = iter(range(2 * len(job.plan.looks)))
+def prepare(
+    plan: SitePlan,
+    grid: GeoBox,
+    source: Source,
+    config: PrepareConfig,
+    folder: Path,
+    tell: Tell = lambda _message, _share: None,
+) -> PreparedSite:
+    """Prepare the looks of a site in ``folder``; a look that is there already is taken as it is.
+
+    Raises:
+        HrefError: an address may not be read.
+        OutputError: the folder cannot be written.
+    """
+    steps = iter(range(2 * len(plan.looks)))
 
     def progress(message: str) -> None:
-        tell(message, 0.3 * next(steps, 0) / max(1, 2 * len(job.plan.looks)))
+        tell(message, next(steps, 0) / max(1, 2 * len(plan.looks)))
 
-    return prepare_site(
-        SiteJob(
-            grid=SiteGrid(grid, coarse),
-            inside=site_mask(job.plan.site, coarse),
-            source=replace(job.source, bands=job.plan.bands),
-            config=job.settings.prepare,
-            folder=job.folder / "looks",
-        ),
-        job.plan.looks,
-        progress,
-    )
+    coarse = coarse_grid(grid, len(plan.looks), len(plan.bands))
+    inside = site_mask(plan.site, coarse)
+    job = SiteJob(SiteGrid(grid, coarse), inside, source, config, folder)
+    return prepare_site(job, plan.looks, progress)
 
 
 def _compute(

@@ -16,7 +16,7 @@ from groundbreak.inference.engine import Engine, open_engine
 from groundbreak.pipeline.detect import DetectJob, Settings, SiteOutcome, detect_site
 from groundbreak.pipeline.plan import SitePlan
 from groundbreak.prepare.acquire import Source
-from groundbreak.prepare.site import PreparedSite
+from groundbreak.prepare.site import PrepareConfig, PreparedSite
 from groundbreak.types import HrefPolicy
 
 log = logging.getLogger(__name__)
@@ -50,12 +50,7 @@ def do_site(task: SiteTask, tell: Tell = lambda _message, _share: None) -> SiteO
         return SiteOutcome(plan, PreparedSite((), (), ()), None)
     try:
         with Access(task.policy) as access:
-            source = Source(
-                plan.bands,
-                task.policy,
-                opener=lambda href: cast("IO[bytes]", access.open(href)),
-                zero_is_nodata=task.settings.prepare.zero_is_nodata,
-            )
+            source = source_of(plan.bands, task.policy, access, task.settings.prepare)
             engine = _engine(plan.weights, task.device)
             return detect_site(DetectJob(plan, engine, source, task.settings, task.folder), tell)
     except (HrefError, OutputError):
@@ -68,6 +63,18 @@ def do_site(task: SiteTask, tell: Tell = lambda _message, _share: None) -> SiteO
         log.exception("site %s failed", plan.site.id)
         problem = f"internal error: {type(error).__name__}: {error}"
     return SiteOutcome(plan, PreparedSite((), (), ()), None, problem)
+
+
+def source_of(
+    bands: tuple[str, ...], policy: HrefPolicy, access: Access, config: PrepareConfig
+) -> Source:
+    """How the scenes of a site are read."""
+    return Source(
+        bands,
+        policy,
+        opener=lambda href: cast("IO[bytes]", access.open(href)),
+        zero_is_nodata=config.zero_is_nodata,
+    )
 
 
 @lru_cache(maxsize=4)

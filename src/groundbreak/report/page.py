@@ -29,6 +29,7 @@ MOST_EVENTS = 60
 """Of a site that are shown with pictures, the surest first."""
 MOST_IN_STRIP = 24
 SOME_SHARE = 0.001
+SOME_HIDDEN = 0.02
 
 TITLES = {
     "new_building": "New building",
@@ -128,7 +129,9 @@ def _read_sites(run: Path) -> list[_Site]:
 def _lead(about: dict[str, Any], sites: list[_Site]) -> str:
     events = sum(len(site.events) for site in sites)
     finished = str(about.get("finished") or about.get("started") or "")[:16].replace("T", " ")
-    return f"{len(sites)} sites, {events} events. Run of {finished} UTC."
+    watched = "1 site" if len(sites) == 1 else f"{len(sites)} sites"
+    found = "1 event" if events == 1 else f"{events} events"
+    return f"{watched}, {found}. Run of {finished} UTC."
 
 
 def _about(about: dict[str, Any]) -> list[tuple[str, str]]:
@@ -169,7 +172,7 @@ def _site_view(site: _Site) -> dict[str, Any]:
             for sentence in site.document["sentences"]
         ],
         "nothing": site.document.get("nothing", ""),
-        "not_observed": _not_observed(site.document),
+        "not_observed": _not_observed(site),
         "timeline": _timeline(site),
         "period": _period(site),
         "events": [_event_view(site, event, stretch) for event in shown],
@@ -181,7 +184,8 @@ def _site_view(site: _Site) -> dict[str, Any]:
     }
 
 
-def _not_observed(document: dict[str, Any]) -> list[str]:
+def _not_observed(site: _Site) -> list[str]:
+    document = site.document
     known = document["not_observed"]
     if known["never_share"] is None:
         return [document["remark"]]
@@ -193,6 +197,16 @@ def _not_observed(document: dict[str, Any]) -> list[str]:
         )
         if known[key] >= SOME_SHARE
     ]
+    hidden = [
+        f"{_day(row['start'])} ({1 - row['usable_share']:.0%})"
+        for row in site.observed
+        if row["used"] and row["usable_share"] < 1 - SOME_HIDDEN
+    ]
+    if hidden:
+        texts.append("Parts were hidden on " + ", ".join(hidden) + ".")
+    left_out = [_day(row["start"]) for row in site.observed if not row["used"]]
+    if left_out:
+        texts.append("Not used at all: " + ", ".join(left_out) + " (reasons below).")
     return texts + [
         f"Nothing was seen between {_day(p['start_datetime'])} and {_day(p['end_datetime'])}."
         for p in known["periods"]

@@ -1,0 +1,110 @@
+"""The tiling stage by itself: the looks of a watch-list, prepared and cut into tiles."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from odc.geo.geobox import GeoBox
+
+from groundbreak.atomic import output_error
+from groundbreak.catalog.access import Access
+from groundbreak.catalog.store import read_catalog
+from groundbreak.errors import InputError
+from groundbreak.model.weights import read_card
+from groundbreak.pipeline.detect import prepare
+from groundbreak.pipeline.plan import COARSE, FINE, PlanRequest, SitePlan, plan_site
+from groundbreak.pipeline.tasks import source_of
+from groundbreak.prepare.acquire import Source
+from groundbreak.prepare.site import PrepareConfig
+from groundbreak.prepare.store import PreparedLook
+from groundbreak.raster.grid import Window
+from groundbreak.raster.tiling import Tile, TileConfig, TileSource, cut_tiles, write_manifest
+from groundbreak.sites.read import read_sites
+from groundbreak.types import BoolArray, FloatArray
+
+Tell = Callable[[str, float], None]
+
+MANIFEST = "tiles.parquet"
+
+
+@dataclass(frozen=True)
+class TileRequest:
+    """What ``tile`` was asked for; see ``run.RunRequest`` for what both have."""
+
+    sites: Path
+    catalog: Path
+    output: Path
+    config: PrepareConfig
+    tiles: TileConfig
+    gsd_m: float | None = None
+    dates: tuple[datetime | None, datetime | None] = (None, None)
+    allow: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TileResult:
+    """The manifest, how many tiles it lists, and what was left out."""
+
+    manifest: Path
+    tiles: int
+    notes: tuple[str, ...]
+
+
+def cut_sites(request: TileRequest, tell: Tell = lambda _message, _share: None) -> TileResult:
+    """Cut all usable looks of all sites.
+
+    Raises:
+        InputError: no site or no scene is left, or the folder cannot be written.
+    """
+    sites = read_sites(request.sites)
+    catalog = read_catalog(request.catalog, allow=request.allow)
+    cards = {name: read_card(name) for name in (FINE, COARSE)}
+    notes = [*sites.notes, *(f"{r.subject}: {r.reason}" for r in sites.refused), *catalog.notes]
+    tiles: list[Tile] = []
+    with Access(catalog.policy) as access:
+        for index, site in enumerate(sites.sites):
+            tell(site.name, index / len(sites.sites))
+            try:
+                plan = plan_site(site, catalog, PlanRequest(request.gsd_m, request.dates), cards)
+            except InputError as error:
+                notes.append(str(error))
+                continue
+            notes += [f"{entry.scene.id}: {entry.reason}" for entry in plan.left_out]
+            if plan.grid is None:
+                notes.append(f"site '{site.id}': no scene covers it")
+                continue
+            source = source_of(plan.bands, catalog.policy, access, request.config)
+            cut, remarks = _cut_site(request, plan, plan.grid, source)
+            tiles += cut
+            notes += remarks
+    manifest = request.output / MANIFEST
+    write_manifest(tiles, manifest)
+    return TileResult(manifest, len(tiles), tuple(notes))
+
+
+def _cut_site(
+    request: TileRequest, plan: SitePlan, grid: GeoBox, source: Source
+) -> tuple[list[Tile], list[str]]:
+    """Prepare the looks of a site in a temporary folder and cut them."""
+    try:
+        request.output.mkdir(parents=True, exist_ok=True)
+        work = tempfile.TemporaryDirectory(prefix=".work-", dir=request.output)
+    except OSError as error:
+        raise output_error(request.output, error) from error
+    with work as folder:
+        prepared = prepare(plan, grid, source, request.config, Path(folder))
+        looks = [
+            TileSource(look.id, look.start, look.end, look.bands, _reader(look))
+            for look in prepared.looks
+        ]
+        tiles = cut_tiles(plan.site.id, grid, looks, request.output, request.tiles)
+    remarks = [f"{u.plan.start:%Y-%m-%d}: {u.reason}" for u in prepared.unused]
+    return tiles, [*prepared.notes, *remarks]
+
+
+def _reader(look: PreparedLook) -> Callable[[Window], tuple[FloatArray, BoolArray]]:
+    return lambda window: (look.pixels(window.slices), look.usable(window.slices))
