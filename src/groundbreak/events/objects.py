@@ -117,15 +117,14 @@ def follow_objects(
         return place[candidate.pair.later], -place[candidate.pair.earlier]
 
     drafts: list[_Draft] = []
-    ordered = sorted(candidates, key=lambda c: (order(c), c.box, c.kind.value_in_mask))
+    ordered = sorted(candidates, key=lambda c: (order(c), c.polygon.bounds, c.kind.value_in_mask))
     for _, group in groupby(ordered, key=order):
         # Patches of one pair are different things: they meet only what other pairs founded.
         tree = shapely.STRtree([draft.footprint for draft in drafts])
         founded = []
         for candidate in group:
-            near = [
-                drafts[i] for i in sorted(tree.query(candidate.polygon, predicate="intersects"))
-            ]
+            reach = candidate.polygon.buffer(_reach(candidate.polygon))
+            near = [drafts[i] for i in sorted(tree.query(reach, predicate="intersects"))]
             matches = [draft for draft in near if _same(candidate, draft, place, config)]
             if not matches:
                 matches = [
@@ -192,8 +191,9 @@ def _grows(
         return False
     smaller = min(candidate.polygon, draft.footprint, key=lambda p: p.length)
     larger = draft.footprint if smaller is candidate.polygon else candidate.polygon
-    reach = smaller.length * 0.02
-    touching = smaller.exterior.intersection(larger.buffer(reach)).length
+    reach = _reach(smaller)
+    # The common border, less what the reach takes of the edges beside it.
+    touching = smaller.exterior.intersection(larger.buffer(reach)).length - 2 * reach
     return bool(touching >= config.growth_border * smaller.exterior.length)
 
 
@@ -203,17 +203,22 @@ def _enlarge(draft: _Draft, candidate: Candidate) -> None:
         draft.outlines[candidate.kind] = candidate.polygon
     else:
         # Closing heals the hairline between parts that only touch.
-        seam = candidate.polygon.length * 0.02
+        seam = _reach(candidate.polygon)
         union = shapely.union_all([known, candidate.polygon])
         if not isinstance(union, Polygon):
             union = union.buffer(seam, join_style="mitre").buffer(-seam, join_style="mitre")
         draft.outlines[candidate.kind] = largest_polygon(union)
 
 
+def _reach(outline: Polygon) -> float:
+    """How near two patches must come to touch: outlines are drawn pixel by pixel."""
+    return float(0.02 * outline.length)
+
+
 def _identity(site_id: str, first: Candidate) -> str:
     """An id from where and in which pair the object was first seen."""
-    point = first.polygon.centroid
-    facts = (site_id, first.kind.value, *first.pair, f"{point.x:.0f}", f"{point.y:.0f}")
+    bounds = (f"{bound:.0f}" for bound in first.polygon.bounds)
+    facts = (site_id, first.kind.value, *first.pair, *bounds)
     digest = hashlib.blake2s("\n".join(facts).encode(), digest_size=6).hexdigest()
     return f"{Family.of(first.kind).value}-{digest}"
 

@@ -54,13 +54,17 @@ def between(before: Span | None, after: Span | None) -> str:
         if after is not None:
             return f"{'before' if _exact(after) else 'in or before'} {date(after)}"
         return "at an unknown time" if before is None else f"after {date(before)}"
-    exact = _exact(before) and _exact(after)
-    if date(before) != date(after):
-        one_year = exact and before[0].year == after[1].year
-        return f"between {date(before, with_year=not one_year)} and {date(after)}"
-    if exact and before != after:
-        return f"on {date(after)} between {before[0]:%H:%M} and {after[1]:%H:%M} UTC"
-    return f"{'on' if exact else 'in'} {date(after)}"
+    if date(before) == date(after):
+        if _exact(after) and before != after:
+            return f"on {date(after)} between {before[0]:%H:%M} and {after[1]:%H:%M} UTC"
+        return f"{'on' if _exact(after) else 'in'} {date(after)}"
+    if before[0].year != after[1].year:
+        return f"between {date(before)} and {date(after)}"
+    if _exact(before) and _exact(after):
+        return f"between {date(before, with_year=False)} and {date(after)}"
+    first = date(before) if _exact(before) else f"the beginning of {date(before)}"
+    last = date(after) if _exact(after) else f"the end of {date(after)}"
+    return f"between {first} and {last}"
 
 
 def by(after: Span) -> str:

@@ -40,7 +40,7 @@ def event_sentence(event: Event, looks: Sequence[LookMeta]) -> str:
         text.append("Only the newest image shows it so far.")
     cautions = [words for flag, words in CAUTIONS.items() if flag in event.flags]
     if cautions:
-        text.append(f"Beware: {phrases.listed(cautions)}.")
+        text.append(f"Beware: {'; '.join(cautions)}.")
     return " ".join(text)
 
 
@@ -66,10 +66,8 @@ def _what_happened(event: Event, looks: Sequence[LookMeta]) -> str:
     hedge = phrases.hedge(event.confidence)
     was = f"was {hedge} " if hedge else "was "
     if after is None:
-        begun = f"since {phrases.date(before)}" if before else "at an unknown time"
+        begun = f"after {phrases.date(before)}" if before else "at an unknown time"
         newest = phrases.date(looks[-1].span)
-        if event.kind is Kind.DEMOLITION:
-            return f"{thing} {was}being torn down {begun}; part of it stood on {newest}"
         return f"{thing} {was}begun {begun} and not finished on {newest}"
     said = f"{thing} {was}{VERBS[event.kind]} {phrases.between(before, after)}"
     if before is None:
@@ -88,9 +86,6 @@ def _plot(event: Event) -> list[str]:
         )
         parts.append(f"it stands on the plot of {there}")
     if event.replaced_by:
-        number = len(event.replaced_by)
-        parts.append(
-            f"{phrases.count(number, 'new building')} {'stands' if number == 1 else 'stand'} "
-            "on the plot now"
-        )
+        followed = phrases.count(len(event.replaced_by), "new building")
+        parts.append(f"{followed} followed on the plot")
     return parts

@@ -149,7 +149,7 @@ def _grouped(events: Sequence[Event], looks: Sequence[LookMeta]) -> dict[_Key, l
 def _when(event: Event, looks: Sequence[LookMeta]) -> str:
     before, after = spans_of(event, looks)
     if after is None and before is not None:
-        return f"since {phrases.date(before)}"
+        return f"after {phrases.date(before)} and not finished in the newest image"
     return phrases.between(before, after)
 
 
@@ -157,17 +157,18 @@ def _singles(events: Sequence[Event], looks: Sequence[LookMeta]) -> list[Clause]
     clauses = []
     for (name, when, hedge), group in _grouped(events, looks).items():
         kind = Kind(name)
-        text = f"{phrases.count(len(group), *THINGS[kind])} {_did(kind, len(group), hedge)} {when}"
-        if group[0].interval.end is None:
-            text += " and not finished in the newest image"
+        did = _did(kind, group, hedge)
+        text = f"{phrases.count(len(group), *THINGS[kind])} {did} {when}"
         if all(event.provisional for event in group):
             text += ", seen only in the newest image so far"
         clauses.append(Clause(phrases.sentence(text), _ids(group)))
     return clauses
 
 
-def _did(kind: Kind, number: int, hedge: str) -> str:
-    return " ".join(part for part in ("was" if number == 1 else "were", hedge, VERBS[kind]) if part)
+def _did(kind: Kind, group: Sequence[Event], hedge: str) -> str:
+    was = "was" if len(group) == 1 else "were"
+    verb = VERBS[kind] if group[0].interval.end is not None else "begun"
+    return " ".join(part for part in (was, hedge, verb) if part)
 
 
 def _chains(events: Sequence[Event], looks: Sequence[LookMeta]) -> list[Clause]:
@@ -187,7 +188,7 @@ def _chains(events: Sequence[Event], looks: Sequence[LookMeta]) -> list[Clause]:
         first = phrases.listed(
             [
                 f"{phrases.count(len(group), 'building')} "
-                f"{_did(Kind.DEMOLITION, len(group), hedge)} {when}"
+                f"{_did(Kind.DEMOLITION, group, hedge)} {when}"
                 for (_, when, hedge), group in _grouped(torn, looks).items()
             ]
         )

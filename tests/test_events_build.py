@@ -1,0 +1,316 @@
+"""From change maps of a whole series to events, ledger and summary."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from shapely.geometry import box
+
+from groundbreak.events.build import (
+    Calibration,
+    EventsConfig,
+    EventsResult,
+    Readers,
+    SiteObservations,
+    build_events,
+)
+from groundbreak.events.looks import Box, LookMeta, PairKey
+from groundbreak.events.schema import validate_feature
+from groundbreak.events.summary import Coverage
+from groundbreak.events.vectorize import VectorConfig, candidates
+from groundbreak.types import KINDS, ChangeMap, Event, Kind
+from groundbreak.writers.geojson import event_feature
+
+SHAPE = (160, 200)
+GRID = GeoBox(SHAPE, Affine(0.5, 0, 300_000, 0, -0.5, 4_000_000), "EPSG:32652")
+AREA = box(*GRID.extent.boundingbox)
+HALL = (slice(40, 80), slice(60, 120))
+SHED = (slice(110, 130), slice(20, 44))
+BASIN = (slice(100, 130), slice(80, 150))
+NEW, TORN, SLIP = Kind.NEW_BUILDING, Kind.DEMOLITION, Kind.DOCKING_SLIP
+CONFIG = EventsConfig()
+
+
+@dataclass
+class Series:
+    """Looks every 40 days, and what the network says of every pair that links them."""
+
+    count: int = 7
+    changes: list[tuple[int, Kind, tuple[slice, slice]]] = field(default_factory=list)
+    clouds: list[tuple[int, tuple[slice, slice]]] = field(default_factory=list)
+    bad: list[tuple[int, Kind, tuple[slice, slice]]] = field(default_factory=list)
+    looks: list[LookMeta] = field(init=False)
+
+    def __post_init__(self) -> None:
+        first = datetime(2024, 1, 3, 2, tzinfo=UTC)
+        moments = [first + timedelta(days=40 * n) for n in range(self.count)]
+        self.looks = [
+            LookMeta(f"L{n}", m, m, (f"S{n}",), sensor="WV03", residual_px=0.2)
+            for n, m in enumerate(moments)
+        ]
+
+    def usable(self, number: int) -> np.ndarray:
+        mask = np.ones(SHAPE, bool)
+        for look, where in self.clouds:
+            if look == number:
+                mask[where] = False
+        return mask
+
+    def pair(self, i: int, j: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng([i, j])
+        p = np.clip(rng.normal(0.012, 0.004, (3, *SHAPE)), 0.001, 1)
+        shown = [(look, kind, where) for look, kind, where in self.changes if i < look <= j]
+        for look, kind, where in self.bad:  # seen in this look only
+            opposite = TORN if kind is NEW else NEW
+            if look == j:
+                shown.append((look, kind, where))
+            if look == i:
+                shown.append((look, opposite, where))
+        for _, kind, where in shown:
+            p[:, where[0], where[1]] = 0.015
+            p[KINDS.index(kind), where[0], where[1]] = 0.93
+        return p.astype(np.float32), self.usable(i) & self.usable(j)
+
+    def pairs(self) -> list[PairKey]:
+        """Consecutive pairs, and those that jump over a look with clouds."""
+        found = [(n, n + 1) for n in range(self.count - 1)]
+        cloudy = {look for look, _ in self.clouds}
+        found += [(n - 1, n + 1) for n in sorted(cloudy) if 0 < n < self.count - 1]
+        return [PairKey(f"L{i}", f"L{j}") for i, j in found]
+
+    def result(self, config: EventsConfig = CONFIG, **changes: object) -> EventsResult:
+        maps = {key: self.pair(int(key.earlier[1:]), int(key.later[1:])) for key in self.pairs()}
+        patches = [
+            candidate
+            for key, (p, observed) in maps.items()
+            for candidate in candidates(
+                ChangeMap(key.earlier, key.later, GRID, p, observed), VectorConfig()
+            )
+        ]
+
+        def read(pair: PairKey, window: Box) -> tuple[np.ndarray, np.ndarray]:
+            y, x = window.slices
+            return maps[pair][0][:, y, x], maps[pair][1][y, x]
+
+        site = SiteObservations("port", "Port One", AREA, GRID, self.looks, list(maps), Coverage())
+        site = replace(site, **changes)  # type: ignore[arg-type]
+        readers = Readers(read, lambda name, w: self.usable(int(name[1:]))[w.slices])
+        return build_events(site, patches, readers, config)
+
+
+def only(result: EventsResult) -> Event:
+    (event,) = result.events
+    return event
+
+
+def between(event: Event, series: Series) -> tuple[int | None, int | None]:
+    starts = {look.start: n for n, look in enumerate(series.looks)}
+    start, end = event.interval.start, event.interval.end
+    return (starts[start] if start else None, starts[end] if end else None)
+
+
+# --- dates --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_an_event_lies_between_the_two_looks_around_it(kind: Kind) -> None:
+    series = Series(changes=[(3, kind, HALL)])
+    event = only(series.result())
+    assert event.kind is kind
+    assert between(event, series) == (2, 3)
+    assert (event.before_scenes, event.after_scenes) == (("S2",), ("S3",))
+    assert event.confidence > 0.8
+    assert event.date_confidence > 0.9
+    assert event.area_m2 == pytest.approx(600, rel=0.06)
+    assert not event.provisional
+    assert event.flags == ()
+
+
+def test_a_cloud_over_the_object_widens_only_its_own_interval() -> None:
+    cloud = (slice(30, 90), slice(50, 130))
+    series = Series(changes=[(3, NEW, HALL), (3, NEW, SHED)], clouds=[(3, cloud)])
+    result = series.result()
+    intervals = {round(event.area_m2): between(event, series) for event in result.events}
+    assert len(intervals) == 2
+    assert intervals[max(intervals)] == (2, 4)
+    assert intervals[min(intervals)] == (2, 3)
+
+
+def test_one_bad_look_neither_invents_nor_hides() -> None:
+    invented = Series(bad=[(3, NEW, HALL)])
+    assert invented.result().events == ()
+    hidden = Series(changes=[(2, NEW, HALL)], bad=[(4, TORN, HALL)])
+    event = only(hidden.result())
+    assert between(event, hidden) == (1, 2)
+
+
+def test_looks_in_which_nothing_is_usable_change_nothing() -> None:
+    series = Series(count=6, changes=[(3, NEW, HALL), (4, TORN, SHED)])
+    plain = series.result()
+    everywhere = (slice(None), slice(None))
+    blind = Series(count=7, changes=[(3, NEW, HALL), (4, TORN, SHED)], clouds=[(6, everywhere)])
+    assert blind.result().events == plain.events
+
+
+def test_an_event_in_the_newest_look_only_is_provisional() -> None:
+    series = Series(changes=[(6, NEW, HALL)])
+    event = only(series.result())
+    assert event.provisional
+    assert "newest" in event.sentence
+    confirmed = only(Series(count=9, changes=[(6, NEW, HALL)]).result())
+    assert not confirmed.provisional
+    assert confirmed.confidence > event.confidence
+
+
+def test_two_looks_give_their_two_dates() -> None:
+    series = Series(count=2, changes=[(1, NEW, HALL), (1, TORN, SHED)])
+    result = series.result()
+    assert {event.kind for event in result.events} == {NEW, TORN}
+    assert all(between(event, series) == (0, 1) for event in result.events)
+    assert all("single_pair" in event.flags for event in result.events)
+
+
+def test_coarse_dates_count_with_their_outer_bounds() -> None:
+    series = Series(count=3, changes=[(1, NEW, HALL)])
+    for number, year in enumerate((2017, 2018, 2020)):
+        series.looks[number] = replace(
+            series.looks[number],
+            start=datetime(year, 1, 1, tzinfo=UTC),
+            end=datetime(year, 12, 31, 23, 59, 59, tzinfo=UTC),
+        )
+    event = only(series.result())
+    assert event.interval.start == datetime(2017, 1, 1, tzinfo=UTC)
+    assert event.interval.end == datetime(2018, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert "coarse_date" in event.flags
+    assert "between 2017 and 2018" in event.sentence
+
+
+def test_a_chain_is_dated_linked_and_told() -> None:
+    series = Series(count=8, changes=[(2, TORN, HALL), (5, NEW, HALL)])
+    result = series.result()
+    torn, new = result.events
+    assert (torn.kind, new.kind) == (TORN, NEW)
+    assert between(torn, series) == (1, 2)
+    assert between(new, series) == (4, 5)
+    assert new.replaces == (torn.id,)
+    assert torn.replaced_by == (new.id,)
+    assert new.replaces_overlap is not None
+    assert new.replaces_overlap > 0.9
+    assert new.cleared == torn.interval
+    (told,) = [clause for clause in result.summary.clauses if ";" in clause.text]
+    assert set(told.event_ids) == {torn.id, new.id}
+
+
+# --- what else is written -----------------------------------------------------------------------
+
+
+def test_every_event_keeps_to_the_schema() -> None:
+    changes = [(2, TORN, HALL), (5, NEW, HALL), (6, SLIP, BASIN), (3, NEW, SHED)]
+    result = Series(changes=changes).result(replace(CONFIG, min_confidence=0.0))
+    assert len(result.events) == 4
+    for event in result.events:
+        validate_feature(event_feature(event))
+
+
+def test_the_ledger_says_of_every_look_whether_it_counted_and_why() -> None:
+    cloud = (slice(30, 90), slice(50, 130))
+    series = Series(changes=[(3, NEW, HALL)], clouds=[(4, cloud)])
+    result = series.result()
+    rows = {row.look_id: row for row in result.ledger}
+    assert len(result.ledger) == series.count
+    assert not rows["L4"].counted
+    assert rows["L4"].reason == "not usable over the footprint"
+    assert rows["L4"].evidence is None
+    counted = [rows[f"L{n}"] for n in (0, 1, 2, 3, 5, 6)]
+    assert all(row.counted and row.reason == "counted" for row in counted)
+    stands = [row.evidence for row in counted]
+    assert all(value is not None and value < 0.1 for value in stands[:3])
+    assert all(value is not None and value > 0.9 for value in stands[3:])
+
+
+def test_what_lies_outside_the_site_is_left_out_and_its_edge_flagged() -> None:
+    series = Series(changes=[(3, NEW, HALL)])
+    east_half = box(300_045, 3_999_920, 300_100, 4_000_000)
+    assert "edge_of_site" in only(series.result(area=east_half)).flags
+    assert series.result(area=box(300_055, 3_999_920, 300_100, 4_000_000)).events == ()
+
+
+def test_flags_tell_what_was_wrong_with_the_looks() -> None:
+    series = Series(changes=[(3, NEW, HALL)])
+    series.looks[2] = replace(
+        series.looks[2], aligned=False, cloud_masked=False, date_assumed=True, sensor="GE01"
+    )
+    event = only(series.result(replace(CONFIG, min_confidence=0.2)))
+    assert event.flags == ("misregistered", "no_cloud_mask", "assumed_date", "mixed_sensors")
+
+
+def test_a_footprint_of_a_few_pixels_is_flagged() -> None:
+    series = Series(changes=[(3, NEW, (slice(40, 43), slice(60, 110)))])
+    assert "low_resolution" in only(series.result()).flags
+
+
+def test_ragged_water_is_flagged_as_tide() -> None:
+    shore = (slice(20, 140), slice(10, 190))
+    series = Series(changes=[(3, SLIP, shore)])
+    normal = only(series.result())
+    assert "tide" not in normal.flags
+    assert normal.length_m == pytest.approx(90, rel=0.02)
+    series.changes += [(3, SLIP, (slice(20, 100), slice(10, 150)))]
+
+    def fringe(i: int, j: int) -> tuple[np.ndarray, np.ndarray]:
+        p, observed = Series.pair(Series(), i, j)
+        if i < 3 <= j:
+            y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+            p[2][abs(x - 0.008 * (y - 80) ** 2 - 60) < 6] = 0.93
+        return p, observed
+
+    series.pair = fringe  # type: ignore[method-assign]
+    assert "tide" in only(series.result()).flags
+
+
+def test_less_certain_events_are_left_out() -> None:
+    series = Series(changes=[(3, NEW, HALL)])
+    confidence = only(series.result()).confidence
+    assert series.result(replace(CONFIG, min_confidence=confidence + 0.001)).events == ()
+    doubtful = replace(CONFIG, calibration=Calibration(offset=-4.0), min_confidence=0.0)
+    assert only(series.result(doubtful)).confidence < confidence
+
+
+def test_nothing_at_all_is_said_in_words() -> None:
+    result = Series().result()
+    assert result.events == ()
+    assert result.ledger == ()
+    assert result.summary.text.startswith("No change was found at Port One")
+
+
+# --- more looks ---------------------------------------------------------------------------------
+
+
+def test_another_look_keeps_ids_and_intervals() -> None:
+    changes = [(2, NEW, HALL), (4, TORN, SHED)]
+    before = Series(count=6, changes=changes).result()
+    after = Series(count=8, changes=changes).result()
+    kept = [(event.id, event.interval) for event in before.events]
+    assert [(event.id, event.interval) for event in after.events] == kept
+
+
+def test_a_run_that_knows_its_objects_gives_the_same_result() -> None:
+    series = Series(changes=[(2, NEW, HALL), (5, SLIP, BASIN)])
+    first = series.result()
+    site = SiteObservations("port", "Port One", AREA, GRID, series.looks, series.pairs())
+    assert site.coverage == Coverage()
+    maps = {key: series.pair(int(key.earlier[1:]), int(key.later[1:])) for key in series.pairs()}
+    patches = [
+        c
+        for key, (p, seen) in maps.items()
+        for c in candidates(ChangeMap(key.earlier, key.later, GRID, p, seen), VectorConfig())
+    ]
+    readers = Readers(
+        lambda k, w: (maps[k][0][:, w.slices[0], w.slices[1]], maps[k][1][w.slices]),
+        lambda n, w: series.usable(int(n[1:]))[w.slices],
+    )
+    again = build_events(site, patches, readers, CONFIG, known=first.objects)
+    assert again == first

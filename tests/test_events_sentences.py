@@ -1,0 +1,254 @@
+"""What is said of events and sites: every case as a reader sees it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from shapely.geometry import box
+
+from groundbreak.events.looks import LookMeta
+from groundbreak.events.phrases import count, listed
+from groundbreak.events.sentences import event_sentence
+from groundbreak.events.summary import Coverage, summarise
+from groundbreak.times import Span, day, instant, month, year
+from groundbreak.types import Event, Interval, Kind
+
+NEW, TORN, SLIP = Kind.NEW_BUILDING, Kind.DEMOLITION, Kind.DOCKING_SLIP
+ALL = Coverage()
+
+
+def at(*date: int) -> Span:
+    return instant(datetime(*date, tzinfo=UTC))  # type: ignore[misc, arg-type]
+
+
+def look(number: int, span: Span) -> LookMeta:
+    return LookMeta(f"L{number}", *span, (f"S{number}",))
+
+
+def series(*spans: Span) -> list[LookMeta]:
+    return [look(number, span) for number, span in enumerate(spans)]
+
+
+LOOKS = series(at(2024, 1, 3), at(2024, 3, 14), at(2024, 5, 1), at(2024, 7, 9), at(2025, 2, 1))
+
+
+def event(
+    kind: Kind, before: int | None, after: int | None, looks: list[LookMeta] = LOOKS, **more: Any
+) -> Event:
+    first = looks[before] if before is not None else None
+    last = looks[after] if after is not None else None
+    base = Event(
+        id="e",
+        site_id="port",
+        site_name="Port One",
+        kind=kind,
+        interval=Interval(first.start if first else None, last.end if last else None),
+        geometry=box(0, 0, 30, 15),
+        crs="EPSG:32652",
+        confidence=0.97,
+        date_confidence=0.95,
+        area_m2=450.0,
+        before_scenes=first.scene_ids if first else (),
+        after_scenes=last.scene_ids if last else (),
+        usable_fraction=1.0,
+    )
+    return replace(base, **more)
+
+
+BERTH = {"length_m": 123.4, "width_m": 25.2, "orientation_deg": 30.0, "vessel_length_m": 111.0}
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (
+            event(NEW, 0, 1),
+            "A building of about 450 m² was built between 3 January and 14 March 2024.",
+        ),
+        (
+            event(NEW, 3, 4, confidence=0.85, area_m2=1234.0),
+            "A building of about 1,200 m² was very likely built between 9 July 2024 and "
+            "1 February 2025.",
+        ),
+        (
+            event(TORN, 1, 2, confidence=0.6, area_m2=9.4),
+            "A building of about 9 m² was probably torn down between 14 March and 1 May 2024.",
+        ),
+        (
+            event(NEW, 3, 4, confidence=0.51, provisional=True),
+            "A building of about 450 m² was possibly built between 9 July 2024 and "
+            "1 February 2025. Only the newest image shows it so far.",
+        ),
+        (
+            event(NEW, 3, None, confidence=0.7),
+            "A building of about 450 m² was probably begun after 9 July 2024 and not finished on "
+            "1 February 2025.",
+        ),
+        (
+            event(NEW, None, 1),
+            "A building of about 450 m² was built before 14 March 2024; no earlier usable image "
+            "shows the plot.",
+        ),
+        (
+            event(SLIP, 1, 2, **BERTH, flags=("low_resolution", "tide")),
+            "A docking slip about 120 m long and 25 m wide was opened between 14 March and "
+            "1 May 2024. A vessel of up to about 110 m fits it. Beware: its outline is ragged, "
+            "so it may be the tide; it is only a few pixels wide.",
+        ),
+        (
+            event(NEW, 2, 3, replaces=("a",), flags=("no_cloud_mask",)),
+            "A building of about 450 m² was built between 1 May and 9 July 2024. It stands on the "
+            "plot of one that was torn down.",
+        ),
+        (
+            event(NEW, 2, 3, replaces=("a", "b", "c")),
+            "A building of about 450 m² was built between 1 May and 9 July 2024. It stands on the "
+            "plot of three buildings that were torn down.",
+        ),
+        (
+            event(TORN, 0, 1, replaced_by=("a", "b")),
+            "A building of about 450 m² was torn down between 3 January and 14 March 2024. "
+            "Two new buildings followed on the plot.",
+        ),
+    ],
+)
+def test_an_event_in_words(said: Event, expected: str) -> None:
+    assert event_sentence(said, LOOKS) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (year(2017), year(2018), "between 2017 and 2018"),
+        (year(2018), month(2019, 5), "between 2018 and May 2019"),
+        (month(2019, 5), day(2020, 2, 3), "between May 2019 and 3 February 2020"),
+        (at(2020, 3, 1), year(2020), "between 1 March 2020 and the end of 2020"),
+        (year(2020), at(2020, 9, 1), "between the beginning of 2020 and 1 September 2020"),
+        (year(2020), year(2020), "in 2020"),
+        (at(2020, 3, 1, 2), at(2020, 3, 1, 9), "on 1 March 2020 between 02:00 and 09:00 UTC"),
+        (at(2023, 12, 30), at(2024, 1, 2), "between 30 December 2023 and 2 January 2024"),
+    ],
+)
+def test_dates_are_said_as_exactly_as_they_are_known(
+    before: Span, after: Span, expected: str
+) -> None:
+    looks = series(before, after)
+    said = event_sentence(event(NEW, 0, 1, looks), looks)
+    assert said == f"A building of about 450 m² was built {expected}."
+
+
+def plot(torn: int, built: int, name: str = "", **more: Any) -> list[Event]:
+    old = tuple(f"t{n}{name}" for n in range(torn))
+    new = tuple(f"n{n}{name}" for n in range(built))
+    events = [event(TORN, 0, 1, id=i, replaced_by=new) for i in old]
+    return events + [event(NEW, 2, 3, id=i, replaces=old, **more) for i in new]
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        (
+            plot(3, 2),
+            "Three buildings were torn down between 3 January and 14 March 2024; two new ones "
+            "stood on the plot by 9 July 2024.",
+        ),
+        (
+            plot(1, 1, confidence=0.6),
+            "One building was torn down between 3 January and 14 March 2024; one new one "
+            "probably stood on the plot by 9 July 2024.",
+        ),
+        (
+            plot(1, 1) + plot(1, 1, "x"),
+            "Two buildings were torn down between 3 January and 14 March 2024; two new ones stood "
+            "on the plots by 9 July 2024.",
+        ),
+        (
+            plot(2, 1, interval=Interval(LOOKS[3].start, None), after_scenes=()),
+            "Two buildings were torn down between 3 January and 14 March 2024; one new one was "
+            "under way on the plot in the newest image.",
+        ),
+    ],
+)
+def test_a_chain_in_words(events: list[Event], expected: str) -> None:
+    summary = summarise("Port One", events, LOOKS, ALL)
+    told = summary.clauses[1]
+    assert told.text == expected
+    assert set(told.event_ids) == {e.id for e in events}
+    assert len(summary.clauses) == 2
+
+
+def test_a_site_in_words() -> None:
+    events = [
+        event(NEW, 0, 1, id="a"),
+        event(NEW, 0, 1, id="b"),
+        event(NEW, 0, 1, id="c", confidence=0.6),
+        event(SLIP, 3, 4, id="d", **BERTH, provisional=True),
+        event(NEW, 3, None, id="e"),
+    ]
+    summary = summarise("Port One", events, LOOKS, Coverage(never=0.034, once=0.002))
+    assert [clause.text for clause in summary.clauses] == [
+        "Four new buildings and one docking slip were found at Port One between 3 January 2024 "
+        "and 1 February 2025 (five images).",
+        "Two buildings were built between 3 January and 14 March 2024.",
+        "One building was probably built between 3 January and 14 March 2024.",
+        "One docking slip was opened between 9 July 2024 and 1 February 2025, seen only in the "
+        "newest image so far.",
+        "One building was begun after 9 July 2024 and not finished in the newest image.",
+        "Not observed: 3 % of the site, hidden in every image.",
+    ]
+    assert [clause.event_ids for clause in summary.clauses] == [
+        ("a", "b", "c", "d", "e"),
+        ("a", "b"),
+        ("c",),
+        ("d",),
+        ("e",),
+        (),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("looks", "expected"),
+    [
+        ([], "Port One was not observed: no usable image."),
+        (
+            LOOKS[:1],
+            "Port One was seen once (3 January 2024): there is nothing to compare it with.",
+        ),
+        (
+            LOOKS[:2],
+            "No change was found at Port One between 3 January and 14 March 2024 (two images).",
+        ),
+        (
+            [LOOKS[0], replace(LOOKS[1], usable_share=0.001)],
+            "Port One was seen once (3 January 2024): there is nothing to compare it with.",
+        ),
+    ],
+)
+def test_little_or_nothing_to_say(looks: list[LookMeta], expected: str) -> None:
+    assert summarise("Port One", [], looks, ALL).text == expected
+
+
+def test_long_gaps_between_looks_are_stated() -> None:
+    looks = series(at(2023, 1, 1), at(2023, 1, 20), at(2023, 2, 9), at(2023, 8, 1), at(2023, 8, 9))
+    summary = summarise("Port One", [], looks, ALL)
+    (period,) = summary.periods_not_observed
+    assert (period.start, period.end) == (looks[2].end, looks[3].start)
+    assert "Not observed: between 9 February and 1 August 2023." in summary.text
+    regular = series(*[at(2019 + n, 6, 1) for n in range(5)])
+    assert summarise("Port One", [], regular, ALL).periods_not_observed == ()
+
+
+def test_the_summary_as_a_document() -> None:
+    document = summarise("Port One", plot(1, 1), LOOKS, Coverage(never=0.25)).document()
+    assert document["sentences"][1]["events"] == ["t0", "n0"]
+    assert document["not_observed"]["never_share"] == 0.25
+    assert document["text"].count(".") == 3
+
+
+def test_numbers_and_lists() -> None:
+    assert count(0, "event") == "no events"
+    assert count(1, "event") == "one event"
+    assert count(13, "berth") == "13 berths"
+    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert listed([]) == ""
