@@ -97,6 +97,8 @@ _BY_POSITION = {
     5: ("red", "green", "blue", "nir", "swir16"),
 }
 _STANDS_IN = {"nir": ("nir08",), "nir08": ("nir",)}
+_GENERIC = re.compile(r"\s*(?:(?:band|layer|channel)?[\s_#-]*\d*)\s*", re.IGNORECASE)
+"""Descriptions that only count."""
 _COLOURS = frozenset({"red", "green", "blue", "nir", "pan", "coastal"})
 
 
@@ -123,7 +125,7 @@ def common_name(name: str, sensor: str | None = None) -> str | None:
         if token in _WORDS and not _is_compound(tokens, token):
             return _WORDS[token]
     for token in tokens:
-        number = re.fullmatch(r"b(?:and)?0?(\d{1,2}a?)", token)
+        number = re.fullmatch(r"b0?(\d{1,2}a?)", token)
         if number:
             return _table(tokens, token, sensor).get(number.group(1))
     return None
@@ -157,7 +159,7 @@ def name_bands(
     Returns:
         The named bands, and a note when positions had to be assumed.
     """
-    named = [d.strip() if d and d.strip() else None for d in descriptions]
+    named = [None if _GENERIC.fullmatch(d or "") else (d or "").strip() for d in descriptions]
     if not any(named):
         named = [c if c in _COLOURS else None for c in colours]
         if {"red", "green", "blue"} <= set(named) and len(named) in (4, 5):
@@ -174,7 +176,7 @@ def name_bands(
             Band(
                 band.index,
                 name,
-                None if re.fullmatch(r"band ?\d+", name.lower()) else common_name(name),
+                common_name(name),
                 band.scale,
                 band.offset,
                 band.nodata,
