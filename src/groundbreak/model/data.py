@@ -31,6 +31,7 @@ from groundbreak.model.augment import (
 )
 from groundbreak.model.network import STRIDE
 from groundbreak.pairs.index import PairRecord, read_index, read_pair
+from groundbreak.pairs.splits import Fingerprint, fingerprint, refuse_leaks
 from groundbreak.types import FloatArray, MaskValue
 
 CHANGED_PIXELS_KEPT = 4000
@@ -66,6 +67,7 @@ class Scene:
     record: PairRecord
     pair: Sample
     changed: NDArray[np.int32]
+    print: Fingerprint
 
 
 def select(source: FolderSource) -> list[PairRecord]:
@@ -89,20 +91,21 @@ def select(source: FolderSource) -> list[PairRecord]:
     return records
 
 
-def load_scene(record: PairRecord, bands: Sequence[str]) -> Scene:
+def load_scene(record: PairRecord, bands: Sequence[str], part: str) -> Scene:
     """Decode a pair to uint8, its own brightest hundredth near white.
 
     A factor common to both dates changes nothing for the network, which standardises; it keeps
     dark reflectance from being rounded to a few grey levels. Without near infrared, red takes
-    its place, as in detection.
+    its place, as in detection. ``part`` is "train" or "val", whatever the index calls its split.
     """
     pair = read_pair(record)
+    identity = fingerprint(record, pair, part)
     wanted = [band if band in pair.bands else "red" if band == "nir" else band for band in bands]
     pair = pair.select(wanted)
     top = np.quantile(np.concatenate([pair.before[:, ::4, ::4], pair.after[:, ::4, ::4]]), 0.995)
     gain = 255.0 if top > 0.6 else 235.0 / max(float(top), 1e-3)
     sample = Sample(_to_bytes(pair.before, gain), _to_bytes(pair.after, gain), pair.label)
-    return Scene(record, sample, _changed(pair.label))
+    return Scene(record, sample, _changed(pair.label), identity)
 
 
 def _to_bytes(image: FloatArray, gain: float) -> NDArray[np.uint8]:
@@ -263,15 +266,22 @@ class PairsData(LightningDataModule):
         self.workers, self.seed = workers, seed
 
     def setup(self, stage: str) -> None:
-        """Decode everything once."""
+        """Decode everything once.
+
+        Raises:
+            DataError: a picture cannot be read, or training and validation share ground.
+        """
         if stage == "fit":
             self.groups: list[tuple[Sequence[Scene], float, CropConfig]] = [
-                (self._load(source), source.weight, source.crop) for source in self.train
+                (self._load(source, "train"), source.weight, source.crop) for source in self.train
             ]
-        self.val_scenes = [scene for source in self.val for scene in self._load(source)]
+        self.val_scenes = [scene for source in self.val for scene in self._load(source, "val")]
+        if stage == "fit":
+            seen = [scene.print for scenes, _, _ in self.groups for scene in scenes]
+            refuse_leaks(seen + [scene.print for scene in self.val_scenes])
 
-    def _load(self, source: FolderSource) -> list[Scene]:
-        return [load_scene(record, self.bands) for record in select(source)]
+    def _load(self, source: FolderSource, part: str) -> list[Scene]:
+        return [load_scene(record, self.bands, part) for record in select(source)]
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Endless samples, ``steps`` batches an epoch."""
