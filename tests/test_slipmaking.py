@@ -173,12 +173,12 @@ def test_the_trace_of_editing_is_in_silent_pairs_too() -> None:
     only_basin = np.where(port.berths == 1, port.berths, 0).astype(np.int16)
     view = replace(whole(port), berths=only_basin)
     for seed in range(8):
-        edit = recipes._edited(np.random.default_rng(seed), view, ground.fill_by_patch)
+        edit = recipes._edited(np.random.default_rng([9, seed]), view, ground.fill_by_patch)
         if (edit.new & (port.berths == 1)).any():
             energies["silent"].append(fine_energy(edit.pixels, inner))
         edit = structures.fill_berths(np.random.default_rng(seed), view, [1], ground.fill_by_patch)
         energies["counts"].append(fine_energy(edit.pixels, inner))
-    assert energies["silent"], "no edited place among the silent ones"
+    assert len(energies["silent"]) > 2, "too few edited places among the silent ones"
     ratio = np.median(energies["silent"]) / np.median(energies["counts"])
     assert 0.7 < ratio < 1.4
 

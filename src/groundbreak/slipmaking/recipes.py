@@ -181,7 +181,7 @@ def _undone(rng: np.random.Generator, view: View, recipe: str, fill: Fill) -> Ed
 
 def _edited(rng: np.random.Generator, view: View, fill: Fill) -> Edit:
     """Filled, carved or flooded: what both dates will show."""
-    kind = rng.choice(["filled", "cut", "flood"])
+    kind = rng.choice(["filled", "cut", "flood"], p=[0.6, 0.25, 0.15])
     if kind == "filled":
         return _undone(rng, view, "filled", fill)
     return _MADE[str(kind)](rng, view, fill)
