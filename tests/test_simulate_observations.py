@@ -15,7 +15,7 @@ from groundbreak.simulate.observations import (
 )
 from groundbreak.types import Kind
 
-MANY = [simulate_observations(11, number=k) for k in range(40)]
+MANY = [simulate_observations(11, number=k) for k in range(30)]
 
 
 def test_a_seed_and_a_number_always_give_the_same_site() -> None:
@@ -101,7 +101,7 @@ def test_evidence_is_good_but_not_perfect() -> None:
 
 def test_perfect_evidence_is_perfect() -> None:
     perfect = ObservationConfig.perfect()
-    assert hits([simulate_observations(11, perfect, k) for k in range(20)]) == (1.0, 0.0)
+    assert hits([simulate_observations(11, perfect, k) for k in range(8)]) == (1.0, 0.0)
 
 
 def test_pairs_share_the_errors_of_their_looks() -> None:

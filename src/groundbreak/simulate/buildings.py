@@ -330,7 +330,8 @@ def _hall(rng: np.random.Generator, rect: Rect) -> tuple[list[Part], str]:
 
 
 def _block(rng: np.random.Generator, rect: Rect) -> tuple[list[Part], str]:
-    floors = int(rng.integers(3, 14)) if rng.random() < 0.8 else int(rng.integers(14, 26))
+    low, high = ((3, 8), (8, 16), (16, 27))[rng.choice(3, p=[0.7, 0.24, 0.06])]
+    floors = int(rng.integers(low, high))
     eave = 3.0 * floors
     parts = [Part(rect, eave, 0.5, Roof.FLAT)]
     steps = max(1, round(rect.length / 18))

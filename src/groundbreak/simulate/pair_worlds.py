@@ -8,7 +8,7 @@ from groundbreak.simulate.buildings import Building, Use, design
 from groundbreak.simulate.districts import PLACES, STYLES
 from groundbreak.simulate.grid import DrawGrid
 from groundbreak.simulate.land import Land, build_land, relaid
-from groundbreak.simulate.port import Port, build_port, slip_rect
+from groundbreak.simulate.port import Port, build_port, piered_slip, shore_at, slip_rect
 from groundbreak.simulate.terrain import Coast
 from groundbreak.simulate.trunks import canal, draw_paths, draw_trunk, highway, railway, river, road
 from groundbreak.simulate.works import Stage, Works
@@ -34,21 +34,36 @@ _FALL = (
     (Stage.RUBBLE, Stage.BARE, 0.05),
 )
 _DIG = (
-    (Stage.UNTOUCHED, Stage.WATER, 0.55),
-    (Stage.DUG, Stage.WATER, 0.2),
-    (Stage.UNTOUCHED, Stage.DUG, 0.25),
+    (Stage.UNTOUCHED, Stage.WATER, 0.75),
+    (Stage.DUG, Stage.WATER, 0.12),
+    (Stage.UNTOUCHED, Stage.DUG, 0.13),
 )
 _LINES = (highway, road, road, railway, canal, river)
 _EMPTY = ("fields", "strips", "open", "scrub", "bare", "wood")
 
 
-def random_world(rng: np.random.Generator, size_px: int, gsd_m: float, factor: int) -> World:
-    """A random place of a random kind, drawn at ``factor`` pixels per pixel of ``gsd_m``."""
+def random_world(
+    rng: np.random.Generator, size_px: int, gsd_m: float, factor: int, place: str | None = None
+) -> World:
+    """A random place, drawn at ``factor`` pixels per pixel of ``gsd_m``.
+
+    Args:
+        rng: source of chance.
+        size_px: side in pixels of ``gsd_m``.
+        gsd_m: ground size of those pixels.
+        factor: drawing pixels per pixel.
+        place: a key of ``PLACES``; None draws one. "coast" has a shore, mostly with a port, the
+            others have one now and then.
+
+    Raises:
+        KeyError: there is no such kind of place.
+    """
     grid = DrawGrid(0.0, 0.0, gsd_m / factor, (size_px * factor, size_px * factor))
     size_m = size_px * gsd_m
-    at_sea = rng.random() < 0.22
+    at_sea = rng.random() < 0.22 or place == "coast"
     inland = [name for name in PLACES if name != "coast"]
-    place = "coast" if at_sea and rng.random() < 0.6 else inland[rng.integers(len(inland))]
+    drawn = "coast" if at_sea and rng.random() < 0.6 else str(inland[rng.integers(len(inland))])
+    place = place or drawn
     coast = _coast(rng, size_m) if at_sea else None
     aridity = float(0.6 + 0.4 * rng.random() if place == "dry" else rng.beta(1.2, 3))
     patch_m = float(np.clip(rng.uniform(130, 380), size_m * 0.22, None))
@@ -58,12 +73,12 @@ def random_world(rng: np.random.Generator, size_px: int, gsd_m: float, factor: i
         wander = float(rng.uniform(0, 0.08) * size_m) if draw is not canal else 0.0
         land = draw_trunk(rng, land, draw(rng), wander, 4.0 if draw is river else 0.0)
     draw_paths(rng, land, int(rng.integers(0, 4)))
-    port, slips = (None, []) if coast is None else _port(rng, land, coast, size_m)
+    port, slips = (None, []) if coast is None else _waterfront(rng, land, coast, size_m)
     spots = plots(rng, land)
     if port is not None:
         spots += [(rect, Use.HALL, 0) for rect in port.halls]
     buildings = design_all(rng, land, spots)
-    fixed, works, former = _happen(rng, land, buildings)
+    fixed, works, former = _happen(rng, land, buildings, 3 * gsd_m**2)
     latitude = float(rng.uniform(22, 50))
     return assemble(rng, land, 3, Plan(fixed, works + slips, port, latitude, former))
 
@@ -80,69 +95,88 @@ def _coast(rng: np.random.Generator, size_m: float) -> Coast:
     )
 
 
-def _port(
+def _waterfront(
     rng: np.random.Generator, land: Land, coast: Coast, size_m: float
 ) -> tuple[Port | None, list[Works]]:
-    if rng.random() > 0.85:
-        return None, []
+    """A port, or a natural shore, and the slips that are made there."""
+    count = int(rng.choice([0, 1, 2], p=[0.35, 0.45, 0.2]))
+    if rng.random() < 0.2:
+        return None, [slip for k in range(count) for slip in _wild_slip(rng, land, coast, k)]
     length = float(np.clip(rng.uniform(0.6, 1.3) * size_m, 120, 1000))
     port = build_port(rng, land, coast.frame, length)
     slips: list[Works] = []
-    for _ in range(int(rng.choice([0, 1, 2], p=[0.35, 0.45, 0.2]))):
-        wide = float(rng.uniform(12, 45))
+    for number in range(count):
+        wide = float(rng.uniform(10, 50))
+        pier = float(rng.uniform(5, 14)) if rng.random() < 0.3 else 0.0
         try:
-            u = port.free_quay(rng, land, wide + 6)
+            u = port.free_quay(rng, land, wide + 2 * pier + 6)
         except ValueError:
             break
-        long = min(float(rng.uniform(2.0, 5.5)) * wide, port.depth - 8)
+        long = float(rng.uniform(1.8, 5.5)) * wide
+        if pier:
+            rect, flanks = piered_slip(port.frame, u, min(long, 130.0), wide, pier)
+            stages = ((AFTER, Stage.WATER),)
+            slips.append(Works(f"slip{number}", None, rect, Stage.UNTOUCHED, stages, flanks=flanks))
+            continue
         before, after = _pick(rng, _DIG)
-        rect = slip_rect(port.frame, u, long, wide)
-        slips.append(Works(f"slip{len(slips)}", None, rect, before, ((AFTER, after),)))
+        rect = slip_rect(port.frame, u, min(long, port.depth - 8), wide)
+        slips.append(Works(f"slip{number}", None, rect, before, ((AFTER, after),)))
     return port, slips
 
 
+def _wild_slip(rng: np.random.Generator, land: Land, coast: Coast, number: int) -> list[Works]:
+    """A basin cut into a natural shore, if there is shore where it should be."""
+    wide = float(rng.uniform(12, 45))
+    x0, _, x1, _ = land.grid.extent
+    u = float(rng.uniform(-0.35, 0.35) * (x1 - x0))
+    shore = shore_at(land, coast.frame, u, 0.4 * (x1 - x0))
+    if shore is None:
+        return []
+    before, after = _pick(rng, _DIG)
+    rect = slip_rect(coast.frame, u, float(rng.uniform(1.8, 4.0)) * wide, wide, shore - 8.0)
+    return [Works(f"slip{number}", None, rect, before, ((AFTER, after),))]
+
+
 def _happen(
-    rng: np.random.Generator, land: Land, buildings: list[Building]
+    rng: np.random.Generator, land: Land, buildings: list[Building], smallest_m2: float
 ) -> tuple[list[Building], list[Works], tuple[tuple[float, Land], ...]]:
     """Choose which buildings rise, fall or are replaced; the others stand throughout.
 
-    In one place of four a whole neighbourhood with its streets is new, or is torn down.
+    Alone, only buildings of at least ``smallest_m2`` change. In one place of four whole
+    neighbourhoods with their streets are new, or are torn down.
     """
     mood = str(rng.choice(["quiet", "some", "much", "estate"], p=[0.12, 0.38, 0.25, 0.25]))
     share = {"quiet": 0.0, "some": 0.12, "much": 0.35, "estate": 0.08}[mood]
-    estate, rises_there = _estate(rng, land) if mood == "estate" else (-1, True)
+    estates = _estates(rng, land) if mood == "estate" else {}
     fixed: list[Building] = []
     works: list[Works] = []
     for number, building in enumerate(buildings):
-        in_estate = land.district[land.grid.pixel(building.rect.x, building.rect.y)] == estate
-        if rng.random() > (0.93 if in_estate else share):
+        here = int(land.district[land.grid.pixel(building.rect.x, building.rect.y)])
+        if here in estates:
+            if rng.random() < 0.93:
+                works += _works(rng, f"b{number}", building, estates[here], alone=False)
+            elif not estates[here]:  # nothing else stands where the streets are still to come
+                fixed.append(building)
+        elif rng.random() < share and building.footprint.area >= smallest_m2:
+            works += _works(rng, f"b{number}", building, bool(rng.random() < 0.6), alone=True)
+        else:
             fixed.append(building)
-            continue
-        rises = rises_there if in_estate else rng.random() < 0.6
-        works += _works(rng, f"b{number}", building, rises, alone=not in_estate)
-    if estate < 0 or not rises_there:
-        return fixed, works, ()
-    earlier = str(_EMPTY[rng.integers(len(_EMPTY))])
-    former = relaid(rng, land, estate, earlier)
-    # Nothing but the works stands where the streets are still to come.
-    fixed = [
-        building
-        for building in fixed
-        if land.district[land.grid.pixel(building.rect.x, building.rect.y)] != estate
-    ]
-    return fixed, works, ((AFTER, former),)
+    former = land
+    for estate in (number for number, rises in estates.items() if rises):
+        former = relaid(rng, former, estate, str(_EMPTY[rng.integers(len(_EMPTY))]))
+    return fixed, works, () if former is land else ((AFTER, former),)
 
 
-def _estate(rng: np.random.Generator, land: Land) -> tuple[int, bool]:
-    """A built-up neighbourhood, if there is one, and whether it is new (or torn down)."""
+def _estates(rng: np.random.Generator, land: Land) -> dict[int, bool]:
+    """Some built-up neighbourhoods, and whether each is new (or torn down)."""
     built = [
         number
         for number, district in enumerate(land.districts)
         if STYLES[district.style_name].built > 0.5 and (land.district == number).any()
     ]
-    if not built:
-        return -1, True
-    return built[rng.integers(len(built))], bool(rng.random() < 0.75)
+    count = min(len(built), 1 + int(rng.integers(0, 1 + len(built) // 3)))
+    chosen = [built[int(k)] for k in rng.permutation(len(built))[:count]]
+    return {number: bool(rng.random() < 0.75) for number in chosen}
 
 
 def _works(

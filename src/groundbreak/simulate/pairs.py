@@ -18,7 +18,7 @@ _DRAWN_PX = 2
 
 
 def render_pair(
-    seed: int, size_px: int, gsd_m: float
+    seed: int, size_px: int, gsd_m: float, *, place: str | None = None
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
     """A simulated labelled pair of a random place.
 
@@ -29,6 +29,8 @@ def render_pair(
         seed: the same seed gives the same pair.
         size_px: height and width of the chip.
         gsd_m: ground size of a pixel, 0.3 to 10 m.
+        place: kind of place, a key of ``districts.PLACES`` ("coast" for docking slips); None
+            draws one.
 
     Returns:
         before and after, uint8 (h, w, 3) RGB; label, uint8 (h, w) with the values of
@@ -36,7 +38,7 @@ def render_pair(
         for greenhouses.
     """
     rng = np.random.default_rng([seed, 71])
-    world = random_world(rng, size_px + 2 * _MARGIN_PX, gsd_m, _DRAWN_PX)
+    world = random_world(rng, size_px + 2 * _MARGIN_PX, gsd_m, _DRAWN_PX, place)
     label = pair_label(world.grid, world.works, BEFORE, AFTER, _DRAWN_PX)
     spread = 0.25 if rng.random() < 0.6 else 0.75
     chips = []

@@ -43,7 +43,7 @@ _QUARTERS = {
     "bare": 0.4,
     "greenhouses": 0.3,
 }
-_ATTEMPTS = 12
+_ATTEMPTS = 40
 
 
 def build_place(
@@ -67,7 +67,8 @@ def build_place(
     """
     for attempt in range(_ATTEMPTS):
         try:
-            return _attempt(rng, grid, bands, events, last_day)
+            smallest_m2 = 90.0 if attempt < _ATTEMPTS / 2 else 50.0
+            return _attempt(rng, grid, bands, (events, smallest_m2), last_day)
         except ValueError as error:
             _log.debug("place %d has no room: %s", attempt, error)
     raise ValueError(f"no place of this size has room for {events}")
@@ -77,9 +78,10 @@ def _attempt(
     rng: np.random.Generator,
     grid: DrawGrid,
     bands: int,
-    events: EventCounts,
+    wanted: tuple[EventCounts, float],
     last_day: float,
 ) -> World:
+    events, smallest_m2 = wanted
     side = grid.shape[0] * grid.step
     coast = _coast(rng, grid, side)
     land = build_land(rng, grid, _QUARTERS, coast, 0.25, patch_m=side * rng.uniform(0.2, 0.3))
@@ -92,7 +94,7 @@ def _attempt(
     edge = 0.06 * side
     x0, y0, x1, y1 = grid.extent
     room = (x0 + edge, y0 + edge, x1 - edge, y1 - edge)
-    chosen = choose(rng, buildings, count, room, smallest_m2=90.0)
+    chosen = choose(rng, buildings, count, room, smallest_m2)
     works = _plan(rng, [buildings[i] for i in chosen], events, last_day)
     works += _slips(rng, land, port, events.slips, last_day)
     fixed = [b for i, b in enumerate(buildings) if i not in set(chosen)]

@@ -128,17 +128,17 @@ def choose(
         and building.use is not Use.GREENHOUSE
     ]
     by_size = sorted(fit, key=lambda number: -buildings[number].footprint.area)
-    order = [*by_size[: 2 * count : 2], *(fit[int(k)] for k in rng.permutation(len(fit)))]
+    large = by_size[: 2 * count : 2]
+    anywhere = [fit[int(k)] for k in rng.permutation(len(fit))]
     chosen: list[int] = []
-    for candidate in order:
-        here = Point(buildings[candidate].rect.x, buildings[candidate].rect.y)
-        if candidate in chosen or len(chosen) == count:
-            continue
-        if candidate in by_size[: 2 * count] and len(chosen) >= count // 2:
-            continue
-        others = STRtree([buildings[other].footprint for other in chosen])
-        if not others.query(here, predicate="dwithin", distance=22.0).size:
-            chosen.append(candidate)
+    for candidates, enough in ((large, count // 2), (anywhere, count)):
+        for candidate in candidates:
+            if candidate in chosen or len(chosen) >= enough:
+                continue
+            here = Point(buildings[candidate].rect.x, buildings[candidate].rect.y)
+            others = STRtree([buildings[other].footprint for other in chosen])
+            if not others.query(here, predicate="dwithin", distance=22.0).size:
+                chosen.append(candidate)
     if len(chosen) < count:
         raise ValueError(f"only {len(chosen)} of {count} buildings can change")
     return [chosen[int(k)] for k in rng.permutation(count)]

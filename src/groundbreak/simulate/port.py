@@ -70,7 +70,7 @@ def build_port(
     port = Port(frame, length, float(rng.uniform(70, 170)))
     paving = Cover.CONCRETE if rng.random() < 0.7 else Cover.PAVED_YARD
     half = length / 2
-    _dredge(land, frame, (-half - 30, half + 30, -140.0, 0.0))
+    _approach(land, frame, (-half - 40, half + 40, -150.0, 0.0))
     _pave(land, frame, (-half, half, 0.0, port.depth), paving)
     u = -half + rng.uniform(10, 40)
     while u < half - 40:
@@ -80,9 +80,32 @@ def build_port(
     return port
 
 
-def slip_rect(frame: Frame, u: float, length: float, width: float, overlap: float = 3.0) -> Rect:
-    """A slip whose mouth is at the shore line v = 0 of the frame."""
-    return _world(frame, (u - width / 2, u + width / 2, -overlap, length), across=True)
+def slip_rect(frame: Frame, u: float, length: float, width: float, shore: float = 0.0) -> Rect:
+    """A slip cut inland whose mouth is at v = ``shore`` of the frame, 3 m of it outside."""
+    return _world(frame, (u - width / 2, u + width / 2, shore - 3.0, shore + length), across=True)
+
+
+def piered_slip(
+    frame: Frame, u: float, length: float, width: float, pier: float
+) -> tuple[Rect, tuple[Rect, Rect]]:
+    """A slip of open water in front of the quay, and the two new piers that make it one."""
+    low, high = u - width / 2, u + width / 2
+    slip = _world(frame, (low, high, -length, 0.0), across=True)
+    west = _world(frame, (low - pier, low, -length, 1.0), across=True)
+    east = _world(frame, (high, high + pier, -length, 1.0), across=True)
+    return slip, (west, east)
+
+
+def shore_at(land: Land, frame: Frame, u: float, reach: float) -> float | None:
+    """Where the land begins along v at ``u``, within ``reach`` metres; None when nowhere."""
+    v = np.arange(-reach, reach, 2.0)
+    x, y = frame.to_world(np.full(v.size, u), v)
+    x0, y0, x1, y1 = land.grid.extent
+    inside = (x > x0) & (x < x1) & (y > y0) & (y < y1)
+    dry = (land.elevation[land.grid.cell(x, y)] > 1.2) & inside
+    wet_before = np.concatenate([[False], (~dry & inside)[:-1]])
+    found = np.flatnonzero(dry & wet_before)
+    return float(v[found[-1]]) if found.size else None
 
 
 def _shares(bare: float) -> list[float]:
@@ -170,6 +193,22 @@ def _pave(land: Land, frame: Frame, span: Span, cover: Cover) -> None:
     land.street[window][where] = True
     land.trees[window][where] = 0
     land.district[window][where] = NOWHERE
+
+
+def _approach(land: Land, frame: Frame, span: Span) -> None:
+    """Deepen the water in front of the quay, gently from the sea to the quay."""
+    pixels = rect_pixels(land.grid, _world(frame, span))
+    if pixels is None:
+        return
+    window = pixels.window
+    from_sea = np.minimum(pixels.inside_u, pixels.v + np.float32((span[3] - span[2]) / 2))
+    level = np.maximum(DREDGED_M, -0.6 - 0.1 * from_sea)
+    old = land.elevation[window]
+    land.elevation[window] = np.where(pixels.cover > 0.5, np.minimum(old, level), old)
+    drowned = (pixels.cover > 0.5) & (land.elevation[window] < 0)
+    land.street[window][drowned] = False
+    land.trees[window][drowned] = 0
+    land.district[window][drowned] = NOWHERE
 
 
 def _dredge(land: Land, frame: Frame, span: Span) -> None:

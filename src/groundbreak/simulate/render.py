@@ -11,6 +11,7 @@ from groundbreak.simulate.layers import Layers, Rect, rect_pixels
 from groundbreak.simulate.lean import lean
 from groundbreak.simulate.light import illuminate, shadows
 from groundbreak.simulate.noise import noise, smooth_line
+from groundbreak.simulate.port import QUAY_M
 from groundbreak.simulate.surfaces import Cover, Paint, SurfaceTable, paint
 from groundbreak.simulate.traffic import draw_port, draw_vehicles
 from groundbreak.simulate.vegetation import Relief, draw_crowns
@@ -34,7 +35,7 @@ def render(world: World, conditions: Conditions, day: float) -> FloatArray:
     rng = conditions.rng
     land = world.land_at(day)
     elevation, pit = _dig(world, day)
-    ground, bare = _ground(world, land, conditions, day)
+    ground, bare = _ground(world, land, conditions, day, elevation)
     layers = world.fixed.copy()
     draw_works(layers, world.works, day)
     if world.port is not None:
@@ -67,7 +68,7 @@ def _relief(world: World, layers: Layers) -> Relief:
 
 
 def _ground(
-    world: World, land: Land, conditions: Conditions, day: float
+    world: World, land: Land, conditions: Conditions, day: float, elevation: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Reflectance of the bare ground with the patches of works, and where those patches are."""
     grain, bands = world.grain, world.fixed.bands
@@ -85,27 +86,27 @@ def _ground(
     albedo *= np.clip(tone, 0.25, 2.2)[..., None]
     bare = np.zeros(land.grid.shape, np.float32)
     for rect, cover, ragged, key in ground_patches(world.works, day):
-        _patch(world, conditions, (albedo, bare), (rect, cover, ragged, key))
+        _patch(world, conditions, (albedo, bare, elevation), (rect, cover, ragged, key))
     return albedo, bare
 
 
 def _patch(
     world: World,
     conditions: Conditions,
-    target: tuple[FloatArray, FloatArray],
+    target: tuple[FloatArray, FloatArray, FloatArray],
     patch: tuple[Rect, Cover, float, int],
 ) -> None:
     rect, cover, ragged, key = patch
     pixels = rect_pixels(world.grid, rect, reach=ragged)
     if pixels is None:
         return
-    albedo, bare = target
+    albedo, bare, elevation = target
     window, rng = pixels.window, np.random.default_rng(key)
     inside = np.minimum(pixels.inside_u, pixels.inside_v)
     if ragged:
         inside = inside + 0.45 * ragged * world.grain.patch[window]
     share = np.clip(inside / max(world.grid.step, 0.5) + 0.5, 0, 1)
-    share = share * (world.land.elevation[window] > 1.0)
+    share = share * ((elevation[window] > 1.0) | (cover == Cover.MUD))
     table = SurfaceTable(np.array([cover], np.uint8), rng.random((1, 4), np.float32), 0.3)
     look = paint(table, conditions)
     grain = world.grain
@@ -130,12 +131,14 @@ def _dig(world: World, day: float) -> tuple[FloatArray, BoolArray]:
         stage = item.stage(day)
         if stage not in {Stage.DUG, Stage.WATER} or item.slip is None:
             continue
-        pixels = rect_pixels(world.grid, item.slip)
-        if pixels is None:
-            continue
-        where = pixels.cover > 0.5
-        elevation[pixels.window][where] = -9.0 if stage == Stage.WATER else -2.5
-        pit[pixels.window][where] = stage == Stage.DUG
+        level = -9.0 if stage == Stage.WATER else -2.5
+        for rect, height in ((item.slip, level), *((flank, QUAY_M) for flank in item.flanks)):
+            pixels = rect_pixels(world.grid, rect)
+            if pixels is None:
+                continue
+            where = pixels.cover > 0.5
+            elevation[pixels.window][where] = height
+            pit[pixels.window][where] = height == -2.5
     return elevation, pit
 
 

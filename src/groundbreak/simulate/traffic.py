@@ -159,7 +159,7 @@ def _crane(layers: Layers, rng: np.random.Generator, port: Port, berth: Rect) ->
     for offset, start, end in ((-5.0, 2.0, 13.0), (5.0, 2.0, 13.0), (0.0, -18.0, 22.0)):
         x, y = port.frame.to_world(np.array([along + offset]), np.array([(start + end) / 2]))
         beam = Rect(float(x[0]), float(y[0]), end - start, 1.3, port.frame.angle + np.pi / 2)
-        _block(layers, beam, paint, 6.0 if offset else 12.0)
+        _block(layers, beam, paint, 3.5 if offset else 7.0)
 
 
 def _block(layers: Layers, rect: Rect, colour: FloatArray, top: float) -> None:

@@ -40,7 +40,7 @@ class Works:
 
     Exactly one of ``building`` and ``slip`` is set. ``replaces`` is the id of the object whose
     plot it takes. ``apron_m`` is how far the bare ground of the works reaches; ``yard`` lies
-    around the building while it stands.
+    around the building while it stands; ``flanks`` are piers that are built along a slip.
     """
 
     id: str
@@ -51,6 +51,7 @@ class Works:
     apron_m: float = 5.0
     replaces: str | None = None
     yard: tuple[tuple[Rect, Cover], ...] = ()
+    flanks: tuple[Rect, ...] = ()
 
     def stage(self, day: float) -> Stage:
         """The stage at a day."""
@@ -86,9 +87,7 @@ def ground_patches(works: Sequence[Works], day: float) -> list[tuple[Rect, Cover
     patches: list[tuple[Rect, Cover, float, int]] = []
     for item in works:
         if item.building is None:
-            if item.slip is not None and item.stage(day) == Stage.DUG:
-                patches.append((item.slip.grown(9.0), Cover.CLEARED, 9.0, 1))
-                patches.append((item.slip, Cover.MUD, 0.0, 2))
+            patches += _slip_patches(item, day)
             continue
         stage, key = item.stage(day), item.building.key
         if stage == Stage.STANDING:
@@ -111,6 +110,20 @@ def ground_patches(works: Sequence[Works], day: float) -> list[tuple[Rect, Cover
         if stage == Stage.RUBBLE:
             patches += [(rect.grown(1.0), Cover.RUBBLE, 2.0, key) for rect in item.rects]
     return patches
+
+
+def _slip_patches(item: Works, day: float) -> list[tuple[Rect, Cover, float, int]]:
+    """A muddy pit while a slip is dug; walls and piers of concrete when it is in use."""
+    if item.slip is None:
+        return []
+    stage = item.stage(day)
+    if stage == Stage.DUG:
+        around = item.slip.grown(9.0)
+        return [(around, Cover.CLEARED, 9.0, 1), (item.slip, Cover.MUD, 0.0, 2)]
+    if stage == Stage.WATER:
+        walls = [item.slip.grown(2.0)] if not item.flanks else list(item.flanks)
+        return [(rect, Cover.CONCRETE, 0.0, 3) for rect in walls]
+    return []
 
 
 def draw_works(layers: Layers, works: Sequence[Works], day: float) -> None:
