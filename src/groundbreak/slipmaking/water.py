@@ -38,13 +38,15 @@ def find_water(
 
 
 def _by_index(pixels: FloatArray, bands: Sequence[str]) -> BoolArray:
-    """McFeeters' index of green and near infrared; bright short-wave infrared is no water."""
+    """McFeeters' index of green and near infrared; bright short-wave infrared is no water.
+
+    Sun on the waves lifts all bands alike, so dark pixels need less of an index.
+    """
     green, nir = pixels[list(bands).index("green")], pixels[list(bands).index("nir")]
-    water = (green - nir) / np.maximum(green + nir, 1e-3) > 0.02
-    water &= nir < 0.16
-    if "swir16" in bands:
-        water &= pixels[list(bands).index("swir16")] < 0.12
-    return water
+    swir = pixels[list(bands).index("swir16")] if "swir16" in bands else nir
+    index = (green - nir) / np.maximum(green + nir, 1e-3)
+    clear = (index > 0.02) & (nir < 0.16) & (swir < 0.12)
+    return clear | ((index > -0.12) & (nir < 0.09) & (swir < 0.09))
 
 
 def _by_colour(pixels: FloatArray, berths: BoolArray) -> BoolArray:

@@ -30,7 +30,7 @@ def tide(
     weight = np.clip(reach - distance + 1, 0, 1) * (distance > 0)
     nearest = ndimage.distance_transform_edt(~source, return_distances=False, return_indices=True)
     smooth = ndimage.gaussian_filter(pixels, (0, 0.8, 0.8))
-    tone = 1.0 if px > 0 else rng.uniform(0.55, 0.9)
+    tone = 1.0 if px > 0 else rng.uniform(0.75, 1.0)
     moved = pixels + weight * (tone * smooth[:, nearest[0], nearest[1]] - pixels)
     changed = weight > 0.5
     return moved.astype(np.float32), (water | changed) if px > 0 else (water & ~changed)
