@@ -62,8 +62,9 @@ class Tally:
 
     def document(self) -> dict[str, Any]:
         """Counts and what follows from them."""
-        precision = self.found / max(self.found + self.invented, 1)
-        recall = self.found / max(self.found + self.missed, 1)
+        precision = _share(self.found, self.found + self.invented)
+        recall = _share(self.found, self.found + self.missed)
+        f1 = _share(2 * self.found, 2 * self.found + self.invented + self.missed)
         errors = [abs(said / true - 1) for true, said in self.lengths]
         return {
             "pairs": self.pairs,
@@ -72,12 +73,16 @@ class Tally:
             "found": self.found,
             "missed": self.missed,
             "invented": self.invented,
-            "precision": round(precision, 4),
-            "recall": round(recall, 4),
-            "f1": round(2 * precision * recall / max(precision + recall, 1e-9), 4),
+            "precision": precision,
+            "recall": recall,
+            "f1": f1,
             "median_length_error": round(float(np.median(errors)), 4) if errors else None,
-            "false_per_100_km2": round(100 * self.invented / max(self.area_km2, 1e-9), 3),
+            "false_per_100_km2": round(100 * self.invented / max(self.area_km2, 1e-9), 2),
         }
+
+
+def _share(part: int, whole: int) -> float | None:
+    return round(part / whole, 4) if whole else None
 
 
 @dataclass

@@ -69,7 +69,8 @@ class SlipSet:
         name: of the set in the index.
         bands: kept, in this order.
         gsds: pixel sizes to make pairs at; None stands for the port's own.
-        size: side of a pair in pixels.
+        size: side of a training pair in pixels.
+        judging_size: side of the other pairs, so large that whole berths lie within.
         licence: as the source of the imagery states it.
     """
 
@@ -77,6 +78,7 @@ class SlipSet:
     bands: tuple[str, ...]
     gsds: tuple[float | None, ...]
     size: int
+    judging_size: int
     licence: str
 
     def holds(self, port: str) -> bool:
@@ -84,8 +86,8 @@ class SlipSet:
         return port.endswith("_ps3m") == (self.name == SLIPS_PS3M.name)
 
 
-SLIPS_S2 = SlipSet("slips_s2", _RGBN, (None,), 224, "modified Copernicus Sentinel data")
-SLIPS_PS3M = SlipSet("slips_ps3m", _RGBN[:3], (None, 2.0), 256, "not stated")
+SLIPS_S2 = SlipSet("slips_s2", _RGBN, (None,), 224, 256, "modified Copernicus Sentinel data")
+SLIPS_PS3M = SlipSet("slips_ps3m", _RGBN[:3], (None, 2.0), 256, 448, "not stated")
 
 
 def read_ports(folder: Path, kind: SlipSet, split: str) -> list[Port]:
@@ -119,7 +121,7 @@ def make_pairs(
     Yields:
         (scene, pair).
     """
-    mix = TRAIN_MIX if split == "train" else JUDGING_MIX
+    mix, size = (TRAIN_MIX, kind.size) if split == "train" else (JUDGING_MIX, kind.judging_size)
     recipes, weights = list(mix), np.array(list(mix.values()))
     # Ports with more outlines are drawn more often, but those without one are drawn too.
     outlined = np.array([2.0 + len(port.numbers(BERTHS)) for port in ports])
@@ -133,7 +135,7 @@ def make_pairs(
             rng = np.random.default_rng([seed, number, attempt])
             port = ports[rng.choice(len(ports), p=chances / chances.sum())]
             try:
-                pair = make_pair(rng, port, recipe, kind.size, FILLS[split])
+                pair = make_pair(rng, port, recipe, size, FILLS[split])
             except ValueError as error:
                 _LOG.debug("%s of %s: %s", recipe, port.name, error)
                 continue
