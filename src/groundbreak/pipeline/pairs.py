@@ -40,6 +40,8 @@ def plan_pairs(
         cut: the windows of the network.
     """
     windows: dict[tuple[int, int], set[Box]] = {}
+    if len(looks) < 2:
+        return []
     for row in lattice(shape, cut):
         for box in row:
             usable = np.stack([look.usable(box.slices) for look in looks])
