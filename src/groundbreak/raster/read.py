@@ -66,8 +66,10 @@ GDAL_ERRORS = (RasterioError, CPLE_BaseError, OSError, SystemError)
 GDAL_OPTIONS: dict[str, Any] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",
+    # What is damaged must not be read as black.
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",
-    "GDAL_CACHEMAX": 256 << 20,  # bytes
+    "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",
+    "GDAL_CACHEMAX": 384 << 20,  # bytes
 }
 _KEPT_OPEN = 8
 _WHOLE_PX = 1 << 29

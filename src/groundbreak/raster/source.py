@@ -26,6 +26,8 @@ from groundbreak.types import Band, BoolArray, Georef
 
 _CHUNK_PX = 1024
 _COARSE_SIDE = 1024
+_SAMPLED_FROM = 32
+"""From this reduction on pixels are picked instead of averaged: it is only for overviews."""
 _BLOCK_SAMPLES = 1 << 30
 _LOSSY_BLACK = 8
 """Lossy compression turns a black border into almost black."""
@@ -160,14 +162,14 @@ class Source:
     ) -> tuple[NDArray[Any], BoolArray]:
         """Digital numbers (bands, height, width) of a piece and its valid pixels (height, width).
 
-        A colour table becomes red, green and blue. Types that GDAL cannot warp become float32.
+        A colour table becomes red, green and blue.
         """
         window = FileWindow.from_slices(piece.rows, piece.cols)
         indices = self._indices(bands)
         nodata = [self._nodata(band) for band in bands[: len(indices)]]
         # GDAL averages around the fill that it knows of; other fill would be mixed in.
         unknown = zero_is_nodata or any(value != self.dataset.nodata for value in nodata)
-        exact = self.paletted or unknown or piece.step == (1, 1)
+        exact = self.paletted or unknown or not 1 < max(piece.step) < _SAMPLED_FROM
         dn = self.dataset.read(
             indices,
             window=window,
@@ -325,8 +327,11 @@ def _crs_text(crs: Any) -> str | None:
 
 
 def _warpable(dn: NDArray[Any]) -> NDArray[Any]:
-    if dn.dtype in (np.uint8, np.uint16, np.int16, np.float32):
-        return dn
+    """The nearest type that GDAL can warp, of the same kind: scaling depends on the kind."""
+    if dn.dtype.kind == "f":
+        return dn.astype(np.float32, copy=False)
     if dn.dtype == np.int8:
         return dn.astype(np.int16)
-    return dn.astype(np.float32)
+    if dn.dtype.itemsize > 4:
+        return np.clip(dn, np.iinfo(np.int32).min, np.iinfo(np.int32).max).astype(np.int32)
+    return dn

@@ -86,9 +86,7 @@ def plan(placement: Placement, target: GeoBox) -> list[Piece]:
     x, y = _target_in_source_crs(placement, target)
     if not np.isfinite(x).any():
         return []
-    period = _period(placement.crs)
-    turns = (0.0, -period, period) if period else (0.0,)
-    pieces = (_piece(placement, target, x, y, turn) for turn in turns)
+    pieces = (_piece(placement, target, x, y, turn) for turn in _turns(placement, x))
     return [piece for piece in pieces if piece is not None]
 
 
@@ -229,6 +227,17 @@ def _piece(
     seam = _seam(placement, row_range, col_range, x[seen], turn)
     inside = bool(seen.all()) and _within(rows, height) and _within(cols, width)
     return Piece(row_range, col_range, step, ratio, inside, turn, seam)
+
+
+def _turns(placement: Placement, x: FloatMesh) -> tuple[float, ...]:
+    """Turns of the Earth that may bring the target onto the raster, the likeliest first."""
+    period = _period(placement.crs)
+    if not period:
+        return (0.0,)
+    height, width = placement.shape
+    middle, _ = placement.transform * (width / 2, height / 2)
+    nearest = round((middle - float(np.nanmedian(x))) / period) * period
+    return nearest, nearest - period, nearest + period
 
 
 def _span(positions: FloatMesh, margin: float, step: int, length: int) -> tuple[int, int] | None:

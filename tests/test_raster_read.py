@@ -1,0 +1,661 @@
+"""Reading rasters onto grids: synthetic files whose pixels say where they are."""
+
+import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from odc.geo.geobox import GeoBox
+from pyproj import Transformer
+from rasterio.control import GroundControlPoint
+from rasterio.enums import ColorInterp
+
+from groundbreak.errors import HrefError, RasterError
+from groundbreak.raster.offsets import OffsetDecision
+from groundbreak.raster.read import inspect, read_mask, read_picture, read_scene
+from groundbreak.types import Asset, Band, Georef, HrefPolicy, MaskAsset, MaskKind, Patch, Scene
+
+THEN = datetime(2020, 6, 1, tzinfo=UTC)
+UTM = "EPSG:32634"
+RGB = ("red", "green", "blue")
+HERE = Affine(10, 0, 339510, 0, -10, 6047250)
+
+
+def write(
+    path: Path, pixels: np.ndarray, transform: Affine = HERE, crs: str | None = UTM, **more: Any
+) -> Path:
+    """A GeoTIFF; ``names``, ``colours``, ``mask``, ``colormap``, ``tags`` are set after writing."""
+    after = {k: more.pop(k) for k in ("names", "colours", "mask", "colormap") if k in more}
+    count, height, width = pixels.shape
+    profile = {"driver": "GTiff", "count": count, "height": height, "width": width}
+    profile |= {"dtype": pixels.dtype.name, "crs": crs, "transform": transform} | more
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(path, "w", **profile) as dataset,
+    ):
+        if "colours" in after:
+            dataset.colorinterp = after["colours"]
+        dataset.write(pixels)
+        for index, name in enumerate(after.get("names", ()), start=1):
+            dataset.set_band_description(index, name)
+        if "mask" in after:
+            dataset.write_mask(after["mask"])
+        if "colormap" in after:
+            dataset.write_colormap(1, after["colormap"])
+    return path
+
+
+def scene(
+    *paths: Path, bands: tuple[Band, ...] = (), georef: Georef | None = None, **properties: Any
+) -> Scene:
+    assets = tuple(Asset(str(path), bands, georef) for path in paths)
+    return Scene("s", THEN, THEN, assets, properties=properties)
+
+
+def read(path: Path, grid: GeoBox, names: tuple[str, ...] = RGB, **options: Any) -> Patch:
+    more = {k: options.pop(k) for k in ("bands", "georef") if k in options}
+    return read_scene(
+        scene(path, **more), grid, names, HrefPolicy(root=str(path.parent)), **options
+    )
+
+
+def ramp(shape: tuple[int, int], dtype: str = "float32") -> np.ndarray:
+    """Two bands that hold the column and the row of every pixel's centre."""
+    row, column = np.mgrid[: shape[0], : shape[1]] + 0.5
+    pixels = np.stack([column, row])
+    return np.rint(pixels * 10).astype(dtype) if dtype != "float32" else pixels.astype(dtype)
+
+
+RAMP_BANDS = (Band(1, "x", scale=1e-4), Band(2, "y", scale=1e-4))
+
+
+def where(patch: Patch, dtype: str = "float32") -> np.ndarray:
+    """Columns and rows that a patch of a ramp was read from."""
+    return patch.pixels.astype(float) * (1e4 if dtype == "float32" else 1e3)
+
+
+def expected_where(crs: str, transform: Affine, grid: GeoBox) -> np.ndarray:
+    """The same by pyproj, pixel by pixel; x continuous with the raster's middle."""
+    row, column = np.mgrid[: grid.shape[0], : grid.shape[1]] + 0.5
+    affine = grid.affine
+    x = affine.a * column + affine.b * row + affine.c
+    y = affine.d * column + affine.e * row + affine.f
+    x, y = Transformer.from_crs(str(grid.crs), crs, always_xy=True).transform(x, y)
+    period = {"EPSG:4326": 360.0, "EPSG:3857": 2 * math.pi * 6378137.0}.get(crs)
+    if period:
+        middle = transform.c + 100 * transform.a
+        x = middle + (x - middle + period / 2) % period - period / 2
+    back = ~transform
+    return np.stack([back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f])
+
+
+CRSS = (UTM, "EPSG:32633", "EPSG:3857", "EPSG:4326", "EPSG:3035")
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    crs=st.sampled_from(CRSS),
+    lon=st.floats(-179.9, 179.9),
+    lat=st.floats(-65, 65),
+    gsd=st.sampled_from([0.5, 3.0, 10.0]),
+    ratio=st.sampled_from([0.3, 0.8, 1.0, 1.2, 2.7, 9.0]),
+    turn=st.sampled_from([0.0, 0.0, 17.0, 90.0, 200.0]),
+    south_up=st.booleans(),
+    shift=st.tuples(st.floats(-30, 30), st.floats(-30, 30)),
+    dtype=st.sampled_from(["float32", "uint16"]),
+)
+def test_pixels_come_from_where_they_belong(
+    tmp_path: Path, crs: str, lon: float, lat: float, gsd: float, ratio: float,
+    turn: float, south_up: bool, shift: tuple[float, float], dtype: str,
+) -> None:  # fmt: skip
+    """Any CRS, place, pixel size, rotation: read back within half a pixel of the larger grid."""
+    if crs != "EPSG:4326" and crs != "EPSG:3857":
+        lon, lat = 18.5 + lon / 100, 52.0 + lat / 30  # where these CRSs are made for
+    zone = f"EPSG:{(32600 if lat >= 0 else 32700) + int((lon + 180) // 6) + 1}"
+    # A raster of 200 x 180 pixels around the place, in its own CRS.
+    x, y = Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(lon, lat)
+    unit = gsd / 111_000 if crs == "EPSG:4326" else gsd
+    down = 1 if south_up else -1
+    transform = (
+        Affine.translation(x, y) @ Affine.rotation(turn) @ Affine.scale(unit, down * unit)
+    ) @ Affine.translation(-100, -90)
+    path = write(tmp_path / "ramp.tif", ramp((180, 200), dtype), transform, crs)
+    # A grid of the same extent or so in UTM.
+    east, north = Transformer.from_crs("EPSG:4326", zone, always_xy=True).transform(lon, lat)
+    size = max(4, int(150 / ratio))
+    step = gsd * ratio
+    grid = GeoBox(
+        (size, size + 3),
+        Affine(step, 0, east + (shift[0] - 75) * gsd, 0, -step, north + (75 - shift[1]) * gsd),
+        zone,
+    )
+    patch = read(path, grid, ("x", "y"), bands=RAMP_BANDS)
+    found, expected = where(patch, dtype), expected_where(crs, transform, grid)
+    inside = (expected > 0).all(axis=0) & (expected[0] < 200) & (expected[1] < 180)
+    assume(inside.sum() > 20)
+    assert (patch.valid != inside).mean() < 0.02
+    # Away from the edge, where half of what would be averaged is missing.
+    larger = max(
+        1.0, np.abs(np.diff(expected, axis=2)).max(), np.abs(np.diff(expected, axis=1)).max()
+    )
+    deep = (expected > 2 * larger).all(axis=0) & patch.valid
+    deep &= (expected[0] < 200 - 2 * larger) & (expected[1] < 180 - 2 * larger)
+    assert np.abs(found - expected)[:, deep].max(initial=0) < 0.5 * larger
+
+
+@pytest.mark.parametrize("west", [179.0, -181.0, 539.0])
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3857"])
+@pytest.mark.parametrize(
+    "grid",
+    [
+        GeoBox((100, 100), Affine(1000, 0, 750000, 0, -1000, 8050000), "EPSG:32760"),
+        GeoBox((100, 100), Affine(1000, 0, 150000, 0, -1000, 8050000), "EPSG:32701"),
+        GeoBox((100, 120), Affine(0.01, 0, 179.5, 0, -0.01, -17.5), "EPSG:4326"),
+        GeoBox((100, 120), Affine(0.01, 0, -180.5, 0, -0.01, -17.5), "EPSG:4326"),
+    ],
+    ids=["utm60", "utm1", "past180", "before-180"],
+)
+def test_rasters_and_grids_across_the_antimeridian(
+    tmp_path: Path, west: float, crs: str, grid: GeoBox
+) -> None:
+    unit = 1.0 if crs == "EPSG:4326" else math.radians(1) * 6378137.0
+    transform = Affine(0.01 * unit, 0, west * unit, 0, -0.01 * unit, -17.0 * unit)
+    path = write(tmp_path / "ramp.tif", ramp((200, 200)), transform, crs)
+    patch = read(path, grid, ("x", "y"), bands=RAMP_BANDS)
+    expected = expected_where(crs, transform, grid)
+    inside = (expected > 1).all(axis=0) & (expected < 199).all(axis=0)
+    assert inside.mean() > 0.5
+    assert patch.valid[inside].all()
+    assert np.abs(where(patch) - expected)[:, inside].max() < 0.5
+
+
+def test_a_global_raster_is_joined_at_its_seam(tmp_path: Path) -> None:
+    pixels = np.tile(np.abs(np.arange(360) - 179.5)[np.newaxis, np.newaxis] / 360, (1, 60, 1))
+    path = write(
+        tmp_path / "globe.tif", pixels.astype("float32"), Affine(1, 0, -180, 0, -1, 30), "EPSG:4326"
+    )
+    grid = GeoBox((20, 20), Affine(20000, 0, 600000, 0, -20000, 400000), "EPSG:32660")
+    patch = read(path, grid, ("band1",))
+    assert patch.valid.all()
+    assert patch.pixels.min() > 0.48
+
+
+def test_aligned_pixels_are_copied_exactly(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(1, 10000, (3, 80, 90), dtype="uint16")
+    path = write(tmp_path / "a.tif", pixels, names=RGB)
+    grid = GeoBox((40, 50), HERE @ Affine.translation(7, 11), UTM)
+    patch = read(path, grid)
+    assert patch.valid.all()
+    np.testing.assert_allclose(patch.pixels, pixels[:, 11:51, 7:57] / 1e4, atol=1e-7)
+    beyond = read(path, GeoBox((40, 50), HERE @ Affine.translation(-5, 60), UTM))
+    assert beyond.valid.sum() == 20 * 45
+    np.testing.assert_allclose(beyond.pixels[:, :20, 5:], pixels[:, 60:, :45] / 1e4, atol=1e-7)
+    assert not beyond.pixels[:, ~beyond.valid].any()
+    elsewhere = read(path, GeoBox((40, 50), HERE @ Affine.translation(500, 0), UTM))
+    assert not elsewhere.valid.any()
+
+
+def test_a_large_grid_is_the_same_as_its_windows(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    pixels = rng.integers(0, 255, (3, 1300, 1400), dtype="uint8")
+    turned = HERE @ Affine.translation(-60, -80) @ Affine.rotation(4)
+    path = write(tmp_path / "a.tif", pixels, turned)
+    grid = GeoBox((1200, 1150), HERE, UTM)
+    whole = read(path, grid)
+    for window in (np.s_[0:300, 0:200], np.s_[900:1200, 950:1150], np.s_[1000:1050, 1020:1030]):
+        part = read(path, grid[window])
+        np.testing.assert_array_equal(part.valid, whole.valid[window])
+        np.testing.assert_allclose(part.pixels, whole.pixels[:, *window], atol=0.02)
+
+
+@pytest.mark.parametrize("how", ["nodata", "alpha", "mask", "nan", "uint16 65535", "uint16 1"])
+@pytest.mark.parametrize("gsd", [10.0, 7.0, 23.0, 90.0])
+def test_what_is_not_valid_never_bleeds_into_the_picture(
+    tmp_path: Path, how: str, gsd: float
+) -> None:
+    """A uniform picture with a wild value in its invalid half stays uniform at any pixel size."""
+    valid = np.ones((200, 200), bool)
+    valid[:, 120:] = False
+    valid[40:60, 40:60] = False
+    dtype = {"nan": "float32", "uint16 65535": "uint16", "uint16 1": "uint16"}.get(how, "uint8")
+    good = {"uint8": 100, "uint16": 4000, "float32": 0.4}[dtype]
+    bad = {"nodata": 0, "nan": np.nan, "uint16 65535": 65535, "uint16 1": 1}.get(how, 250)
+    pixels = np.where(valid, good, bad).astype(dtype)[np.newaxis].repeat(3, 0)
+    options: dict[str, Any] = {"names": RGB}
+    if how == "alpha":
+        pixels = np.concatenate([pixels, (valid * 255).astype("uint8")[np.newaxis]])
+        options = {"photometric": "rgb", "alpha": "yes"}
+    elif how == "mask":
+        options["mask"] = valid
+    elif how != "nan":
+        options["nodata"] = bad
+    path = write(tmp_path / "a.tif", pixels, **options)
+    side = int(2000 / gsd)
+    grid = GeoBox((side, side), Affine(gsd, 0, HERE.c + 3, 0, -gsd, HERE.f - 3), UTM)
+    patch = read(path, grid)
+    shown = patch.pixels[:, patch.valid]
+    np.testing.assert_allclose(
+        shown, good / {"uint8": 255, "uint16": 1e4, "float32": 1}[dtype], atol=0.004
+    )
+    assert patch.valid.mean() == pytest.approx(valid.mean(), abs=3 * gsd / 2000)
+    assert not patch.pixels[:, ~patch.valid].any()
+
+
+@pytest.mark.parametrize("shift", [0.0, 4.0])
+def test_zero_filled_borders_on_request(tmp_path: Path, shift: float) -> None:
+    pixels = np.full((3, 300, 300), 90, np.uint8)
+    collar = np.add.outer(np.arange(300), np.arange(300)) < 150
+    pixels[:, collar] = 0
+    pond = np.zeros_like(collar)
+    pond[200:230, 180:200] = True
+    pixels[:, pond] = 0
+    path = write(tmp_path / "a.tif", pixels, photometric="rgb")
+    grid = GeoBox((300, 300), HERE @ Affine.translation(shift / 10, 0), UTM)
+    assert read(path, grid).valid.mean() > 0.99
+    patch = read(path, grid, zero_is_nodata=True)
+    assert patch.valid[200:230, 182:198].all()
+    assert not patch.valid[:60, :60].any()
+    assert patch.valid[100:, 60:298].all()
+    # A window that does not touch the border itself knows of it all the same.
+    inner = read(path, grid[60:100, 60:100], zero_is_nodata=True)
+    np.testing.assert_array_equal(inner.valid, patch.valid[60:100, 60:100])
+    assert 0.1 < inner.valid.mean() < 0.9
+
+
+def test_almost_black_borders_of_lossy_pictures(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    pixels = rng.integers(60, 200, (3, 256, 256), dtype="uint8")
+    pixels[:, :, :64] = 0
+    path = write(
+        tmp_path / "a.tif",
+        pixels,
+        compress="jpeg",
+        photometric="ycbcr",
+        tiled=True,
+        blockxsize=128,
+        blockysize=128,
+    )
+    patch = read(path, GeoBox((256, 256), HERE, UTM), zero_is_nodata=True)
+    assert not patch.valid[:, :56].any()
+    assert patch.valid[:, 72:].all()
+
+
+def test_colour_table_becomes_colours(tmp_path: Path) -> None:
+    indices = np.zeros((1, 40, 40), np.uint8)
+    indices[:, :, 20:], indices[:, 30:, 30:] = 1, 2
+    table = {0: (255, 0, 0, 255), 1: (0, 0, 200, 255), 2: (9, 9, 9, 255)}
+    path = write(tmp_path / "a.tif", indices, colormap=table, photometric="palette", nodata=2)
+    patch = read(path, GeoBox((40, 40), HERE, UTM))
+    np.testing.assert_allclose(patch.pixels[:, 5, 5], [1, 0, 0])
+    np.testing.assert_allclose(patch.pixels[:, 5, 35], [0, 0, 200 / 255], atol=1e-6)
+    assert not patch.valid[35, 35]
+    pixels, names, valid = read_picture(path)
+    assert (pixels.shape, names, valid[35, 35]) == ((3, 40, 40), RGB, False)
+
+
+def test_band_order_by_colour(tmp_path: Path) -> None:
+    pixels = np.stack([np.full((20, 20), v, np.uint8) for v in (10, 20, 30)])
+    colours = (ColorInterp.blue, ColorInterp.green, ColorInterp.red)
+    path = write(tmp_path / "a.tif", pixels, colours=colours)
+    patch = read(path, GeoBox((20, 20), HERE, UTM))
+    np.testing.assert_allclose(patch.pixels[:, 3, 3] * 255, [30, 20, 10], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "scale", "expected"),
+    [
+        ("uint8", 51, None, 0.2), ("uint16", 2000, None, 0.2), ("int16", 2000, None, 0.2),
+        ("uint32", 2000, None, 0.2), ("int32", 2000, None, 0.2), ("float64", 0.2, None, 0.2),
+        ("float32", 0.2, None, 0.2), ("uint16", 400, (0.001, -0.2), 0.2),
+        ("int8", 100, (0.002, 0), 0.2),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("shift", [0.0, 0.4])
+def test_any_pixel_type_and_the_files_own_scale(
+    tmp_path: Path, dtype: str, value: float, scale: Any, expected: float, shift: float
+) -> None:
+    path = write(tmp_path / "a.tif", np.full((1, 30, 30), value, dtype))
+    if scale:
+        with rasterio.open(path, "r+") as dataset:
+            dataset.scales, dataset.offsets = (scale[0],), (scale[1],)
+    patch = read(path, GeoBox((20, 20), HERE @ Affine.translation(2 + shift, 2), UTM), ("band1",))
+    np.testing.assert_allclose(patch.pixels, expected, atol=1e-6)
+    catalogue_wins = (Band(1, "band1", scale=1e-3 if dtype != "float32" else 0.5, offset=0.0),)
+    patch = read(path, patch.geobox, ("band1",), bands=catalogue_wins)
+    assert abs(float(patch.pixels.mean()) - expected) > 0.01
+
+
+def test_bands_over_several_files_of_different_pixel_size(tmp_path: Path) -> None:
+    red = write(tmp_path / "B04.tif", np.full((1, 60, 60), 3000, "uint16"), nodata=0)
+    swir = np.full((1, 30, 30), 2000, "uint16")
+    swir[:, :, :10] = 0
+    swir = write(tmp_path / "B11.tif", swir, HERE @ Affine.scale(2), nodata=0)
+    assets = (
+        Asset(str(red), (Band(1, "B04", "red"),)),
+        Asset(str(swir), (Band(1, "B11", "swir16"),)),
+    )
+    given = Scene("s", THEN, THEN, assets, properties={"s2:processing_baseline": "04.00"})
+    grid = GeoBox((60, 60), HERE, UTM)
+    patch = read_scene(given, grid, ("swir16", "B04"), HrefPolicy(root=str(tmp_path)))
+    assert patch.bands == ("swir16", "B04")
+    np.testing.assert_allclose(patch.pixels[:, 30, 30], [0.1, 0.2], atol=1e-6)
+    assert not patch.valid[:, :20].any()
+    assert patch.valid[:, 21:].all()
+    kept = OffsetDecision(0.0, "confirmed by dark pixels", False)
+    patch = read_scene(given, grid, ("red",), HrefPolicy(root=str(tmp_path)), offset=kept)
+    np.testing.assert_allclose(patch.pixels[:, 30, 30], 0.3, atol=1e-6)
+    with pytest.raises(
+        RasterError, match=r"scene s: has no band 'green', only B04=red, B11=swir16"
+    ):
+        read_scene(given, grid, ("green",), HrefPolicy(root=str(tmp_path)))
+
+
+def test_a_band_number_that_is_not_there(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tif", np.ones((1, 9, 9), np.uint8))
+    with pytest.raises(RasterError, match="has 1 bands, but 'red' is given as number 3"):
+        read(path, GeoBox((9, 9), HERE, UTM), ("red",), bands=(Band(3, "red", "red"),))
+
+
+def test_saturation_is_marked_in_16_bits_only(tmp_path: Path) -> None:
+    for dtype, top in (("uint8", 255), ("uint16", 65535)):
+        pixels = np.full((3, 20, 20), 50, dtype)
+        pixels[:, :5] = top
+        pixels[0, 10:12] = top  # only one band
+        path = write(tmp_path / f"{dtype}.tif", pixels, names=RGB)
+        patch = read(path, GeoBox((20, 20), HERE, UTM))
+        assert patch.saturated.sum() == (100 if dtype == "uint16" else 0)
+        assert patch.valid.all()
+
+
+def test_ground_control_points(tmp_path: Path) -> None:
+    turned = HERE @ Affine.rotation(25)
+    corners = [(r, c) for r in (0, 60, 120) for c in (0, 80, 160)]
+    points = [GroundControlPoint(r, c, *(turned @ (c, r)), 0.0) for r, c in corners]
+    path = tmp_path / "gcps.tif"
+    profile = {"driver": "GTiff", "count": 2, "height": 120, "width": 160, "dtype": "float32"}
+    with rasterio.open(path, "w", **profile, gcps=points, crs=UTM) as dataset:
+        dataset.write(ramp((120, 160)))
+    info = inspect(path)
+    assert info.gcps
+    assert info.crs == UTM
+    grid = GeoBox((100, 100), HERE @ Affine.translation(0, 0), UTM)
+    patch = read(path, grid, ("x", "y"), bands=RAMP_BANDS)
+    expected = expected_where(UTM, turned, grid)
+    inside = (expected > 1).all(axis=0) & (expected[0] < 159) & (expected[1] < 119)
+    assert inside.sum() > 2000
+    assert patch.valid[inside].all()
+    assert np.abs(where(patch) - expected)[:, inside].max() < 0.5
+
+
+def test_a_picture_without_place_is_placed_by_the_catalogue(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tif", ramp((50, 60)), Affine.identity(), None)
+    grid = GeoBox((20, 20), HERE @ Affine.translation(5, 6), UTM)
+    with pytest.raises(RasterError, match="has no place on the ground; give crs, west"):
+        read(path, grid, ("x", "y"), bands=RAMP_BANDS)
+    patch = read(path, grid, ("x", "y"), bands=RAMP_BANDS, georef=Georef(UTM, HERE, (50, 60)))
+    np.testing.assert_allclose(where(patch)[:, 0, 0], [5.5, 6.5], atol=1e-3)
+    with pytest.raises(RasterError, match="60 x 50 pixels, but its place is given for 61 x 50"):
+        read(path, grid, ("x", "y"), bands=RAMP_BANDS, georef=Georef(UTM, HERE, (50, 61)))
+
+
+def test_a_picture_with_a_world_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    pixels = rng.integers(0, 255, (3, 50, 60), dtype="uint8")
+    with rasterio.open(
+        tmp_path / "p.png", "w", driver="PNG", count=3, height=50, width=60, dtype="uint8"
+    ) as dataset:
+        dataset.write(pixels)
+    (tmp_path / "p.pgw").write_text("10\n0\n0\n-10\n339515\n6047245\n")
+    info = inspect(tmp_path / "p.png")
+    assert info.transform == HERE
+    assert info.crs is None
+    with pytest.raises(RasterError, match="has no CRS"):
+        read(tmp_path / "p.png", GeoBox((50, 60), HERE, UTM))
+    from pyproj import CRS
+
+    (tmp_path / "p.prj").write_text(CRS(UTM).to_wkt())
+    fresh = (tmp_path / "p.png").rename(tmp_path / "q.png")
+    for ending in ("pgw", "prj"):
+        (tmp_path / f"p.{ending}").rename(tmp_path / f"q.{ending}")
+    patch = read(fresh, GeoBox((50, 60), HERE, UTM))
+    np.testing.assert_allclose(patch.pixels, pixels / 255, atol=1e-6)
+
+
+def test_masks_are_read_by_the_nearest_code(tmp_path: Path) -> None:
+    codes = np.random.default_rng(4).choice(np.array([0, 4, 9, 11], np.uint8), (1, 30, 30))
+    path = write(tmp_path / "a_SCL.tif", codes, HERE @ Affine.scale(2), nodata=0)
+    grid = GeoBox((70, 60), HERE, UTM)
+    policy = HrefPolicy(root=str(tmp_path))
+    values, reached = read_mask(scene(), MaskAsset(str(path), MaskKind.SCL), grid, policy)
+    np.testing.assert_array_equal(values[:60], codes[0].repeat(2, 0).repeat(2, 1))
+    assert reached[:60].all()
+    assert not reached[60:].any()
+    assert values.dtype == np.uint8
+    many = write(
+        tmp_path / "a_udm2.tif",
+        np.arange(8, dtype="uint8")[:, None, None] * np.ones((1, 60, 60), "uint8"),
+    )
+    values, _ = read_mask(scene(), MaskAsset(str(many), MaskKind.UDM2), grid, policy)
+    assert values.shape == (8, 70, 60)
+    values, _ = read_mask(scene(), MaskAsset(str(many), MaskKind.UDM2, band=6), grid, policy)
+    assert values.shape == (70, 60)
+    assert values[5, 5] == 5
+    with pytest.raises(RasterError, match="no band 9"):
+        read_mask(scene(), MaskAsset(str(many), MaskKind.UDM2, band=9), grid, policy)
+
+
+VRT = """<VRTDataset rasterXSize="9" rasterYSize="9"><GeoTransform>0,1,0,0,0,-1</GeoTransform>
+<VRTRasterBand dataType="Byte" band="1"><SimpleSource><SourceFilename>{}</SourceFilename>
+<SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"""
+
+
+def test_a_vrt_by_another_name_is_not_read(tmp_path: Path) -> None:
+    secret = write(tmp_path / "secret.tif", np.full((1, 9, 9), 77, np.uint8))
+    for name in ("innocent.tif", "innocent.jp2"):
+        (tmp_path / name).write_text(VRT.format(secret))
+        with pytest.raises(RasterError, match="not a raster of a format"):
+            read_picture(tmp_path / name)
+
+
+POINTER = """<PAMDataset><Metadata domain='OVERVIEWS'>
+<MDI key='OVERVIEW_FILE'>{}</MDI></Metadata></PAMDataset>"""
+
+
+def pointing(path: Path, secret: Path) -> None:
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=str(secret))
+
+
+@pytest.mark.parametrize("way", ["ovr", "msk", "aux"])
+def test_what_lies_beside_a_file_leads_nowhere(tmp_path: Path, way: str) -> None:
+    secret = write(tmp_path / "secret.tif", np.full((1, 128, 128), 77, np.uint8))
+    path = write(tmp_path / "a.tif", np.full((1, 256, 256), 5, np.uint8))
+    beside, text = {"aux": ("aux.xml", POINTER)}.get(way, (way, VRT))
+    (tmp_path / f"a.tif.{beside}").write_text(text.format(secret))
+    patch = read(path, GeoBox((20, 20), HERE @ Affine.scale(12.8), UTM), ("band1",))
+    np.testing.assert_allclose(patch.pixels, 5 / 255, atol=1e-6)
+    assert patch.valid.all()
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_tiff_whose_overviews_are_another_file_is_refused(tmp_path: Path, beside: bool) -> None:
+    secret = write(tmp_path / "secret.tif", np.full((1, 128, 128), 77, np.uint8))
+    path = write(tmp_path / "a.tif", np.full((1, 256, 256), 5, np.uint8))
+    if beside:
+        overview = write(tmp_path / "overview.tif", np.full((1, 128, 128), 5, np.uint8))
+        pointing(overview, secret)
+        overview.rename(tmp_path / "a.tif.ovr")
+    else:
+        pointing(path, secret)
+    with pytest.raises(RasterError, match="takes its overviews from another file"):
+        read_picture(path)
+
+
+def test_overviews_and_masks_beside_a_file_are_used(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tif", np.full((1, 256, 256), 50, np.uint8))
+    valid = np.ones((256, 256), bool)
+    valid[:, 128:] = False
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(path, "r+") as dataset:
+        dataset.write_mask(valid)
+    assert (tmp_path / "a.tif.msk").exists()
+    patch = read(path, GeoBox((256, 256), HERE, UTM), ("band1",))
+    np.testing.assert_array_equal(patch.valid, valid)
+
+
+def test_damage_is_told_in_one_line(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    pixels = rng.integers(0, 255, (3, 256, 256), dtype="uint8")
+    whole = write(
+        tmp_path / "whole.tif", pixels, tiled=True, blockxsize=64, blockysize=64, compress="deflate"
+    ).read_bytes()
+    cases = {"cut.tif": whole[: len(whole) // 2], "head.tif": whole[:100], "zeros.tif": bytes(500)}
+    for driver, ending in (
+        ("JPEG", "jpg"),
+        ("PNG", "png"),
+        ("JP2OpenJPEG", "jp2"),
+        ("WEBP", "webp"),
+    ):
+        file = tmp_path / f"whole.{ending}"
+        with rasterio.open(
+            file, "w", driver=driver, count=3, height=256, width=256, dtype="uint8"
+        ) as dataset:
+            dataset.write(pixels)
+        content = file.read_bytes()
+        cases[f"cut.{ending}"] = content[: len(content) // 2]
+    for name, content in cases.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(RasterError) as caught:
+            read_picture(tmp_path / name)
+        assert name in str(caught.value)
+        assert "\n" not in str(caught.value)
+    for name, words in (("none.tif", "does not exist"), (".", "is a folder")):
+        with pytest.raises(RasterError, match=words):
+            inspect(tmp_path / name)
+    # A good window of a damaged file can be read; a damaged one is never given as zeros.
+    georef = Georef(UTM, HERE, (256, 256))
+    assert read(tmp_path / "cut.tif", GeoBox((60, 60), HERE, UTM), georef=georef).valid.all()
+    with pytest.raises(RasterError, match="damaged"):
+        read(tmp_path / "cut.tif", GeoBox((256, 256), HERE, UTM), georef=georef)
+
+
+def test_a_ten_gigapixel_file_is_read_coarsely(tmp_path: Path) -> None:
+    path = tmp_path / "huge.tif"
+    profile = {"driver": "GTiff", "count": 1, "height": 100_000, "width": 100_000, "dtype": "uint8"}
+    profile |= {"tiled": True, "blockxsize": 512, "blockysize": 512, "bigtiff": "yes"}
+    with rasterio.open(path, "w", **profile, crs=UTM, transform=HERE, sparse_ok=True) as dataset:
+        corner = rasterio.windows.Window(0, 0, 4096, 4096)
+        dataset.write(np.full((1, 4096, 4096), 99, np.uint8), window=corner)
+    patch = read(path, GeoBox((100, 100), HERE @ Affine.scale(1000), UTM), ("band1",))
+    np.testing.assert_allclose(patch.pixels[0, :4, :4], 99 / 255, atol=1e-3)
+    assert patch.pixels[0, 5:, 5:].max() == 0
+    window = GeoBox((300, 300), HERE @ Affine.translation(3900, 3900), UTM)
+    patch = read(path, window, ("band1",))
+    assert (patch.pixels > 0).sum() == 196**2
+    with pytest.raises(RasterError, match="too large"):
+        read_picture(path)
+
+
+def test_complex_pixels_are_no_picture(tmp_path: Path) -> None:
+    path = write(tmp_path / "sar.tif", np.ones((1, 9, 9), "complex64"))
+    with pytest.raises(RasterError, match="complex"):
+        inspect(path)
+
+
+def test_a_file_that_changes_is_read_anew(tmp_path: Path) -> None:
+    grid = GeoBox((9, 9), HERE, UTM)
+    path = write(tmp_path / "a.tif", np.full((1, 9, 9), 51, np.uint8))
+    assert read(path, grid, ("band1",)).pixels[0, 0, 0] == pytest.approx(0.2)
+    other = write(tmp_path / "b.tif", np.full((1, 9, 9), 102, np.uint8))
+    other.replace(path)
+    assert read(path, grid, ("band1",)).pixels[0, 0, 0] == pytest.approx(0.4)
+
+
+def test_many_threads_read_the_same_files(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    turned = HERE @ Affine.rotation(3)
+    paths = [
+        write(
+            tmp_path / f"{i}.tif",
+            rng.integers(1, 255, (3, 300, 300), dtype="uint8"),
+            turned,
+            compress="deflate",
+        )
+        for i in range(3)
+    ]
+    grid = GeoBox((200, 200), HERE @ Affine.translation(20, 30), UTM)
+    jobs = [(path, window) for path in paths for window in (np.s_[:90, :], np.s_[90:, :])] * 6
+    expected = {(p, str(w)): read(p, grid[w]).pixels for p, w in jobs[:6]}
+    start = threading.Barrier(4)
+
+    def work(number: int) -> None:
+        start.wait()
+        for path, window in jobs[number:] + jobs[:number]:
+            np.testing.assert_array_equal(
+                read(path, grid[window]).pixels, expected[path, str(window)]
+            )
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+
+
+class Remote(BytesIO):
+    """A file on the network that fails after a number of reads."""
+
+    def __init__(self, content: bytes, good_reads: int = 10_000) -> None:
+        super().__init__(content)
+        self.left = good_reads
+        self.error: Exception | None = None
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.left -= 1
+        if self.left < 0:
+            self.error = RasterError("https://a.org/x.tif", "the server went away")
+            return b""
+        return super().read(size)
+
+
+def test_remote_files_are_read_through_the_opener(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(7).integers(1, 255, (3, 300, 300), dtype="uint8")
+    content = write(
+        tmp_path / "a.tif", pixels, tiled=True, blockxsize=64, blockysize=64
+    ).read_bytes()
+    href = "https://a.org/x.tif?sig=SECRET"
+    given = Scene("s", THEN, THEN, (Asset(href, ()),))
+    grid, policy = GeoBox((100, 100), HERE, UTM), HrefPolicy(hosts=("a.org",))
+    opened: list[Remote] = []
+
+    def opener(address: str) -> Remote:
+        assert address == href
+        opened.append(Remote(content))
+        return opened[-1]
+
+    with ThreadPoolExecutor(3) as pool:
+        patches = list(
+            pool.map(lambda _: read_scene(given, grid, RGB, policy, opener=opener), range(6))
+        )
+    for patch in patches:
+        np.testing.assert_allclose(patch.pixels, pixels[:, :100, :100] / 255, atol=1e-6)
+    assert all(file.closed for file in opened)
+    for good in (1, 2, 4):
+        with pytest.raises(RasterError, match="server went away"):
+            read_scene(given, grid, RGB, policy, opener=lambda _, n=good: Remote(content, n))
+    with pytest.raises(RasterError, match="not read here") as caught:
+        read_scene(given, grid, RGB, policy)
+    assert "SECRET" not in str(caught.value)
+    with pytest.raises(RasterError, match="not a raster") as caught:
+        read_scene(given, grid, RGB, policy, opener=lambda _: Remote(VRT.encode()))
+    assert "SECRET" not in str(caught.value)
+    with pytest.raises(HrefError):
+        read_scene(given, grid, RGB, HrefPolicy(), opener=opener)
