@@ -34,6 +34,7 @@ class Use(StrEnum):
     HOUSE = "house"
     FARMHOUSE = "farmhouse"
     VILLA = "villa"
+    ROW = "row"
     HUT = "hut"
     HALL = "hall"
     BLOCK = "block"
@@ -128,6 +129,7 @@ def design(rng: np.random.Generator, use: Use, rect: Rect, material: str | None 
         Use.HOUSE: _house,
         Use.VILLA: _villa,
         Use.FARMHOUSE: _farmhouse,
+        Use.ROW: _row,
         Use.HUT: _hut,
         Use.HALL: _hall,
         Use.BLOCK: _block,
@@ -303,6 +305,18 @@ def _farmhouse(rng: np.random.Generator, rect: Rect) -> tuple[list[Part], str]:
             parts.append(Part(at, eave * 0.8, 0.5, Roof.SHED if rng.random() < 0.5 else Roof.FLAT))
     material = "tile" if rng.random() < 0.7 else ("metal" if rng.random() < 0.5 else "flat")
     return parts, material
+
+
+def _row(rng: np.random.Generator, rect: Rect) -> tuple[list[Part], str]:
+    """Dwellings under one long roof, with a lower kitchen wing here and there."""
+    eave = rng.uniform(2.6, 3.2)
+    roof = Roof.GABLE if rng.random() < 0.85 else Roof.FLAT
+    parts = [Part(rect, eave, rect.width / 2 * rng.uniform(0.35, 0.6), roof)]
+    for u in np.arange(5.0 - rect.length / 2, rect.length / 2 - 3, 10.0):
+        if rng.random() < 0.6:
+            wing = rect.at(float(u), rect.width / 2 + 1.8, 2.6, 4.2)
+            parts.append(Part(wing, eave * 0.8, 0.4, Roof.FLAT))
+    return parts, "tile" if rng.random() < 0.75 else "metal"
 
 
 def _hut(rng: np.random.Generator, rect: Rect) -> tuple[list[Part], str]:

@@ -101,6 +101,18 @@ STYLES: dict[str, Style] = {
         trees=0.06,
         fence=Cover.CONCRETE,
     ),
+    "rows": Style(
+        StripRule((13, 17), (24, 58), every=2, block=(70, 150)),
+        {Cover.DIRT_YARD: 3, Cover.PAVED_YARD: 2},
+        (3.0, 5.0),
+        Cover.PAVED_YARD,
+        use={Use.ROW: 1},
+        built=0.95,
+        fill=((0.93, 1.0), (0.5, 0.62)),
+        max_size_m=(60, 9),
+        trees=0.04,
+        fence=Cover.CONCRETE,
+    ),
     "hamlet": Style(
         StripRule((22, 32), (16, 30), every=2, block=(90, 180)),
         {Cover.GRASS: 2, Cover.DIRT_YARD: 2, Cover.LAWN: 1, Cover.SUMMER_CROP: 1},
@@ -212,7 +224,8 @@ STYLES: dict[str, Style] = {
 PLACES: dict[str, dict[str, float]] = {
     "countryside": {"fields": 4, "strips": 2, "hamlet": 1.5, "wood": 1.5, "scrub": 1, "farms": 1},
     "village": {
-        "village": 3,
+        "village": 2,
+        "rows": 2,
         "strips": 3,
         "greenhouses": 0.7,
         "wood": 0.7,
@@ -221,7 +234,7 @@ PLACES: dict[str, dict[str, float]] = {
     },
     "suburb": {"suburb": 4, "wood": 1, "scrub": 1, "open": 1.2, "bare": 0.5, "farms": 0.5},
     "factory": {"industry": 4, "bare": 1, "village": 1, "fields": 1, "open": 1, "blocks": 0.4},
-    "city": {"blocks": 4, "industry": 1, "bare": 1, "open": 0.6, "suburb": 0.5},
+    "city": {"blocks": 4, "rows": 1, "industry": 1, "bare": 1, "open": 0.6, "suburb": 0.5},
     "dry": {"open": 2, "bare": 1, "scrub": 1.5, "hamlet": 1, "industry": 1, "suburb": 1},
     "coast": {
         "hamlet": 2,

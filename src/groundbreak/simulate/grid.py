@@ -58,16 +58,6 @@ class DrawGrid:
         row, col = self.cell(np.array([x]), np.array([y]))
         return int(row[0]), int(col[0])
 
-    def window(self, x: float, y: float, reach: float) -> tuple[slice, slice] | None:
-        """Rows and columns within ``reach`` metres of a point, None when off the raster."""
-        r0 = max(int((y - reach - self.y0) / self.step), 0)
-        r1 = min(int((y + reach - self.y0) / self.step) + 1, self.shape[0])
-        c0 = max(int((x - reach - self.x0) / self.step), 0)
-        c1 = min(int((x + reach - self.x0) / self.step) + 1, self.shape[1])
-        if r0 >= r1 or c0 >= c1:
-            return None
-        return slice(r0, r1), slice(c0, c1)
-
 
 @dataclass(frozen=True)
 class Frame:

@@ -197,7 +197,7 @@ def _district(
         cx, cy = float(grid.x[cols].mean()), float(grid.y[rows].mean())
         reach = float(np.hypot(np.ptp(grid.x[cols]), np.ptp(grid.y[rows]))) / 2 + 60
     own = angle + rng.normal(0, 0.5) if rng.random() < 0.5 else angle + rng.normal(0, 0.03)
-    if name in {"village", "blocks", "greenhouses"}:
+    if name in {"village", "rows", "blocks", "greenhouses"}:
         own = rng.normal(0, 0.12)  # they face south
     bend, wave, phase = style.bend_m * rng.random(), rng.uniform(180, 420), rng.uniform(0, 6.28)
     strips = cut_strips(rng, style.rule, reach + 30)

@@ -55,8 +55,6 @@ class Cover(IntEnum):
     RED_COURT = 31
 
 
-CROPS = (Cover.CEREAL, Cover.SUMMER_CROP, Cover.PASTURE, Cover.TILLED, Cover.FALLOW)
-
 GREEN = np.array([0.052, 0.085, 0.036, 0.38], np.float32)
 LUSH = np.array([0.045, 0.105, 0.030, 0.48], np.float32)
 DRY = np.array([0.215, 0.182, 0.130, 0.29], np.float32)
@@ -70,12 +68,12 @@ _STATIC: dict[Cover, tuple[tuple[float, ...], tuple[float, ...], float, float]] 
     # cover: colour a, colour b, texture, streaks
     Cover.SAND: ((0.38, 0.335, 0.255, 0.44), (0.31, 0.27, 0.20, 0.36), 0.06, 0.0),
     Cover.ASPHALT: ((0.118, 0.114, 0.108, 0.13), (0.155, 0.149, 0.140, 0.17), 0.06, 0.06),
-    Cover.CONCRETE: ((0.255, 0.245, 0.225, 0.29), (0.215, 0.208, 0.195, 0.25), 0.06, 0.03),
-    Cover.GRAVEL: ((0.215, 0.190, 0.150, 0.26), (0.280, 0.245, 0.195, 0.33), 0.10, 0.05),
-    Cover.DIRT_YARD: ((0.215, 0.180, 0.135, 0.27), (0.165, 0.140, 0.103, 0.22), 0.16, 0.0),
-    Cover.PAVED_YARD: ((0.235, 0.222, 0.200, 0.27), (0.175, 0.168, 0.155, 0.21), 0.09, 0.0),
+    Cover.CONCRETE: ((0.255, 0.245, 0.225, 0.29), (0.215, 0.208, 0.195, 0.25), 0.08, 0.03),
+    Cover.GRAVEL: ((0.215, 0.190, 0.150, 0.26), (0.280, 0.245, 0.195, 0.33), 0.15, 0.05),
+    Cover.DIRT_YARD: ((0.215, 0.180, 0.135, 0.27), (0.165, 0.140, 0.103, 0.22), 0.22, 0.0),
+    Cover.PAVED_YARD: ((0.235, 0.222, 0.200, 0.27), (0.175, 0.168, 0.155, 0.21), 0.13, 0.0),
     Cover.RUBBLE: ((0.285, 0.255, 0.220, 0.32), (0.135, 0.122, 0.108, 0.17), 0.42, 0.0),
-    Cover.CLEARED: ((0.285, 0.225, 0.160, 0.35), (0.215, 0.168, 0.118, 0.28), 0.14, 0.05),
+    Cover.CLEARED: ((0.300, 0.245, 0.180, 0.36), (0.185, 0.148, 0.108, 0.25), 0.26, 0.05),
     Cover.SLAB: ((0.36, 0.345, 0.32, 0.40), (0.29, 0.28, 0.26, 0.33), 0.06, 0.0),
     Cover.ROCK: ((0.205, 0.190, 0.165, 0.23), (0.110, 0.104, 0.095, 0.14), 0.30, 0.0),
     Cover.MUD: ((0.165, 0.140, 0.108, 0.15), (0.125, 0.112, 0.088, 0.11), 0.08, 0.0),
@@ -155,11 +153,11 @@ def _cover_paint(
     if cover in {Cover.GRASS, Cover.PASTURE, Cover.LAWN}:
         watered = {Cover.LAWN: 0.35, Cover.PASTURE: 0.15}.get(cover, 0.0)
         own = np.clip(green + watered * conditions.leaf + 0.3 * (chance[:, 2:3] - 0.5), 0, 1)
-        return _mix(DRY, GREEN, own), _mix(DRY, GREEN, own * 0.55), 0.13, 0.03
+        return _mix(DRY, GREEN, own), _mix(DRY, GREEN, own * 0.55), 0.17, 0.03
     if cover == Cover.SCRUB:
         own = np.clip(0.6 * green + 0.3 * (chance[:, 2:3] - 0.5), 0, 1)
         soil = _soil(chance, aridity)
-        return _mix(BROWN, GREEN, own), 0.5 * _mix(DRY, GREEN, own * 0.4) + 0.5 * soil, 0.2, 0.0
+        return _mix(BROWN, GREEN, own), 0.5 * _mix(DRY, GREEN, own * 0.4) + 0.5 * soil, 0.26, 0.0
     if cover == Cover.FOREST_FLOOR:
         own = np.full_like(chance[:, :1], 0.7 * conditions.leaf)
         return _mix(BROWN, GREEN * 0.8, own), _mix(BROWN * 0.7, GREEN * 0.6, own), 0.2, 0.0
@@ -167,7 +165,7 @@ def _cover_paint(
     if cover in {Cover.SOIL, Cover.DRY_GROUND}:
         cover_share = 0.25 if cover == Cover.SOIL else 0.12
         plants = _mix(DRY, GREEN, np.full_like(chance[:, :1], green))
-        return soil, soil * (1 - cover_share * 2) + plants * cover_share * 2, 0.14, 0.03
+        return soil, soil * (1 - cover_share * 2) + plants * cover_share * 2, 0.22, 0.03
     return _crop_paint(cover, chance, conditions, soil)
 
 

@@ -64,7 +64,11 @@ def draw_crowns(
         relief: heights and slopes so far.
         blocked: (h, w), > 0.3 where nothing grows.
     """
-    density = land.trees * np.clip(1 + np.float32(0.9) * world.grain.patch, 0.1, 1.6)
+    # Woods are closed with some gaps; elsewhere trees stand in clumps.
+    patch = world.grain.patch
+    clumps = np.clip(np.float32(0.45) + np.float32(1.7) * patch, 0, 3.5)
+    closed = np.clip(1 + np.float32(0.9) * patch, 0.1, 1.6)
+    density = land.trees * np.where(land.trees > 0.6, closed, clumps)
     density[(blocked > 0.3) | (land.elevation < 1.6)] = 0
     height, slope_x, slope_y = (
         field.reshape(-1) for field in (relief.height, relief.slope_x, relief.slope_y)

@@ -151,7 +151,11 @@ def design_all(
     """Design a building for every spot; a district mostly keeps to one roofing."""
     material: dict[int, str | None] = {}
     for number, district in enumerate(land.districts):
-        common = {"village": ["tile", "tile", None], "suburb": ["shingle", "shingle", None]}
+        common = {
+            "village": ["tile", "tile", None],
+            "rows": ["tile", "tile", None],
+            "suburb": ["shingle", "shingle", None],
+        }
         options = common.get(district.style_name, [None])
         material[number] = options[rng.integers(len(options))]
     return [
