@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import shapely
 from PIL import Image
 from rasterio.errors import NotGeoreferencedWarning
 from scipy import ndimage
-from shapely.geometry import MultiPoint
+from shapely.affinity import scale
 
 from groundbreak.atomic import write_json, write_text
 from groundbreak.errors import InputError
@@ -34,6 +35,7 @@ from groundbreak.evaluate.gallery import stretch
 from groundbreak.evaluate.match import label_objects, match, overlaps
 from groundbreak.evaluate.objects import least_px, said_objects
 from groundbreak.evaluate.predict import Predictor, open_predictor, refusal
+from groundbreak.events.geometry import largest_polygon
 from groundbreak.events.slips import measure_berth
 from groundbreak.events.vectorize import VectorConfig
 from groundbreak.pairs.index import PairArrays, read_index, read_pair
@@ -111,46 +113,27 @@ class Judge:
         least = least_px(config, Kind.DOCKING_SLIP, pair.gsd_m)
         both = overlaps(truth, said, ignored, least)
         counts = both.count(IOU)
-        for tally in (self.tallies[group], self.tallies[group.split("/")[0]]):
+        tallies = [self.tallies[group], self.tallies[group.split("/")[0]]]
+        for tally in tallies:
             tally.pairs += 1
             tally.area_km2 += float((pair.label != MaskValue.IGNORE).sum()) * pair.gsd_m**2 / 1e6
             tally.found += counts.found
             tally.missed += counts.missed
             tally.invented += counts.invented
-        self._keep(group, name, pair, truth, said, ignored)
-
-    def _keep(
-        self,
-        group: str,
-        name: str,
-        pair: PairArrays,
-        truth: np.ndarray,
-        said: np.ndarray,
-        ignored: np.ndarray,
-    ) -> None:
-        """Lengths of the berths found, pictures of what was found, missed and invented."""
-        kept = [
-            n
-            for n in range(1, said.max() + 1)
-            if 2 * (~ignored[said == n]).sum() >= (said == n).sum()
-        ]
-        ious = []
-        for t in range(1, truth.max() + 1):
-            for s in np.unique(said[truth == t]):
-                if s in kept:
-                    shared = ((truth == t) & (said == s)).sum()
-                    union = ((truth == t) | ((said == s) & ~ignored)).sum()
-                    ious.append((t, int(s), float(shared / union)))
-        matches = match([couple for couple in ious if couple[2] >= IOU])
+        # `overlaps` numbers the objects from 0, without those that lie in ignored ground.
+        numbers = np.unique(said[said > 0])
+        known = [n for n in numbers if 2 * (~ignored[said == n]).sum() >= (said == n).sum()]
+        matches = match([couple for couple in both.ious if couple[2] >= IOU])
         for t, s, _ in matches:
-            lengths = (berth_length(truth == t, pair.gsd_m), berth_length(said == s, pair.gsd_m))
-            self.tallies[group].lengths.append(lengths)
-            self.tallies[group.split("/")[0]].lengths.append(lengths)
-            self._show("hits", name, pair, truth == t, said)
-        for t in set(range(1, truth.max() + 1)) - {t for t, _, _ in matches}:
-            self._show("misses", name, pair, truth == t, said)
-        for s in set(kept) - {s for _, s, _ in matches}:
-            self._show("false alarms", name, pair, said == s, said)
+            masks = truth == t + 1, said == known[s]
+            lengths = berth_length(masks[0], pair.gsd_m), berth_length(masks[1], pair.gsd_m)
+            for tally in tallies:
+                tally.lengths.append(lengths)
+            self._show("hits", name, pair, masks[0], said)
+        for t in set(range(len(both.truth_px))) - {t for t, _, _ in matches}:
+            self._show("misses", name, pair, truth == t + 1, said)
+        for s in set(range(len(known))) - {s for _, s, _ in matches}:
+            self._show("false alarms", name, pair, said == known[s], said)
 
     def _show(
         self, outcome: str, name: str, pair: PairArrays, where: np.ndarray, said: np.ndarray
@@ -164,9 +147,8 @@ class Judge:
 def berth_length(mask: np.ndarray, gsd_m: float | None) -> float:
     """Length by the rule of ``events.slips``, of the outline of a mask."""
     rows, columns = np.nonzero(mask)
-    corners = [(columns + dx, rows + dy) for dx in (0, 1) for dy in (0, 1)]
-    points = np.concatenate([np.stack(corner, axis=1) for corner in corners]) * (gsd_m or 1.0)
-    return measure_berth(MultiPoint(points).convex_hull).length_m
+    outline = largest_polygon(shapely.union_all(shapely.box(columns, rows, columns + 1, rows + 1)))
+    return measure_berth(scale(outline, gsd_m or 1.0, gsd_m or 1.0)).length_m
 
 
 def main(arguments: list[str] | None = None) -> int:
