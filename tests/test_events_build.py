@@ -17,8 +17,11 @@ from groundbreak.events.build import (
     SiteObservations,
     build_events,
 )
+from groundbreak.events.emission import Emission
+from groundbreak.events.evidence import EvidenceConfig, ReadPixels
 from groundbreak.events.looks import Box, LookMeta, PairKey
 from groundbreak.events.schema import validate_feature
+from groundbreak.events.states import Family, Rates
 from groundbreak.events.summary import Coverage
 from groundbreak.events.vectorize import VectorConfig, candidates
 from groundbreak.types import KINDS, ChangeMap, Event, Kind
@@ -81,7 +84,12 @@ class Series:
         found += [(n - 1, n + 1) for n in sorted(cloudy) if 0 < n < self.count - 1]
         return [PairKey(f"L{i}", f"L{j}") for i, j in found]
 
-    def result(self, config: EventsConfig = CONFIG, **changes: object) -> EventsResult:
+    def result(
+        self,
+        config: EventsConfig = CONFIG,
+        read_pixels: ReadPixels | None = None,
+        **changes: object,
+    ) -> EventsResult:
         maps = {key: self.pair(int(key.earlier[1:]), int(key.later[1:])) for key in self.pairs()}
         patches = [
             candidate
@@ -97,7 +105,7 @@ class Series:
 
         site = SiteObservations("port", "Port One", AREA, GRID, self.looks, list(maps), Coverage())
         site = replace(site, **changes)  # type: ignore[arg-type]
-        readers = Readers(read, lambda name, w: self.usable(int(name[1:]))[w.slices])
+        readers = Readers(read, lambda name, w: self.usable(int(name[1:]))[w.slices], read_pixels)
         return build_events(site, patches, readers, config)
 
 
@@ -250,6 +258,34 @@ def test_flags_tell_what_was_wrong_with_the_looks() -> None:
 def test_a_footprint_of_a_few_pixels_is_flagged() -> None:
     series = Series(changes=[(3, NEW, (slice(40, 43), slice(60, 110)))])
     assert "low_resolution" in only(series.result()).flags
+
+
+def test_a_berth_opens_to_the_water_that_the_later_look_shows() -> None:
+    series = Series(changes=[(3, SLIP, BASIN)])
+    asked = []
+
+    def pixels(name: str, window: Box) -> tuple[np.ndarray, tuple[str, ...]]:
+        asked.append(name)
+        picture = np.full((3, *SHAPE), 0.4, np.float32)
+        picture[:, BASIN[0], BASIN[1].start :] = 0.08  # the basin, and the sea to the east
+        y, x = window.slices
+        return picture[:, y, x], ("red", "green", "blue")
+
+    event = only(series.result(read_pixels=pixels))
+    assert event.mouth_azimuth_deg == pytest.approx(90, abs=1)
+    assert asked == ["L3"]
+    assert only(series.result()).mouth_azimuth_deg is None
+
+
+def test_settings_out_of_range_are_refused() -> None:
+    with pytest.raises(ValueError, match="min_confidence"):
+        EventsConfig(min_confidence=1.5)
+    with pytest.raises(ValueError, match="min_usable"):
+        EvidenceConfig(min_usable=-0.1)
+    with pytest.raises(ValueError, match="finish"):
+        Rates(finish=0.0)
+    with pytest.raises(ValueError, match="misled"):
+        Emission(misled=dict.fromkeys(Family, 2.0))
 
 
 def test_ragged_water_is_flagged_as_tide() -> None:

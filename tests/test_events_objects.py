@@ -18,7 +18,7 @@ from groundbreak.events.chains import link_chains
 from groundbreak.events.evidence import EvidenceConfig, gather_evidence
 from groundbreak.events.looks import Box, LookMeta, PairKey, in_date_order
 from groundbreak.events.objects import KnownObject, ObjectConfig, TrackedObject, follow_objects
-from groundbreak.events.slips import measure_berth, vessel_length_m
+from groundbreak.events.slips import measure_berth, vessel_length_m, water_like
 from groundbreak.events.states import Family
 from groundbreak.events.vectorize import Candidate
 from groundbreak.types import Event, Interval, Kind
@@ -338,6 +338,32 @@ def test_the_mouth_points_to_the_water(azimuth: float) -> None:
     outline = rotate(box(-12, -60, 12, 60), -azimuth % 180)
     berth = measure_berth(outline, lambda p: (p.x, p.y) @ out > 60)
     assert berth.mouth_azimuth_deg == pytest.approx(azimuth, abs=1e-6)
+
+
+def test_a_spur_does_not_lengthen_a_berth() -> None:
+    with_spur = box(0, 0, 25, 120).union(box(10, 118, 14, 140)).union(box(24, 50, 40, 53))
+    berth = measure_berth(with_spur)
+    assert berth.length_m == pytest.approx(120, rel=0.02)
+    assert berth.width_m == pytest.approx(25, rel=0.02)
+
+
+def test_water_is_told_by_the_index_or_by_the_colour_of_the_berth() -> None:
+    rng = np.random.default_rng(0)
+    berth = np.zeros((60, 80), bool)
+    berth[20:40, 30:70] = True
+    wet = berth.copy()
+    wet[:, 70:] = True
+    land, sea = np.array([0.35, 0.33, 0.3, 0.4]), np.array([0.06, 0.09, 0.1, 0.03])
+    pixels = np.where(wet, sea[:, None, None], land[:, None, None])
+    pixels = (pixels + rng.normal(0, 0.01, pixels.shape)).astype(np.float32)
+    pixels[:, 25:30, 40:50] = 0.6  # a ship in the berth
+    names = ("red", "green", "blue", "nir")
+    calm = wet.copy()
+    calm[25:30, 40:50] = False
+    for count in (3, 4):
+        found = water_like(pixels[:count], names[:count], berth)
+        assert (found & calm).sum() > 0.97 * calm.sum()
+        assert not found[~wet].any()
 
 
 def test_a_basin_without_water_around_it_has_no_mouth() -> None:

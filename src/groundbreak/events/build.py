@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
 from odc.geo.geobox import GeoBox
+from shapely.geometry import Point
 from shapely.geometry.base import BaseGeometry
 
 from groundbreak.events.chains import link_chains
+from groundbreak.events.checks import check_positive, check_share
 from groundbreak.events.decode import DecodeConfig, Transition
 from groundbreak.events.doubt import learn_doubt
 from groundbreak.events.evidence import (
     EvidenceConfig,
     ObjectEvidence,
     ReadPair,
+    ReadPixels,
     ReadUsable,
     gather_evidence,
 )
-from groundbreak.events.geometry import containment, regularize, width_px
+from groundbreak.events.geometry import (
+    burn,
+    containment,
+    pixel_box,
+    regularize,
+    to_pixels,
+    width_px,
+)
 from groundbreak.events.history import History, LedgerRow
 from groundbreak.events.looks import LookMeta, PairKey, in_date_order
 from groundbreak.events.objects import (
@@ -30,7 +41,7 @@ from groundbreak.events.objects import (
     follow_objects,
 )
 from groundbreak.events.sentences import event_sentence
-from groundbreak.events.slips import measure_berth
+from groundbreak.events.slips import measure_berth, water_like
 from groundbreak.events.summary import Coverage, SiteSummary, summarise
 from groundbreak.events.vectorize import Candidate
 from groundbreak.types import FLAGS, Event, Interval, Kind
@@ -52,6 +63,9 @@ class Calibration:
     slope: float = 1.0
     offset: float = 0.0
 
+    def __post_init__(self) -> None:
+        check_positive("slope", self.slope)
+
     def __call__(self, posterior: float) -> float:
         """Confidence for a posterior."""
         inside = float(np.clip(posterior, 1e-6, 1 - 1e-6))
@@ -71,6 +85,9 @@ class EventsConfig:
     decode: DecodeConfig = field(default_factory=DecodeConfig)
     calibration: Calibration = field(default_factory=Calibration)
     min_confidence: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_share("min_confidence", self.min_confidence)
 
 
 @dataclass(frozen=True)
@@ -92,10 +109,14 @@ class SiteObservations:
 
 @dataclass(frozen=True)
 class Readers:
-    """How the room gets at pixels without opening rasters."""
+    """How the room gets at pixels without opening rasters.
+
+    Without ``pixels`` the mouth of a berth stays unknown.
+    """
 
     pair: ReadPair
     usable: ReadUsable
+    pixels: ReadPixels | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +154,9 @@ def build_events(
     evidence = gather_evidence(
         objects, looks, site.pairs, site.geobox, readers.pair, readers.usable, config.evidence
     )
-    events, ledger = events_of(replace(site, looks=looks), objects, evidence, config)
+    events, ledger = events_of(
+        replace(site, looks=looks), objects, evidence, config, readers.pixels
+    )
     return EventsResult(
         events,
         ledger,
@@ -147,6 +170,7 @@ def events_of(
     objects: Sequence[TrackedObject],
     evidence: Sequence[ObjectEvidence],
     config: EventsConfig,
+    read_pixels: ReadPixels | None = None,
 ) -> tuple[tuple[Event, ...], tuple[LedgerRow, ...]]:
     """Date what happened to objects whose evidence was collected.
 
@@ -155,6 +179,7 @@ def events_of(
         objects: of the site.
         evidence: one record for each object.
         config: parameters.
+        read_pixels: see `Readers`.
 
     Returns:
         Events in the order of time, and the ledger.
@@ -175,7 +200,7 @@ def events_of(
             event = _event(history, transition, site, config.calibration)
             if event.confidence >= config.min_confidence:
                 events.append(event)
-    events = link_chains(_regular(_without_doubles(events), site))
+    events = link_chains(_shaped(_without_doubles(events), site, read_pixels))
     events = [replace(event, sentence=event_sentence(event, site.looks)) for event in events]
     return tuple(sorted(events, key=_by_time)), tuple(ledger)
 
@@ -259,26 +284,43 @@ def _doubles(event: Event, other: Event) -> bool:
     return not apart and containment(event.geometry, other.geometry) >= 0.5
 
 
-def _regular(events: Sequence[Event], site: SiteObservations) -> list[Event]:
+def _shaped(
+    events: Sequence[Event], site: SiteObservations, read_pixels: ReadPixels | None
+) -> list[Event]:
     """Right-angled outlines for buildings, axes for berths."""
     buildings = [event for event in events if event.kind is not Kind.DOCKING_SLIP]
     gsd = abs(site.geobox.resolution.x)
     outlines = regularize([event.geometry for event in buildings], gsd)
-    finished = [
+    shaped = [
         replace(event, geometry=outline, area_m2=outline.area)
         for event, outline in zip(buildings, outlines, strict=True)
     ]
     for event in events:
         if event.kind is Kind.DOCKING_SLIP:
-            berth = measure_berth(event.geometry)
-            finished.append(
-                replace(
-                    event,
-                    length_m=berth.length_m,
-                    width_m=berth.width_m,
-                    orientation_deg=berth.orientation_deg,
-                    mouth_azimuth_deg=berth.mouth_azimuth_deg,
-                    vessel_length_m=berth.vessel_length_m,
-                )
-            )
-    return finished
+            is_water = None if read_pixels is None else _water(event, site, read_pixels)
+            shaped.append(replace(event, **asdict(measure_berth(event.geometry, is_water))))
+    return shaped
+
+
+def _water(
+    event: Event, site: SiteObservations, read_pixels: ReadPixels
+) -> Callable[[Point], bool] | None:
+    """Tells where the look that first shows a berth has water, in the berth's surroundings."""
+    look = next((look for look in site.looks if look.scene_ids == event.after_scenes), None)
+    if look is None:
+        return None
+    outline = to_pixels(event.geometry, site.geobox)
+    height, width = site.geobox.shape
+    # As far as the mouth is looked for.
+    around = math.ceil(math.sqrt(outline.area) / 2) + 1
+    box = pixel_box(outline).grown(around, (int(height), int(width)))
+    pixels, bands = read_pixels(look.id, box)
+    water = water_like(pixels, bands, burn(outline, box))
+
+    def is_water(point: Point) -> bool:
+        x, y = ~site.geobox.affine * (point.x, point.y)
+        row, column = int(y) - box.y0, int(x) - box.x0
+        inside = 0 <= row < water.shape[0] and 0 <= column < water.shape[1]
+        return inside and bool(water[row, column])
+
+    return is_water

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from groundbreak.events.emission import Emission, look_table, pair_table
+from groundbreak.events.checks import check_share
+from groundbreak.events.emission import Emission, look_table, pair_tables
 from groundbreak.events.states import (
     BEGINNINGS,
     FIRST,
@@ -43,7 +44,7 @@ class DecodeConfig:
     """Parameters of the decoder.
 
     Attributes:
-        rates: transitions per year.
+        rates: how often plots change.
         emission: what looks and pairs show.
         interval_mass: share of the posterior of its date that the stated interval shall hold:
             looks that might be on either side of the event widen it.
@@ -52,6 +53,9 @@ class DecodeConfig:
     rates: Rates = field(default_factory=Rates)
     emission: Emission = field(default_factory=Emission)
     interval_mass: float = 0.9
+
+    def __post_init__(self) -> None:
+        check_share("interval_mass", self.interval_mass)
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ class Chain:
         for step, scale in zip(self._steps[::-1], self._scales[:0:-1], strict=True):
             message = (step.shown * np.expand_dims(self._backward[0], step.closed)).sum(axis=-1)
             self._messages.insert(0, message / scale)
-            self._backward.insert(0, np.tensordot(step.transition, message / scale, axes=(1, 0)))
+            self._backward.insert(0, _times(step.transition, message / scale))
 
     def states(self) -> Matrix:
         """Posterior of the state at every look, (looks, states)."""
@@ -131,7 +135,7 @@ class Chain:
         for alpha, step, beta, scale in zip(
             self._forward, self._steps, self._backward[1:], self._scales[1:], strict=False
         ):
-            moved = np.tensordot(step.transition, alpha, axes=(0, 0))
+            moved = _times(step.transition.T, alpha)
             joint = moved[..., None] * step.shown * np.expand_dims(beta, step.closed) / scale
             joints.append(_spread(joint))
         return np.array([1.0 - joint[np.arange(len(true)), true].sum() for joint in joints])
@@ -168,8 +172,13 @@ def _spread(joint: Matrix) -> Matrix:
     return np.asarray(joint.reshape(joint.shape[0], -1, joint.shape[-1]).sum(axis=1))
 
 
+def _times(matrix: Matrix, tensor: Matrix) -> Matrix:
+    """Matrix product over the first axis of a tensor."""
+    return np.asarray((matrix @ tensor.reshape(len(tensor), -1)).reshape(tensor.shape))
+
+
 def _advance(alpha: Matrix, step: _Step, transition: Matrix) -> Matrix:
-    moved = np.tensordot(transition, alpha, axes=(0, 0))
+    moved = _times(transition.T, alpha)
     return np.asarray((moved[..., None] * step.shown).sum(axis=step.closed))
 
 
@@ -187,20 +196,16 @@ def _eliminate(
     start = np.array(FIRST[family])[:, None] * shows[0]
     opened = [0] if last[0] > 0 else []
     span = max(looks[-1].day - looks[0].day, SAME_DAY)
+    waiting = _tables(family, looks, pairs, span, config)
     steps = []
     for k in range(1, len(looks)):
         days = looks[k].day - looks[k - 1].day
         axes = [*opened, k]
         shown = shows[k].reshape(-1, *[1] * len(opened), shows[k].shape[1])
-        for pair in pairs:
-            if pair.later == k:
-                gap = looks[k].day - looks[pair.earlier].day
-                disturbed = 1 - np.exp(-config.rates.disturbed * gap / span)
-                table = pair_table(family, pair.probabilities, disturbed, config.emission)
-                where = axes.index(pair.earlier)
-                shape = [1] * (len(axes) + 1)
-                shape[where + 1] = shape[-1] = len(table)
-                shown = shown * table.reshape(shape)
+        for pair, table in waiting.get(k, []):
+            shape = [1] * (len(axes) + 1)
+            shape[axes.index(pair.earlier) + 1] = shape[-1] = len(table)
+            shown = shown * table.reshape(shape)
         closed = tuple(1 + n for n, look in enumerate(axes) if last[look] <= k)
         sizes = (len(shows[k]), *[shows[k].shape[1]] * len(axes))
         steps.append(
@@ -212,6 +217,26 @@ def _eliminate(
         )
         opened = [look for look in axes if last[look] > k]
     return steps, start, (1,) if last[0] == 0 else ()
+
+
+def _tables(
+    family: Family,
+    looks: Sequence[CountedLook],
+    pairs: Sequence[PairEvidence],
+    span: float,
+    config: DecodeConfig,
+) -> dict[int, list[tuple[PairEvidence, Matrix]]]:
+    """Likelihood tables of the pairs, by later look."""
+    if not pairs:
+        return {}
+    days = np.array([max(looks[p.later].day - looks[p.earlier].day, SAME_DAY) for p in pairs])
+    disturbed = 1 - np.exp(-config.rates.disturbed * days / span)
+    evidence = np.array([pair.probabilities for pair in pairs])
+    tables = pair_tables(family, evidence, disturbed, config.emission)
+    found: dict[int, list[tuple[PairEvidence, Matrix]]] = {}
+    for pair, table in zip(pairs, tables, strict=True):
+        found.setdefault(pair.later, []).append((pair, table))
+    return found
 
 
 def _shows(family: Family, look: CountedLook) -> Matrix:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import lgamma
 
 import numpy as np
 
+from groundbreak.events.checks import check_positive, check_share
 from groundbreak.events.states import SHOWN, Family, Matrix
 
 Concentration = tuple[float, float, float, float]
 """Dirichlet parameters of the mean (none, new, demolition, slip) over a footprint."""
 
+DENSITIES = ("none", "new", "demolition", "slip", "building", "razing", "digging", "disturbed")
+"""Names of the densities of a pair's evidence."""
 LEAST = 0.004
 """Mean probabilities are not taken to be smaller than this: the network is not that sure."""
 
@@ -54,6 +57,16 @@ class Emission:
     misled_clouded: float = 0.2
     misled_shifted: float = 0.1
 
+    def __post_init__(self) -> None:
+        for name in DENSITIES:
+            check_positive(name, *getattr(self, name))
+        check_positive("tempering", self.tempering)
+        check_share("missed", self.missed)
+        check_share("spurious", self.spurious)
+        check_share("misled", *self.misled.values())
+        check_share("misled_clouded", self.misled_clouded)
+        check_share("misled_shifted", self.misled_shifted)
+
 
 def look_table(family: Family, misled: float) -> Matrix:
     """Probability of each shown state (column) for each true state (row)."""
@@ -64,51 +77,48 @@ def look_table(family: Family, misled: float) -> Matrix:
     return table
 
 
-def pair_table(
-    family: Family,
-    probabilities: Sequence[float],
-    disturbed: float,
-    emission: Emission,
+def pair_tables(
+    family: Family, probabilities: Matrix, disturbed: Matrix, emission: Emission
 ) -> Matrix:
-    """Likelihood of a pair's evidence for each (state shown earlier, state shown later).
+    """Likelihood of each pair's evidence for each (state shown earlier, state shown later).
 
     Args:
         family: what is followed.
-        probabilities: the network's (none, new, demolition, slip), averaged over the footprint.
-        disturbed: probability that the ground changed otherwise, for good.
+        probabilities: (pairs, 4), the network's (none, new, demolition, slip), averaged over
+            the footprint.
+        disturbed: (pairs,), probability that the ground changed otherwise, for good.
         emission: see `Emission`.
 
     Returns:
-        (shown states, shown states), scaled to a maximum of 1.
+        (pairs, shown states, shown states), each pair scaled to a maximum of 1.
     """
-    evidence = np.maximum(np.asarray(probabilities, dtype=np.float64), LEAST)
-    logs = np.log(evidence / evidence.sum())
-    names = ("none", "new", "demolition", "slip", "building", "razing", "digging", "disturbed")
-    scores = np.array([_log_dirichlet(getattr(emission, name), logs) for name in names])
-    scores = np.exp(emission.tempering * (scores - scores.max()))
-    none, new, torn, slip, building, razing, digging, other = scores
+    none, new, torn, slip, building, razing, digging, other = _densities(probabilities, emission)
     silent = (1 - disturbed) * (1 - emission.spurious)
     same = silent * none + (1 - silent) * other
 
-    def shown(whole: float, part: float, partly: float) -> float:
+    def shown(whole: Matrix, part: Matrix, partly: float) -> Matrix:
         """Density of a change of which a share shows only in part, and some not at all."""
-        return (1 - emission.missed) * (
-            (1 - partly) * whole + partly * part
-        ) + emission.missed * none
+        seen = (1 - partly) * whole + partly * part
+        return (1 - emission.missed) * seen + emission.missed * none
 
     if family is Family.BUILDING:
         begun, built = shown(none, building, 0.9), shown(new, building, 0.0)
         finished, razed = shown(new, building, 0.5), shown(torn, razing, 0.2)
         left = 0.5 * none + 0.5 * other
-        table = np.array([[same, begun, built], [left, same, finished], [razed, razed, same]])
+        rows = [[same, begun, built], [left, same, finished], [razed, razed, same]]
     else:
         begun, opened = shown(none, digging, 0.9), shown(slip, digging, 0.0)
         finished, filled = shown(slip, digging, 0.5), 0.5 * none + 0.5 * other
-        table = np.array([[same, begun, opened], [filled, same, finished], [filled, filled, same]])
-    return np.asarray(table / table.max())
+        rows = [[same, begun, opened], [filled, same, finished], [filled, filled, same]]
+    tables = np.moveaxis(np.array(rows), -1, 0)
+    return np.asarray(tables / tables.max(axis=(1, 2), keepdims=True))
 
 
-def _log_dirichlet(concentration: Concentration, logs: Matrix) -> float:
-    """Log-density of a composition whose logarithms are given."""
-    normaliser = lgamma(sum(concentration)) - sum(lgamma(c) for c in concentration)
-    return normaliser + float((np.array(concentration) - 1) @ logs)
+def _densities(probabilities: Matrix, emission: Emission) -> Matrix:
+    """Tempered densities of the evidence, (8, pairs), each pair scaled to a maximum of 1."""
+    evidence = np.maximum(probabilities, LEAST)
+    logs = np.log(evidence / evidence.sum(axis=1, keepdims=True))
+    concentrations = np.array([getattr(emission, name) for name in DENSITIES])
+    normalisers = [lgamma(sum(c)) - sum(map(lgamma, c)) for c in concentrations]
+    scores = np.array(normalisers)[:, None] + (concentrations - 1) @ logs.T
+    return np.asarray(np.exp(emission.tempering * (scores - scores.max(axis=0))))

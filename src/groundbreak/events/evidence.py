@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from shapely.geometry.base import BaseGeometry
 
-from groundbreak.events.geometry import to_pixels
+from groundbreak.events.checks import check_share
+from groundbreak.events.geometry import burn, pixel_box, to_pixels
 from groundbreak.events.looks import Box, LookMeta, PairKey
 from groundbreak.events.objects import TrackedObject
 from groundbreak.types import BoolArray, FloatArray
@@ -18,6 +21,9 @@ ReadPair = Callable[[PairKey, Box], "tuple[FloatArray, BoolArray] | None"]
 """Pair and window to (probabilities (3, h, w), observed (h, w)); None where not computed."""
 ReadUsable = Callable[[str, Box], BoolArray]
 """Id of a look and window to the usable mask (h, w)."""
+
+ReadPixels = Callable[[str, Box], "tuple[FloatArray, tuple[str, ...]]"]
+"""Id of a look and window to (pixels (bands, h, w), names of the bands)."""
 
 BLOCK_PX = 1024
 """Objects whose centres share a block of this size are read together."""
@@ -34,6 +40,10 @@ class EvidenceConfig:
 
     min_usable: float = 0.5
     min_observed: float = 0.3
+
+    def __post_init__(self) -> None:
+        check_share("min_usable", self.min_usable)
+        check_share("min_observed", self.min_observed)
 
 
 @dataclass(frozen=True)
@@ -80,7 +90,8 @@ def gather_evidence(
         blocks.setdefault(key, []).append(number)
     found: dict[int, ObjectEvidence] = {}
     for members in blocks.values():
-        box = _cover([outlines[n].bounds for n in members], shape)
+        around = shapely.box(*shapely.total_bounds([outlines[n] for n in members]))
+        box = pixel_box(around).grown(1, shape)
         whole, core = _Zones.of([_pixels(outlines[n], box) for n in members])
         usable = np.array([whole.mean(read_usable(look.id, box)) for look in looks])
         evidence: list[dict[PairKey, tuple[float, float, float, float]]] = [{} for _ in members]
@@ -119,31 +130,12 @@ class _Zones:
         return np.asarray(np.add.reduceat(picked, self._starts) / self._sizes)
 
 
-def _pixels(outline: object, box: Box) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _pixels(outline: BaseGeometry, box: Box) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Flat indices of a footprint in a window, and of its core without mixed border pixels."""
-    from affine import Affine
-    from rasterio.features import rasterize
     from scipy import ndimage
 
-    def burn(all_touched: bool) -> BoolArray:
-        return rasterize(
-            [outline],
-            out_shape=box.shape,
-            transform=Affine.translation(box.x0, box.y0),
-            all_touched=all_touched,
-            dtype=np.uint8,
-        ).astype(bool)
-
-    mask = burn(all_touched=False)
-    if not mask.any():
-        mask = burn(all_touched=True)
+    mask = burn(outline, box)
     core = ndimage.binary_erosion(mask)
     if 2 * core.sum() < mask.sum():
         core = mask
     return np.flatnonzero(mask), np.flatnonzero(core)
-
-
-def _cover(bounds: Sequence[tuple[float, float, float, float]], shape: tuple[int, int]) -> Box:
-    west, north = (int(min(b[n] for b in bounds)) for n in (0, 1))
-    east, south = (int(np.ceil(max(b[n] for b in bounds))) for n in (2, 3))
-    return Box(north, south, west, east).grown(1, shape)

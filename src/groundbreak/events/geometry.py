@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import shapely
+from affine import Affine
 from odc.geo.geobox import GeoBox
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
+
+from groundbreak.events.looks import Box
+from groundbreak.types import BoolArray
 
 MIN_REGULAR_IOU = 0.85
 """A right-angled outline that fits the mask less well than this is not used."""
@@ -41,6 +46,34 @@ def to_pixels(geometry: BaseGeometry, geobox: GeoBox) -> BaseGeometry:
             ]
         ),
     )
+
+
+def pixel_box(outline: BaseGeometry) -> Box:
+    """The smallest window around a geometry in pixels."""
+    west, north, east, south = outline.bounds
+    return Box(
+        math.floor(north),
+        max(math.ceil(south), math.floor(north) + 1),
+        math.floor(west),
+        max(math.ceil(east), math.floor(west) + 1),
+    )
+
+
+def burn(outline: BaseGeometry, box: Box) -> BoolArray:
+    """Pixels of a window whose centres lie in a geometry in pixels; those it touches if none do."""
+    from rasterio.features import rasterize
+
+    for all_touched in (False, True):
+        mask: BoolArray = rasterize(
+            [outline],
+            out_shape=box.shape,
+            transform=Affine.translation(box.x0, box.y0),
+            all_touched=all_touched,
+            dtype=np.uint8,
+        ).astype(bool)
+        if mask.any():
+            break
+    return mask
 
 
 def iou(one: BaseGeometry, other: BaseGeometry) -> float:

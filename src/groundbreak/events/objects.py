@@ -18,6 +18,7 @@ import shapely
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
+from groundbreak.events.checks import check_share
 from groundbreak.events.geometry import containment, iou, largest_polygon
 from groundbreak.events.looks import LookMeta
 from groundbreak.events.states import Family
@@ -44,6 +45,12 @@ class ObjectConfig:
     least_area_ratio: float = 0.3
     growth_border: float = 0.3
     growth_days: float = 400.0
+
+    def __post_init__(self) -> None:
+        check_share("same_iou", self.same_iou)
+        check_share("same_containment", self.same_containment)
+        check_share("least_area_ratio", self.least_area_ratio)
+        check_share("growth_border", self.growth_border)
 
 
 @dataclass(frozen=True)

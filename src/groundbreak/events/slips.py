@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import shapely
 from shapely.geometry import LineString, Point, Polygon
 
+from groundbreak.events.geometry import largest_polygon
+from groundbreak.types import BoolArray, FloatArray
+
+SPUR_SHARE = 0.3
+"""What is narrower than this share of the berth's width, on both sides, is a spur."""
 LENGTH_SHARE = 0.90
 """Overall length of the longest vessel as a share of the berth's length."""
+LEAST_SPREAD = 0.015
+"""Water is not taken to be smoother than this, in units of full brightness."""
 BEAM_SHARE = 0.80
 """Beam of the widest vessel as a share of the berth's width."""
 LENGTH_PER_BEAM = 6.5
@@ -41,7 +48,7 @@ def measure_berth(outline: Polygon, is_water: Callable[[Point], bool] | None = N
         is_water: tells of a point beside the berth whether it is water; without it the mouth
             is not known.
     """
-    corners = np.asarray(shapely.minimum_rotated_rectangle(outline).exterior.coords)[:4]
+    corners = np.asarray(shapely.minimum_rotated_rectangle(_opened(outline)).exterior.coords)[:4]
     sides = [(corners[n], corners[(n + 1) % 4]) for n in range(4)]
     lengths = [float(np.hypot(*(b - a))) for a, b in sides[:2]]
     long = int(lengths[1] > lengths[0])
@@ -55,6 +62,38 @@ def measure_berth(outline: Polygon, is_water: Callable[[Point], bool] | None = N
         mouth_azimuth_deg=None if is_water is None else _mouth(outline, sides, is_water),
         vessel_length_m=vessel_length_m(length, width),
     )
+
+
+def _opened(outline: Polygon) -> Polygon:
+    """The outline without spurs, which would lengthen its rectangle."""
+    reach = SPUR_SHARE * outline.area / max(outline.length / 2, 1e-9)
+    inner = outline.buffer(-reach, join_style="mitre")
+    opened = largest_polygon(inner.buffer(reach, join_style="mitre", mitre_limit=2))
+    return outline if opened.area < 0.5 * outline.area else opened
+
+
+def water_like(pixels: FloatArray, bands: Sequence[str], berth: BoolArray) -> BoolArray:
+    """Pixels that look like the water of a berth, in the look that shows it.
+
+    With green and near infrared, McFeeters' water index decides; else likeness to the median
+    colour of the berth itself, which is mostly water.
+
+    Args:
+        pixels: (bands, height, width) in [0, 1].
+        bands: common names.
+        berth: (height, width), pixels of the berth.
+
+    Returns:
+        (height, width).
+    """
+    if "green" in bands and "nir" in bands:
+        green, nir = (pixels[list(bands).index(name)] for name in ("green", "nir"))
+        return np.asarray(green > nir)
+    sample = pixels[:, berth]
+    centre = np.median(sample, axis=1)
+    spread = 1.4826 * np.median(np.abs(sample - centre[:, None]), axis=1)
+    distance = np.abs(pixels - centre[:, None, None])
+    return np.asarray((distance < 4 * np.maximum(spread, LEAST_SPREAD)[:, None, None]).all(axis=0))
 
 
 def vessel_length_m(length_m: float, width_m: float) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from groundbreak.events.checks import check_positive, check_share
 from groundbreak.types import Kind
 
 Matrix = NDArray[np.float64]
@@ -104,6 +105,12 @@ class Rates:
     overgrow: float = 0.2
     demolish_new: float = 0.03
     fill: float = 0.02
+
+    def __post_init__(self) -> None:
+        check_share("at_once", self.at_once)
+        for rate in fields(self):
+            if rate.name != "at_once":
+                check_positive(rate.name, getattr(self, rate.name))
 
 
 def state_count(family: Family) -> int:

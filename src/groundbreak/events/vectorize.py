@@ -19,7 +19,8 @@ from shapely.affinity import translate
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
-from groundbreak.events.geometry import to_ground
+from groundbreak.events.checks import check_share
+from groundbreak.events.geometry import burn, pixel_box, to_ground
 from groundbreak.events.looks import Box, PairKey
 from groundbreak.events.split import split_component
 from groundbreak.types import KINDS, BoolArray, ChangeMap, FloatArray, Kind
@@ -68,6 +69,10 @@ class VectorConfig:
         }
     )
     simplify_px: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_share("thresholds", *self.thresholds.values())
+        check_share("low_ratio", self.low_ratio)
 
 
 @dataclass(frozen=True)
@@ -251,17 +256,16 @@ def _components(
 
 def _split(part: _Part, read: ReadChange, config: VectorConfig, least_px: float) -> Iterable[_Part]:
     """The buildings in a patch that is clearly several of them, else the patch itself."""
-    from rasterio.features import rasterize, shapes
+    from rasterio.features import shapes
 
-    box = _box(part.outline)
+    box = pixel_box(part.outline)
     height, width = box.shape
     if part.kind is Kind.DOCKING_SLIP or height * width > SPLIT_LIMIT_PX:
         return [part]
     block = read(box)
     if block is None:
         return [part]
-    local = translate(part.outline, -box.x0, -box.y0)
-    mask = rasterize([local], out_shape=(height, width), dtype=np.uint8).astype(bool)
+    mask = burn(part.outline, box)
     values = block[0][KINDS.index(part.kind)]
     labels = split_component(values, mask, least_px)
     if labels is None:
@@ -287,7 +291,7 @@ def _finish(
 ) -> list[Candidate]:
     if part.pixels < least_px or part.peak < config.thresholds[part.kind]:
         return []
-    box = _box(part.outline)
+    box = pixel_box(part.outline)
     height, width = geobox.shape
     # Normalised first: what simplification keeps depends on where the ring begins.
     pixels = part.outline.normalize().simplify(0.0)
@@ -305,8 +309,3 @@ def _finish(
             at_edge=box.y0 == 0 or box.x0 == 0 or box.y1 == height or box.x1 == width,
         )
     ]
-
-
-def _box(outline: BaseGeometry) -> Box:
-    west, north, east, south = (int(bound) for bound in outline.bounds)
-    return Box(north, south, west, east)
