@@ -126,13 +126,10 @@ def make_pairs(
     # Ports with more outlines are drawn more often, but those without one are drawn too.
     outlined = np.array([2.0 + len(port.numbers(BERTHS)) for port in ports])
     for number in range(count):
-        choice = np.random.default_rng([seed, number]).choice(
-            len(recipes), p=weights / weights.sum()
-        )
-        recipe = recipes[int(choice)]
+        draws = np.random.default_rng([seed, number])
+        recipe = recipes[int(draws.choice(len(recipes), p=weights / weights.sum()))]
         chances = outlined if recipe in WITH_BERTHS else outlined**0.25
-        for attempt in range(_TRIES):
-            rng = np.random.default_rng([seed, number, attempt])
+        for rng in draws.spawn(_TRIES):
             port = ports[rng.choice(len(ports), p=chances / chances.sum())]
             try:
                 pair = make_pair(rng, port, recipe, size, FILLS[split])
