@@ -241,7 +241,7 @@ def test_a_written_set_reads_as_any_other(tmp_path: Path) -> None:
 def test_every_recipe_is_made_of_every_port() -> None:
     """The draw of the port does not follow from that of the recipe."""
     ports = [replace(harbour(), name=name) for name in ("east", "west")]
-    made = list(folder.make_pairs(ports, folder.SLIPS_S2, "test", 16, seed=2))
+    made = list(folder.make_pairs(ports, folder.SLIPS_S2, "test", 12, seed=2))
     pairs = {(pair.recipe, pair.port) for _, pair in made}
     assert {port for recipe, port in pairs if recipe == "filled"} == {"east", "west"}
     assert {recipe for recipe, port in pairs if port == "east"} > {"filled"}
