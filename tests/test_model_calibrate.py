@@ -1,5 +1,7 @@
 """Calibration and the operating point, on answers whose truth is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,18 @@ def test_a_generous_limit_lets_false_objects_through() -> None:
     assert point is not None
     assert point.false_per_km2 > 0
     assert point.recall == 1
+
+
+def test_false_objects_are_counted_where_labels_are_good() -> None:
+    noisy = replace(painted(), quality="noisy")
+    clean = replace(painted(), logits=painted().logits.copy())
+    clean.logits[:, 60:] = np.array([5, 0, 0, 0])[:, None, None]
+    alone = choose_point([noisy], Kind.NEW_BUILDING, 1.0, limit=0.01)
+    both = choose_point([noisy, clean], Kind.NEW_BUILDING, 1.0, limit=0.01)
+    assert alone is not None
+    assert both is not None
+    assert both.min_area_m2 < alone.min_area_m2
+    assert both.false_per_km2 == 0
 
 
 def test_no_truth_no_point() -> None:

@@ -21,7 +21,7 @@ from groundbreak.model.losses import partial_cross_entropy
 from groundbreak.model.network import SiameseUNet
 from groundbreak.types import KINDS, FloatArray, Kind, MaskValue
 
-THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 MIN_AREAS_PX = (4, 8, 16, 32, 64, 128, 256, 512)
 """Least areas tried, in pixels of the image."""
 
@@ -111,12 +111,15 @@ def choose_point(
 ) -> OperatingPoint | None:
     """The point with the best recall among those within ``limit`` false events per km².
 
-    If none is, the one with the fewest. Windows without a GSD are left out.
+    If none is, the one with the fewest. Objects are looked for in every window; false ones are
+    counted where the labels are good, if they are anywhere: elsewhere a false object may be a
+    change that nobody labelled. Windows without a GSD are left out.
 
     Returns:
         None if there is no object of that kind to be found.
     """
     placed = [item for item in answers if item.gsd_m is not None]
+    any_good = any(item.quality == "good" for item in placed)
     points = []
     for threshold in THRESHOLDS:
         false: list[float] = []  # areas of objects that touch no change
@@ -124,10 +127,11 @@ def choose_point(
         km2 = 0.0
         for item in placed:
             pixel = float(item.gsd_m or 1.0) ** 2
-            km2 += item.label.size * pixel / 1e6
+            trusted = item.quality == "good" or not any_good
+            km2 += item.label.size * pixel / 1e6 if trusted else 0.0
             mask = probabilities(item, temperature)[kind.value_in_mask] >= threshold
             wrong, hits = _objects(mask, item.label, kind)
-            false += [area * pixel for area in wrong]
+            false += [area * pixel for area in wrong] if trusted else []
             found += [area * pixel for area in hits]
         if not found:
             return None

@@ -118,9 +118,7 @@ def finish(path: Path, config: CardConfig, data: PairsData) -> Card:
     windows = ValidationWindows(data.val_scenes, data.window, data.zoom)
     answers = answer(model.network, (windows[i] for i in range(len(windows))), zoom=data.zoom)
     temperature = fit_temperature(answers)
-    trusted = [item for item in answers if item.quality == "good"] or answers
-    points = choose_points(trusted, temperature, config.false_per_km2)
-    points = {**choose_points(answers, temperature, config.false_per_km2), **points}
+    points = choose_points(answers, temperature, config.false_per_km2)
     draft_card = draft(config, model.network, data)
     card = replace(
         draft_card,

@@ -57,18 +57,24 @@ def find_weights(name_or_path: str | Path) -> Path:
 
 
 def read_card(name_or_path: str | Path) -> Card:
-    """The card of weights, without reading the weights.
+    """The card of weights, if the file beside it is the one that it describes.
 
     Raises:
-        WeightsError: no weights, no card, or not a card.
+        WeightsError: no weights, no card, not a card, or the card of another file.
     """
-    path = find_weights(name_or_path).with_suffix(".json")
+    weights = find_weights(name_or_path)
+    path = weights.with_suffix(".json")
     try:
-        return from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
+        card = from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
     except FileNotFoundError:
         raise WeightsError(str(name_or_path), f"has no card {path.name} beside it") from None
     except (OSError, ValueError) as error:
         raise WeightsError(str(path), f"cannot be read ({error})") from error
+    if card.sha256 is not None and card.sha256 != _digest(weights):
+        raise WeightsError(
+            str(weights), "is not the file its card describes", "download both again"
+        )
+    return card
 
 
 def list_weights() -> list[Card]:
@@ -84,8 +90,6 @@ def load_weights(name_or_path: str | Path) -> LoadedModel:
     """
     path = find_weights(name_or_path)
     card = read_card(path)
-    if card.sha256 is not None and card.sha256 != _digest(path):
-        raise WeightsError(str(path), "is not the file its card describes", "download it again")
     try:
         state = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
