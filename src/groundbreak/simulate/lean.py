@@ -11,7 +11,11 @@ from groundbreak.types import FloatArray
 
 
 def lean(
-    radiance: FloatArray, height: FloatArray, step: float, conditions: Conditions
+    radiance: FloatArray,
+    height: FloatArray,
+    solid: FloatArray,
+    step: float,
+    conditions: Conditions,
 ) -> FloatArray:
     """The scene as seen from an angle.
 
@@ -21,6 +25,7 @@ def lean(
     Args:
         radiance: (h, w, bands) as seen from the zenith.
         height: (h, w) metres above the ground.
+        solid: (h, w), > 0.5 for what has walls; a tree shows its leaves from the side too.
         step: pixel size in metres.
         conditions: the lean and the sun.
     """
@@ -50,5 +55,6 @@ def lean(
         is_wall = hit & (above > top + rise / 2)
         floor_line = 0.75 if (top % 3.0) < 1.2 else 1.0
         target[hit] = source[hit]
+        is_wall &= solid[rows[1], cols[1]] > 0.5
         target[is_wall] = np.float32(wall * floor_line)
     return seen

@@ -118,13 +118,14 @@ def crown_tile() -> CrownTile:
     return CrownTile(*found)
 
 
-def crown_indices(
-    x: NDArray[np.floating], y: NDArray[np.floating], cell_m: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and columns of the crown tile under the ground axes ``y`` and ``x`` (metres)."""
-    size = CELLS * _CELL_PX
-    scale = _CELL_PX / cell_m
-    return (
-        np.floor(y * scale).astype(np.int64) % size,
-        np.floor(x * scale).astype(np.int64) % size,
-    )
+def crown_samples(axis: FloatArray, cell_m: float) -> tuple[NDArray[np.int64], FloatArray]:
+    """Where a ground axis (metres) falls on the crown tile.
+
+    Returns:
+        The tile's row or column under every place, and what to add to the tile's offset there
+        (in cells) because the place is not in the middle of the tile's pixel.
+    """
+    at = axis * np.float32(_CELL_PX / cell_m)
+    pixel = np.floor(at)
+    rest = (pixel + np.float32(0.5) - at) / np.float32(_CELL_PX)
+    return pixel.astype(np.int64) % (CELLS * _CELL_PX), rest

@@ -53,7 +53,7 @@ def render(world: World, conditions: Conditions, day: float) -> FloatArray:
     relief.slope_y[flat] = 0
     sunlit = shadows(surface + relief.height, world.grid.step, conditions)
     light = illuminate(albedo, relief.slope_x, relief.slope_y, sunlit, conditions)
-    return lean(light, relief.height, world.grid.step, conditions)
+    return lean(light, relief.height, layers.cover, world.grid.step, conditions)
 
 
 def _relief(world: World, layers: Layers) -> Relief:

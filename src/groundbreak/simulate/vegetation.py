@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from groundbreak.simulate.conditions import Conditions
 from groundbreak.simulate.land import Land
-from groundbreak.simulate.noise import crown_indices, crown_tile
+from groundbreak.simulate.noise import crown_samples, crown_tile
 from groundbreak.simulate.world import World
 from groundbreak.types import BoolArray, FloatArray
 
@@ -110,9 +110,11 @@ def _crowns(
     reach = max(1, int(spacing / grid.step))
     where = np.flatnonzero(_near(density, reach) & (blocked < 0.5))
     row, col = np.divmod(where, grid.shape[1])
-    rows, cols = crown_indices(grid.x + 131.0 * number, grid.y + 57.0 * number, spacing)
+    cols, rest_x = crown_samples(grid.x + np.float32(131 * number), spacing)
+    rows, rest_y = crown_samples(grid.y + np.float32(57 * number), spacing)
     index = (rows[row], cols[col])
-    dx, dy = tile.dx[index] * np.float32(spacing), tile.dy[index] * np.float32(spacing)
+    dx = (tile.dx[index] + rest_x[col]) * np.float32(spacing)
+    dy = (tile.dy[index] + rest_y[row]) * np.float32(spacing)
     radius, key = tile.radius[index] * np.float32(spacing), tile.key[index]
     ragged = 1 + 0.16 * world.grain.rough.reshape(-1)[where]
     ragged += 0.08 * world.grain.fine.reshape(-1)[where]
