@@ -1,10 +1,6 @@
-"""Reading rasters onto grids: synthetic files whose pixels say where they are."""
+"""Reading rasters onto grids: places, pixel types, valid pixels."""
 
 import math
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,84 +15,23 @@ from pyproj import Transformer
 from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
 
-from groundbreak.errors import HrefError, RasterError
+from groundbreak.errors import RasterError
 from groundbreak.raster.offsets import OffsetDecision
 from groundbreak.raster.read import inspect, read_mask, read_picture, read_scene
-from groundbreak.types import Asset, Band, Georef, HrefPolicy, MaskAsset, MaskKind, Patch, Scene
-
-THEN = datetime(2020, 6, 1, tzinfo=UTC)
-UTM = "EPSG:32634"
-RGB = ("red", "green", "blue")
-HERE = Affine(10, 0, 339510, 0, -10, 6047250)
-
-
-def write(
-    path: Path, pixels: np.ndarray, transform: Affine = HERE, crs: str | None = UTM, **more: Any
-) -> Path:
-    """A GeoTIFF; ``names``, ``colours``, ``mask``, ``colormap``, ``tags`` are set after writing."""
-    after = {k: more.pop(k) for k in ("names", "colours", "mask", "colormap") if k in more}
-    count, height, width = pixels.shape
-    profile = {"driver": "GTiff", "count": count, "height": height, "width": width}
-    profile |= {"dtype": pixels.dtype.name, "crs": crs, "transform": transform} | more
-    with (
-        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
-        rasterio.open(path, "w", **profile) as dataset,
-    ):
-        if "colours" in after:
-            dataset.colorinterp = after["colours"]
-        dataset.write(pixels)
-        for index, name in enumerate(after.get("names", ()), start=1):
-            dataset.set_band_description(index, name)
-        if "mask" in after:
-            dataset.write_mask(after["mask"])
-        if "colormap" in after:
-            dataset.write_colormap(1, after["colormap"])
-    return path
-
-
-def scene(
-    *paths: Path, bands: tuple[Band, ...] = (), georef: Georef | None = None, **properties: Any
-) -> Scene:
-    assets = tuple(Asset(str(path), bands, georef) for path in paths)
-    return Scene("s", THEN, THEN, assets, properties=properties)
-
-
-def read(path: Path, grid: GeoBox, names: tuple[str, ...] = RGB, **options: Any) -> Patch:
-    more = {k: options.pop(k) for k in ("bands", "georef") if k in options}
-    return read_scene(
-        scene(path, **more), grid, names, HrefPolicy(root=str(path.parent)), **options
-    )
-
-
-def ramp(shape: tuple[int, int], dtype: str = "float32") -> np.ndarray:
-    """Two bands that hold the column and the row of every pixel's centre."""
-    row, column = np.mgrid[: shape[0], : shape[1]] + 0.5
-    pixels = np.stack([column, row])
-    return np.rint(pixels * 10).astype(dtype) if dtype != "float32" else pixels.astype(dtype)
-
-
-RAMP_BANDS = (Band(1, "x", scale=1e-4), Band(2, "y", scale=1e-4))
-
-
-def where(patch: Patch, dtype: str = "float32") -> np.ndarray:
-    """Columns and rows that a patch of a ramp was read from."""
-    return patch.pixels.astype(float) * (1e4 if dtype == "float32" else 1e3)
-
-
-def expected_where(crs: str, transform: Affine, grid: GeoBox) -> np.ndarray:
-    """The same by pyproj, pixel by pixel; x continuous with the raster's middle."""
-    row, column = np.mgrid[: grid.shape[0], : grid.shape[1]] + 0.5
-    affine = grid.affine
-    x = affine.a * column + affine.b * row + affine.c
-    y = affine.d * column + affine.e * row + affine.f
-    x, y = Transformer.from_crs(str(grid.crs), crs, always_xy=True).transform(x, y)
-    period = {"EPSG:4326": 360.0, "EPSG:3857": 2 * math.pi * 6378137.0}.get(crs)
-    if period:
-        middle = transform.c + 100 * transform.a
-        x = middle + (x - middle + period / 2) % period - period / 2
-    back = ~transform
-    return np.stack([back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f])
-
+from groundbreak.types import Asset, Band, Georef, HrefPolicy, MaskAsset, MaskKind, Scene
+from rasters import (
+    HERE,
+    RAMP_BANDS,
+    RGB,
+    THEN,
+    UTM,
+    expected_where,
+    ramp,
+    read,
+    scene,
+    where,
+    write,
+)
 
 CRSS = (UTM, "EPSG:32633", "EPSG:3857", "EPSG:4326", "EPSG:3035")
 
@@ -454,208 +389,3 @@ def test_masks_are_read_by_the_nearest_code(tmp_path: Path) -> None:
     assert values[5, 5] == 5
     with pytest.raises(RasterError, match="no band 9"):
         read_mask(scene(), MaskAsset(str(many), MaskKind.UDM2, band=9), grid, policy)
-
-
-VRT = """<VRTDataset rasterXSize="9" rasterYSize="9"><GeoTransform>0,1,0,0,0,-1</GeoTransform>
-<VRTRasterBand dataType="Byte" band="1"><SimpleSource><SourceFilename>{}</SourceFilename>
-<SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"""
-
-
-def test_a_vrt_by_another_name_is_not_read(tmp_path: Path) -> None:
-    secret = write(tmp_path / "secret.tif", np.full((1, 9, 9), 77, np.uint8))
-    for name in ("innocent.tif", "innocent.jp2"):
-        (tmp_path / name).write_text(VRT.format(secret))
-        with pytest.raises(RasterError, match="not a raster of a format"):
-            read_picture(tmp_path / name)
-
-
-POINTER = """<PAMDataset><Metadata domain='OVERVIEWS'>
-<MDI key='OVERVIEW_FILE'>{}</MDI></Metadata></PAMDataset>"""
-
-
-def pointing(path: Path, secret: Path) -> None:
-    with rasterio.open(path, "r+") as dataset:
-        dataset.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=str(secret))
-
-
-@pytest.mark.parametrize("way", ["ovr", "msk", "aux"])
-def test_what_lies_beside_a_file_leads_nowhere(tmp_path: Path, way: str) -> None:
-    secret = write(tmp_path / "secret.tif", np.full((1, 128, 128), 77, np.uint8))
-    path = write(tmp_path / "a.tif", np.full((1, 256, 256), 5, np.uint8))
-    beside, text = {"aux": ("aux.xml", POINTER)}.get(way, (way, VRT))
-    (tmp_path / f"a.tif.{beside}").write_text(text.format(secret))
-    patch = read(path, GeoBox((20, 20), HERE @ Affine.scale(12.8), UTM), ("band1",))
-    np.testing.assert_allclose(patch.pixels, 5 / 255, atol=1e-6)
-    assert patch.valid.all()
-
-
-@pytest.mark.parametrize("beside", [False, True])
-def test_a_tiff_whose_overviews_are_another_file_is_refused(tmp_path: Path, beside: bool) -> None:
-    secret = write(tmp_path / "secret.tif", np.full((1, 128, 128), 77, np.uint8))
-    path = write(tmp_path / "a.tif", np.full((1, 256, 256), 5, np.uint8))
-    if beside:
-        overview = write(tmp_path / "overview.tif", np.full((1, 128, 128), 5, np.uint8))
-        pointing(overview, secret)
-        overview.rename(tmp_path / "a.tif.ovr")
-    else:
-        pointing(path, secret)
-    with pytest.raises(RasterError, match="takes its overviews from another file"):
-        read_picture(path)
-
-
-def test_overviews_and_masks_beside_a_file_are_used(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.tif", np.full((1, 256, 256), 50, np.uint8))
-    valid = np.ones((256, 256), bool)
-    valid[:, 128:] = False
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(path, "r+") as dataset:
-        dataset.write_mask(valid)
-    assert (tmp_path / "a.tif.msk").exists()
-    patch = read(path, GeoBox((256, 256), HERE, UTM), ("band1",))
-    np.testing.assert_array_equal(patch.valid, valid)
-
-
-def test_damage_is_told_in_one_line(tmp_path: Path) -> None:
-    rng = np.random.default_rng(5)
-    pixels = rng.integers(0, 255, (3, 256, 256), dtype="uint8")
-    whole = write(
-        tmp_path / "whole.tif", pixels, tiled=True, blockxsize=64, blockysize=64, compress="deflate"
-    ).read_bytes()
-    cases = {"cut.tif": whole[: len(whole) // 2], "head.tif": whole[:100], "zeros.tif": bytes(500)}
-    for driver, ending in (
-        ("JPEG", "jpg"),
-        ("PNG", "png"),
-        ("JP2OpenJPEG", "jp2"),
-        ("WEBP", "webp"),
-    ):
-        file = tmp_path / f"whole.{ending}"
-        with rasterio.open(
-            file, "w", driver=driver, count=3, height=256, width=256, dtype="uint8"
-        ) as dataset:
-            dataset.write(pixels)
-        content = file.read_bytes()
-        cases[f"cut.{ending}"] = content[: len(content) // 2]
-    for name, content in cases.items():
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(RasterError) as caught:
-            read_picture(tmp_path / name)
-        assert name in str(caught.value)
-        assert "\n" not in str(caught.value)
-    for name, words in (("none.tif", "does not exist"), (".", "is a folder")):
-        with pytest.raises(RasterError, match=words):
-            inspect(tmp_path / name)
-    # A good window of a damaged file can be read; a damaged one is never given as zeros.
-    georef = Georef(UTM, HERE, (256, 256))
-    assert read(tmp_path / "cut.tif", GeoBox((60, 60), HERE, UTM), georef=georef).valid.all()
-    with pytest.raises(RasterError, match="damaged"):
-        read(tmp_path / "cut.tif", GeoBox((256, 256), HERE, UTM), georef=georef)
-
-
-def test_a_ten_gigapixel_file_is_read_coarsely(tmp_path: Path) -> None:
-    path = tmp_path / "huge.tif"
-    profile = {"driver": "GTiff", "count": 1, "height": 100_000, "width": 100_000, "dtype": "uint8"}
-    profile |= {"tiled": True, "blockxsize": 512, "blockysize": 512, "bigtiff": "yes"}
-    with rasterio.open(path, "w", **profile, crs=UTM, transform=HERE, sparse_ok=True) as dataset:
-        corner = rasterio.windows.Window(0, 0, 4096, 4096)
-        dataset.write(np.full((1, 4096, 4096), 99, np.uint8), window=corner)
-    patch = read(path, GeoBox((100, 100), HERE @ Affine.scale(1000), UTM), ("band1",))
-    np.testing.assert_allclose(patch.pixels[0, :4, :4], 99 / 255, atol=1e-3)
-    assert patch.pixels[0, 5:, 5:].max() == 0
-    window = GeoBox((300, 300), HERE @ Affine.translation(3900, 3900), UTM)
-    patch = read(path, window, ("band1",))
-    assert (patch.pixels > 0).sum() == 196**2
-    with pytest.raises(RasterError, match="too large"):
-        read_picture(path)
-
-
-def test_complex_pixels_are_no_picture(tmp_path: Path) -> None:
-    path = write(tmp_path / "sar.tif", np.ones((1, 9, 9), "complex64"))
-    with pytest.raises(RasterError, match="complex"):
-        inspect(path)
-
-
-def test_a_file_that_changes_is_read_anew(tmp_path: Path) -> None:
-    grid = GeoBox((9, 9), HERE, UTM)
-    path = write(tmp_path / "a.tif", np.full((1, 9, 9), 51, np.uint8))
-    assert read(path, grid, ("band1",)).pixels[0, 0, 0] == pytest.approx(0.2)
-    other = write(tmp_path / "b.tif", np.full((1, 9, 9), 102, np.uint8))
-    other.replace(path)
-    assert read(path, grid, ("band1",)).pixels[0, 0, 0] == pytest.approx(0.4)
-
-
-def test_many_threads_read_the_same_files(tmp_path: Path) -> None:
-    rng = np.random.default_rng(6)
-    turned = HERE @ Affine.rotation(3)
-    paths = [
-        write(
-            tmp_path / f"{i}.tif",
-            rng.integers(1, 255, (3, 300, 300), dtype="uint8"),
-            turned,
-            compress="deflate",
-        )
-        for i in range(3)
-    ]
-    grid = GeoBox((200, 200), HERE @ Affine.translation(20, 30), UTM)
-    jobs = [(path, window) for path in paths for window in (np.s_[:90, :], np.s_[90:, :])] * 6
-    expected = {(p, str(w)): read(p, grid[w]).pixels for p, w in jobs[:6]}
-    start = threading.Barrier(4)
-
-    def work(number: int) -> None:
-        start.wait()
-        for path, window in jobs[number:] + jobs[:number]:
-            np.testing.assert_array_equal(
-                read(path, grid[window]).pixels, expected[path, str(window)]
-            )
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(work, range(4)))
-
-
-class Remote(BytesIO):
-    """A file on the network that fails after a number of reads."""
-
-    def __init__(self, content: bytes, good_reads: int = 10_000) -> None:
-        super().__init__(content)
-        self.left = good_reads
-        self.error: Exception | None = None
-
-    def read(self, size: int | None = -1) -> bytes:
-        self.left -= 1
-        if self.left < 0:
-            self.error = RasterError("https://a.org/x.tif", "the server went away")
-            return b""
-        return super().read(size)
-
-
-def test_remote_files_are_read_through_the_opener(tmp_path: Path) -> None:
-    pixels = np.random.default_rng(7).integers(1, 255, (3, 300, 300), dtype="uint8")
-    content = write(
-        tmp_path / "a.tif", pixels, tiled=True, blockxsize=64, blockysize=64
-    ).read_bytes()
-    href = "https://a.org/x.tif?sig=SECRET"
-    given = Scene("s", THEN, THEN, (Asset(href, ()),))
-    grid, policy = GeoBox((100, 100), HERE, UTM), HrefPolicy(hosts=("a.org",))
-    opened: list[Remote] = []
-
-    def opener(address: str) -> Remote:
-        assert address == href
-        opened.append(Remote(content))
-        return opened[-1]
-
-    with ThreadPoolExecutor(3) as pool:
-        patches = list(
-            pool.map(lambda _: read_scene(given, grid, RGB, policy, opener=opener), range(6))
-        )
-    for patch in patches:
-        np.testing.assert_allclose(patch.pixels, pixels[:, :100, :100] / 255, atol=1e-6)
-    assert all(file.closed for file in opened)
-    for good in (1, 2, 4):
-        with pytest.raises(RasterError, match="server went away"):
-            read_scene(given, grid, RGB, policy, opener=lambda _, n=good: Remote(content, n))
-    with pytest.raises(RasterError, match="not read here") as caught:
-        read_scene(given, grid, RGB, policy)
-    assert "SECRET" not in str(caught.value)
-    with pytest.raises(RasterError, match="not a raster") as caught:
-        read_scene(given, grid, RGB, policy, opener=lambda _: Remote(VRT.encode()))
-    assert "SECRET" not in str(caught.value)
-    with pytest.raises(HrefError):
-        read_scene(given, grid, RGB, HrefPolicy(), opener=opener)
