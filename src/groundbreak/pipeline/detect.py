@@ -190,6 +190,10 @@ def _events(
     def read_usable(look_id: str, box: Box) -> BoolArray:
         return by_id[look_id].usable(box.slices)
 
+    def read_pixels(look_id: str, box: Box) -> tuple[FloatArray, tuple[str, ...]]:
+        look = by_id[look_id]
+        return look.pixels(box.slices), look.bands
+
     site = SiteObservations(
         site_id=job.plan.site.id,
         site_name=job.plan.site.name,
@@ -201,7 +205,7 @@ def _events(
     )
     candidates = _candidates(job, grid, changes)
     known = load_objects(job.folder)
-    readers = Readers(read_pair, read_usable)
+    readers = Readers(read_pair, read_usable, read_pixels)
     result = build_events(site, candidates, readers, job.settings.events, known)
     save_objects(job.folder, result.objects)
     return result
