@@ -9,6 +9,8 @@ from groundbreak.slipmaking import ships, weather
 from groundbreak.slipmaking.structures import Edit, Fill, View
 from groundbreak.types import BoolArray, FloatArray
 
+_COVERED = 0.07  # share of the dates with ice or sandbanks
+
 
 def look(
     rng: np.random.Generator, view: View, edit: Edit, berths: list[BoolArray], fill: Fill
@@ -33,6 +35,9 @@ def look(
         pixels, water = weather.tide(rng, pixels, water, px)
     if rng.random() < 0.4:
         pixels = weather.turbidity(rng, pixels, water)
+    if rng.random() < _COVERED:
+        away = np.ones_like(water) if not berths else ~np.any(berths, axis=0)
+        pixels = weather.cover(rng, pixels, water & away)
     if rng.random() < 0.6:
         pixels = weather.glint(rng, pixels, water)
     return _with_ships(rng, pixels, water, berths, view.gsd_m)

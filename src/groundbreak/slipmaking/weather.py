@@ -48,6 +48,24 @@ def turbidity(rng: np.random.Generator, pixels: FloatArray, water: BoolArray) ->
     return (pixels + added).astype(np.float32)
 
 
+def cover(rng: np.random.Generator, pixels: FloatArray, water: BoolArray) -> FloatArray:
+    """Ice or sandbanks over a part of the water, with a sharp and ragged edge."""
+    field = smooth_noise(rng, water.shape, rng.uniform(30, 120))
+    field += 0.25 * smooth_noise(rng, water.shape, 6.0)
+    # Both begin at the shore more often than in the open.
+    shore = np.exp(-ndimage.distance_transform_edt(water) / rng.uniform(5, 40))
+    lies = water & (field + 2.0 * shore > rng.uniform(1.0, 2.2))
+    ice, sand = np.array([0.55, 0.58, 0.62, 0.5]), np.array([0.24, 0.20, 0.15, 0.27])
+    colour = (ice if rng.random() < 0.4 else sand) * rng.uniform(0.7, 1.2)
+    grain = (
+        1 + 0.06 * smooth_noise(rng, water.shape, 2.0) + 0.1 * smooth_noise(rng, water.shape, 12.0)
+    )
+    weight = ndimage.gaussian_filter(lies.astype(np.float32), 0.6) * rng.uniform(0.6, 1.0)
+    return (pixels + weight * (colour[: len(pixels), None, None] * grain - pixels)).astype(
+        np.float32
+    )
+
+
 def glint(rng: np.random.Generator, pixels: FloatArray, water: BoolArray) -> FloatArray:
     """Sun on the waves: a slow gradient and a fine ripple, the same in all bands."""
     slow = np.clip(smooth_noise(rng, water.shape, 150.0), -1, 2) * rng.uniform(0, 0.015)
