@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import shapely
@@ -229,13 +229,11 @@ def _components(
     for channel, kind in enumerate(KINDS):
         values = probabilities[channel]
         low = config.thresholds[kind] * config.low_ratio
-        labels, count = ndimage.label(observed & (strongest == channel) & (values >= low))
-        if not count:
+        mask = observed & (strongest == channel) & (values >= low)
+        if not mask.any():
             continue
-        index = np.arange(count + 1)
-        pixels = np.bincount(labels.ravel(), minlength=count + 1)
-        totals = np.bincount(labels.ravel(), weights=values.ravel(), minlength=count + 1)
-        peaks = np.asarray(ndimage.maximum(values, labels, index))
+        labels, count = ndimage.label(mask)
+        pixels, totals, peaks = _measured(labels, values, count)
         cut = np.zeros(count + 1, dtype=bool)
         for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
             cut[edge] = True
@@ -254,13 +252,30 @@ def _components(
     return numbers
 
 
+def _measured(
+    labels: NDArray[np.signedinteger[Any]], values: FloatArray, count: int
+) -> tuple[Labels, NDArray[np.float64], FloatArray]:
+    """Pixels, sum and maximum of each label, by label; 0 for label 0."""
+    inside = np.flatnonzero(labels)
+    order = inside[np.argsort(labels.ravel()[inside], kind="stable")]
+    pixels = np.bincount(labels.ravel()[order], minlength=count + 1)
+    starts = np.concatenate([[0], np.cumsum(pixels[1:])[:-1]])
+    sorted_values = values.ravel()[order]
+    totals = np.zeros(count + 1)
+    totals[1:] = np.add.reduceat(sorted_values.astype(np.float64), starts)
+    peaks = np.zeros(count + 1, np.float32)
+    peaks[1:] = np.maximum.reduceat(sorted_values, starts)
+    return pixels, totals, peaks
+
+
 def _split(part: _Part, read: ReadChange, config: VectorConfig, least_px: float) -> Iterable[_Part]:
     """The buildings in a patch that is clearly several of them, else the patch itself."""
     from rasterio.features import shapes
 
     box = pixel_box(part.outline)
     height, width = box.shape
-    if part.kind is Kind.DOCKING_SLIP or height * width > SPLIT_LIMIT_PX:
+    too_small = part.pixels < 2 * least_px
+    if part.kind is Kind.DOCKING_SLIP or too_small or height * width > SPLIT_LIMIT_PX:
         return [part]
     block = read(box)
     if block is None:
