@@ -32,11 +32,7 @@ def run(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     verbose = any(word in {"-v", "--verbose"} for word in arguments)
     words = [word for word in arguments if word not in {"-v", "--verbose"}]
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.ERROR,
-        format="%(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    _show_logs(verbose)
     # Albumentations asks PyPI for news when it is imported.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     try:
@@ -47,6 +43,20 @@ def run(arguments: list[str] | None = None) -> None:
             logging.getLogger(__name__).exception("traceback")
         code = explain(error)
     sys.exit(code)
+
+
+def _show_logs(verbose: bool) -> None:
+    """Logs, with tracebacks, go to stderr under ``-v`` only; a run keeps them in its log.
+
+    Without ``-v`` only a processor that fails is worth a line: what is left out is part of the
+    result. The handler decides, since a run lowers the level of its loggers to fill its log.
+    """
+    shown = logging.StreamHandler(sys.stderr)
+    if not verbose:
+        shown.addFilter(lambda record: record.name.startswith("groundbreak.inference"))
+        shown.setLevel(logging.WARNING)
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", handlers=[shown])
 
 
 def explain(error: BaseException) -> int:

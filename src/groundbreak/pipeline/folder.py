@@ -74,6 +74,8 @@ class _JsonLines(logging.FileHandler):
         site = getattr(record, "site", None)
         if site is not None:
             document["site"] = site
+        if record.exc_info:
+            document["traceback"] = logging.Formatter().formatException(record.exc_info)
         return json.dumps(document, ensure_ascii=False)
 
 
