@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from groundbreak.catalog.access import Access
-from groundbreak.errors import ConfigError, HrefError, InputError, OutputError
+from groundbreak.errors import ConfigError, HrefError, InputError, OutputError, WeightsError
 from groundbreak.inference.engine import Engine, open_engine
 from groundbreak.pipeline.detect import DetectJob, Settings, SiteOutcome, detect_site
 from groundbreak.pipeline.plan import SitePlan
@@ -44,6 +44,7 @@ def do_site(task: SiteTask, tell: Tell = lambda _message, _share: None) -> SiteO
     Raises:
         HrefError: an address may not be read: the whole run ends.
         OutputError: nothing can be written: the whole run ends.
+        WeightsError: the weights cannot be used: the whole run ends.
     """
     plan = task.plan
     if not plan.looks:
@@ -53,7 +54,7 @@ def do_site(task: SiteTask, tell: Tell = lambda _message, _share: None) -> SiteO
             source = source_of(plan.bands, task.policy, access, task.settings.prepare)
             engine = _engine(plan.weights, task.device)
             return detect_site(DetectJob(plan, engine, source, task.settings, task.folder), tell)
-    except (HrefError, OutputError):
+    except (HrefError, OutputError, WeightsError):
         raise
     except InputError as error:
         log.warning("site %s: %s", plan.site.id, error)
