@@ -17,7 +17,7 @@ from groundbreak.catalog.scan import scan_folder
 from groundbreak.catalog.store import SOURCE, read_catalog, write_catalog
 from groundbreak.errors import CatalogError, HrefError, OutputError
 from groundbreak.raster.href import resolve_href
-from groundbreak.types import MaskKind
+from groundbreak.types import MaskKind, Refusal
 
 UTM = Affine(10, 0, 339510, 0, -10, 6047250)
 
@@ -454,8 +454,11 @@ class TestBadInput:
     def test_two_items_with_one_id(self, tmp_path):
         raster(tmp_path / "a.tif")
         path = collection(tmp_path / "c.json", item("a"), item("a"))
-        with pytest.raises(CatalogError, match=r"item 2: has the id 'a' that item 1 has"):
-            read_catalog(path)
+        catalog = read_catalog(path)
+        assert [scene.id for scene in catalog.scenes] == ["a"]
+        assert catalog.refused == (Refusal("item 2", "has the id 'a' that item 1 has"),)
+        with pytest.raises(CatalogError, match=r"item 2 has the id 'a' that item 1 has"):
+            read_catalog(path, strict=True)
 
     @pytest.mark.parametrize(
         ("bad", "reason"),
@@ -480,8 +483,9 @@ class TestBadInput:
         path = collection(tmp_path / "c.json", item("good"), bad)
         catalog = read_catalog(path)
         assert [scene.id for scene in catalog.scenes] == ["good"]
-        assert reason in catalog.notes[0]
-        assert "bad" in catalog.notes[0]
+        [refusal] = catalog.refused
+        assert reason in refusal.reason
+        assert refusal.subject == "bad"
         with pytest.raises(CatalogError, match=reason):
             read_catalog(path, strict=True)
         with pytest.raises(CatalogError, match=f"no scene is left.*{reason}"):

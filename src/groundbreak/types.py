@@ -198,12 +198,16 @@ def host_with_port(host: str, port: int) -> str:
 
 @dataclass(frozen=True)
 class Catalog:
-    """The scenes, and what may be read on their behalf. ``source`` is a path or an API URL."""
+    """The scenes, and what may be read on their behalf. ``source`` is a path or an API URL.
+
+    ``refused`` are scenes and files that were left out; ``notes`` what had to be assumed.
+    """
 
     scenes: tuple[Scene, ...]
     source: str
     policy: HrefPolicy
     notes: tuple[str, ...] = ()
+    refused: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True)

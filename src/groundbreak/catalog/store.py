@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from groundbreak.atomic import write_json
 from groundbreak.catalog.assets import item_to_scene
+from groundbreak.catalog.judge import LeftOutError
 from groundbreak.catalog.presets import readable_hosts
 from groundbreak.catalog.scan import count, scan_folder
 from groundbreak.errors import CatalogError, HrefError, RasterError
 from groundbreak.raster.href import is_remote, resolve_href
 from groundbreak.raster.read import inspect
-from groundbreak.types import Catalog, HrefPolicy, Scene
+from groundbreak.types import Catalog, HrefPolicy, Refusal, Scene
 
 if TYPE_CHECKING:
     import pystac
@@ -94,21 +95,21 @@ def read_catalog(source: Path, *, allow: Sequence[str] = (), strict: bool = Fals
         strict: take a scene that is left out for an error.
 
     Raises:
-        CatalogError: it cannot be read, two items have the same id, or no scene is left.
+        CatalogError: it cannot be read, or no scene is left, or ``strict`` found something.
         HrefError: an item points to what may not be read.
     """
     source = Path(source)
     if source.is_dir():
         scanned = scan_folder(source, strict=strict)
-        left_out = [f"{r.subject} {r.reason}" for r in scanned.refused]
         folders, hosts = _allowed(allow)
         policy = HrefPolicy(str(scanned.folder), folders, hosts, hosts)
-        return _catalog(source, scanned.items, policy, [*scanned.notes, *left_out], strict)
+        found = _catalog(source, scanned.items, policy, scanned.refused, strict)
+        return replace(found, notes=scanned.notes)
     document = _document(source)
     named = document.get(SOURCE)
-    items = _items(source, document)
+    items, refused = _items(source, document)
     policy = _policy(source, named if isinstance(named, dict) else {}, allow)
-    return _catalog(source, items, policy, [], strict)
+    return _catalog(source, items, policy, refused, strict)
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -133,41 +134,48 @@ def _document(path: Path) -> dict[str, Any]:
     return dict(document)
 
 
-def _items(path: Path, document: Mapping[str, Any]) -> list[pystac.Item]:
-    import pystac
-
+def _items(path: Path, document: Mapping[str, Any]) -> tuple[list[pystac.Item], list[Refusal]]:
+    """The items of a document, and what is none."""
     features = document.get("features") if document["type"] == "FeatureCollection" else [document]
     if not isinstance(features, list):
         raise CatalogError(str(path), "has no list of features")
     items: list[pystac.Item] = []
+    refused: list[Refusal] = []
     places: dict[str, int] = {}
     for place, feature in enumerate(features, start=1):
-        where = f"{path}, item {place}"
-        if not isinstance(feature, dict) or not isinstance(feature.get("assets"), dict):
-            raise CatalogError(where, "is not a STAC item: it has no assets")
-        identity = feature.get("id")
-        if not isinstance(identity, str) or not identity:
-            raise CatalogError(where, "has no id")
-        if identity in places:
-            raise CatalogError(
-                where,
-                f"has the id {identity!r} that item {places[identity]} has",
-                "ids must differ",
-            )
-        places[identity] = place
         try:
-            items.append(pystac.Item.from_dict(feature, preserve_dict=False))
-        except (
-            pystac.STACError,
-            pystac.STACTypeError,
-            KeyError,
-            TypeError,
-            ValueError,
-            AttributeError,
-        ) as error:
-            cause = " ".join(str(error).split())[:160]
-            raise CatalogError(where, f"is not a valid STAC item ({cause})") from error
-    return items
+            item = _item(feature, places)
+        except LeftOutError as error:
+            refused.append(Refusal(f"item {place}", str(error)))
+        else:
+            places[item.id] = place
+            items.append(item)
+    return items, refused
+
+
+def _item(feature: Any, earlier: Mapping[str, int]) -> pystac.Item:
+    """A feature of a collection as an item, unless its id is that of an earlier one."""
+    import pystac
+
+    if not isinstance(feature, dict) or not isinstance(feature.get("assets"), dict):
+        raise LeftOutError("is not a STAC item: it has no assets")
+    identity = feature.get("id")
+    if not isinstance(identity, str) or not identity:
+        raise LeftOutError("has no id")
+    if identity in earlier:
+        raise LeftOutError(f"has the id {identity!r} that item {earlier[identity]} has")
+    try:
+        return pystac.Item.from_dict(feature, preserve_dict=False)
+    except (
+        pystac.STACError,
+        pystac.STACTypeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:
+        cause = " ".join(str(error).split())[:160]
+        raise LeftOutError(f"is not a valid STAC item ({cause})") from error
 
 
 def _policy(path: Path, named: Mapping[str, Any], allow: Sequence[str]) -> HrefPolicy:
@@ -197,11 +205,12 @@ def _catalog(
     source: Path,
     items: Sequence[pystac.Item],
     policy: HrefPolicy,
-    notes: list[str],
+    before: Sequence[Refusal],
     strict: bool,
 ) -> Catalog:
-    scenes = []
-    left_out = []
+    """The scenes of the items; ``before`` is what was left out until then."""
+    scenes, refused = [], list(before)
+    total = len(items) + len(before)
     resolve = partial(resolve_href, policy=policy)
     for item in items:
         try:
@@ -213,18 +222,17 @@ def _catalog(
                 error.subject, f"(scene {item.id}) {error.problem}", error.mend
             ) from error
         except (ValueError, RasterError) as error:
-            left_out.append(f"{item.id} {error}")
-    for note in left_out:
-        log.warning("left out: %s", note)
-    if left_out and (strict or not scenes):
-        raise CatalogError(
-            str(source),
-            left_out[0] if scenes else f"no scene is left of {count(len(items), 'item')}",
-            "" if scenes else "; ".join(left_out[:3]),
-        )
-    if not scenes:
+            refused.append(Refusal(item.id, str(error)))
+    for refusal in refused:
+        log.warning("left out: %s %s", refusal.subject, refusal.reason)
+    if not scenes and not refused:
         raise CatalogError(str(source), "holds no scene", "scan or search anew")
-    return Catalog(tuple(scenes), str(source), policy, (*notes, *left_out))
+    if not scenes:
+        why = "; ".join(f"{r.subject} {r.reason}" for r in refused[:3])
+        raise CatalogError(str(source), f"no scene is left of {count(total, 'item')}", why)
+    if strict and refused:
+        raise CatalogError(str(source), f"{refused[0].subject} {refused[0].reason}")
+    return Catalog(tuple(scenes), str(source), policy, refused=tuple(refused))
 
 
 def _check_time(scene: Scene) -> None:

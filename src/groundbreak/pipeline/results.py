@@ -16,7 +16,7 @@ from groundbreak.pipeline.detect import SiteOutcome, look_meta
 from groundbreak.pipeline.folder import read_run
 from groundbreak.pipeline.sitework import load_work, site_folder
 from groundbreak.prepare.looks import LookPlan
-from groundbreak.types import Event
+from groundbreak.types import Event, Refusal
 from groundbreak.writers.geojson import write_geojson
 from groundbreak.writers.geoparquet import read_geoparquet, write_geoparquet
 from groundbreak.writers.gpkg import write_gpkg
@@ -40,6 +40,7 @@ OBSERVED = (
     ("residual_px", "double"),
     ("aligned", "bool"),
     ("cloud_masked", "bool"),
+    ("site_notes", "strings"),
 )
 
 LEDGER = (
@@ -98,14 +99,24 @@ def observed_rows(outcome: SiteOutcome) -> list[dict[str, Any]]:
             "used": False,
             "reason": left_out.reason,
         }
-        for left_out in outcome.plan.left_out
+        for left_out in (*outcome.plan.left_out, *outcome.prepared.left_out)
     ]
     if outcome.problem:
         rows += [_planned(site_id, plan, outcome.problem) for plan in outcome.plan.looks]
     rows.sort(key=lambda row: (row["start"], row["look_id"]))
     if not rows:
         rows = [{"site_id": site_id, "used": False, "usable_share": 0.0, "reason": remark(outcome)}]
-    return rows
+    notes = list(outcome.plan.site.notes)
+    return [{**row, "site_notes": notes} for row in rows]
+
+
+def refused_rows(sites: Sequence[Refusal], scenes: Sequence[Refusal]) -> list[dict[str, Any]]:
+    """A row without a look for each site and each scene that was left out before anything began."""
+    gap = {"used": False, "usable_share": 0.0}
+    return [
+        *({"site_id": r.subject, "reason": r.reason, **gap} for r in sites),
+        *({"scene_ids": [r.subject], "reason": r.reason, **gap} for r in scenes),
+    ]
 
 
 def ledger_rows(outcome: SiteOutcome) -> list[dict[str, Any]]:
@@ -240,9 +251,18 @@ def _planned(site_id: str, plan: LookPlan, reason: str) -> dict[str, Any]:
 
 
 def write_results(
-    run: Path, outcomes: Sequence[SiteOutcome], record: Mapping[str, Any]
+    run: Path,
+    outcomes: Sequence[SiteOutcome],
+    record: Mapping[str, Any],
+    refused: Sequence[Mapping[str, Any]] = (),
 ) -> list[Event]:
     """Write everything that a finished run holds, but the report.
+
+    Args:
+        run: the run folder.
+        outcomes: of the sites.
+        record: what ``run.json`` says.
+        refused: rows of what was left out before any site was begun.
 
     Returns:
         the events of all sites.
@@ -257,7 +277,7 @@ def write_results(
     ledger = [row for outcome in outcomes for row in ledger_rows(outcome)]
     write_table(run / "ledger.parquet", LEDGER, ledger)
     observed = [row for outcome in outcomes for row in observed_rows(outcome)]
-    write_table(run / "observed.parquet", OBSERVED, observed)
+    write_table(run / "observed.parquet", OBSERVED, [*observed, *refused])
     write_summary(run, outcomes)
     looks = [look for outcome in outcomes for look in outcome.prepared.looks]
     period = (min(k.start for k in looks), max(k.end for k in looks)) if looks else None

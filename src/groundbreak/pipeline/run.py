@@ -14,14 +14,14 @@ from typing import Any
 
 from groundbreak import __version__
 from groundbreak.catalog.store import read_catalog
-from groundbreak.errors import CatalogError, InputError, InternalError
+from groundbreak.errors import InputError, InternalError
 from groundbreak.inference.device import choose_device
 from groundbreak.model.card import Card
 from groundbreak.model.weights import read_card
 from groundbreak.pipeline.detect import Settings, SiteOutcome
 from groundbreak.pipeline.folder import claimed, logged, write_run
 from groundbreak.pipeline.plan import COARSE, FINE, PlanRequest, plan_site
-from groundbreak.pipeline.results import remark, write_results
+from groundbreak.pipeline.results import observed_rows, refused_rows, remark, write_results
 from groundbreak.pipeline.sitework import site_folder
 from groundbreak.pipeline.tasks import SiteTask, run_tasks
 from groundbreak.sites.read import SiteList, read_sites
@@ -99,7 +99,8 @@ def run_detect(request: RunRequest, tell: Tell = lambda _message, _share: None) 
         for text in record["notes"]:
             log.info("%s", text)
         outcomes = _do_sites(request, inputs, tell)
-        write_results(request.run, outcomes, record)
+        refused = refused_rows(inputs.sites.refused, inputs.catalog.refused)
+        write_results(request.run, outcomes, record, refused)
         record |= {"status": "finished", "finished": _now()}
         write_run(request.run, record)
     _check_failures(outcomes)
@@ -108,11 +109,7 @@ def run_detect(request: RunRequest, tell: Tell = lambda _message, _share: None) 
 
 def _read_inputs(request: RunRequest) -> _Inputs:
     sites = read_sites(request.sites, strict=request.strict)
-    catalog = read_catalog(request.catalog, allow=request.allow)
-    if not catalog.scenes:
-        raise CatalogError(str(request.catalog), "has no usable scene", "see the notes of the scan")
-    if request.strict and catalog.notes:
-        raise CatalogError(str(request.catalog), catalog.notes[0])
+    catalog = read_catalog(request.catalog, allow=request.allow, strict=request.strict)
     names = (FINE, COARSE) if request.weights == "auto" else (request.weights,)
     cards = {name: read_card(name) for name in names}
     return _Inputs(sites, catalog, cards, choose_device(request.device))
@@ -129,14 +126,24 @@ def _do_sites(request: RunRequest, inputs: _Inputs, tell: Tell) -> list[SiteOutc
             if request.strict or len(inputs.sites.sites) == 1:
                 raise
             outcomes[site.id] = SiteOutcome.failed(site, str(error))
+            _log(outcomes[site.id])
             continue
         tasks.append(SiteTask(plan, inputs.catalog.policy, request.settings, inputs.device, folder))
     for task, outcome in run_tasks(tasks, request.scheduler, tell):
         outcomes[task.plan.site.id] = _only(outcome, request.kinds)
-        log.info("%s: %s", task.plan.site.id, remark(outcome) or "done")
+        _log(outcome)
         if request.strict:
             _refuse_gaps(outcome)
     return [outcomes[site.id] for site in inputs.sites.sites]
+
+
+def _log(outcome: SiteOutcome) -> None:
+    """What the run's log says of a site: the looks that took no part, and how it ended."""
+    about = {"site": outcome.plan.site.id}
+    for row in observed_rows(outcome):
+        if not row["used"] and row.get("look_id"):
+            log.info("look %s is not used: %s", row["look_id"], row["reason"], extra=about)
+    log.info("%s: %s", outcome.plan.site.id, remark(outcome) or "done", extra=about)
 
 
 def _only(outcome: SiteOutcome, kinds: Sequence[Kind]) -> SiteOutcome:
@@ -150,8 +157,10 @@ def _only(outcome: SiteOutcome, kinds: Sequence[Kind]) -> SiteOutcome:
 def _refuse_gaps(outcome: SiteOutcome) -> None:
     """Under ``--strict`` whatever was left out is an error."""
     name = f"site '{outcome.plan.site.id}'"
-    left_out = [f"{entry.scene.id}: {entry.reason}" for entry in outcome.plan.left_out]
-    for reason in (remark(outcome), *left_out, *outcome.prepared.notes):
+    unused = [
+        f"{row['look_id']}: {row['reason']}" for row in observed_rows(outcome) if not row["used"]
+    ]
+    for reason in (remark(outcome), *unused):
         if reason:
             raise InputError(name, reason, "leave --strict out to go on without it")
 
@@ -166,7 +175,10 @@ def _check_failures(outcomes: Sequence[SiteOutcome]) -> None:
 
 def _record(request: RunRequest, inputs: _Inputs) -> dict[str, Any]:
     """What ``run.json`` says."""
-    left_out = [f"site {r.subject} was refused: {r.reason}" for r in inputs.sites.refused]
+    left_out = [
+        *(f"site {r.subject} was refused: {r.reason}" for r in inputs.sites.refused),
+        *(f"{r.subject} was left out: {r.reason}" for r in inputs.catalog.refused),
+    ]
     simulated = any(
         scene.properties.get("groundbreak:simulated") for scene in inputs.catalog.scenes
     )

@@ -63,7 +63,8 @@ def cut_sites(request: TileRequest, tell: Tell = lambda _message, _share: None) 
     sites = read_sites(request.sites)
     catalog = read_catalog(request.catalog, allow=request.allow)
     cards = {name: read_card(name) for name in (FINE, COARSE)}
-    notes = [*sites.notes, *(f"{r.subject}: {r.reason}" for r in sites.refused), *catalog.notes]
+    refused = [f"{r.subject}: {r.reason}" for r in (*sites.refused, *catalog.refused)]
+    notes = [*sites.notes, *catalog.notes, *refused]
     tiles: list[Tile] = []
     with Access(catalog.policy) as access:
         for index, site in enumerate(sites.sites):

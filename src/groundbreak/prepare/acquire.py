@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from odc.geo.geobox import GeoBox
 
 from groundbreak.errors import RasterError
-from groundbreak.prepare.looks import LookPlan
+from groundbreak.prepare.looks import LeftOut, LookPlan
 from groundbreak.raster.href import Opener
 from groundbreak.raster.read import read_mask, read_scene
 from groundbreak.types import BoolArray, FloatArray, HrefPolicy, Patch, Scene
 from groundbreak.usable.masks import from_mask
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -50,29 +47,30 @@ class Acquired:
     masked: bool
 
 
+class SceneLostError(Exception):
+    """A scene turned out to be damaged; the site is prepared anew without it."""
+
+    def __init__(self, scene: Scene, cause: RasterError) -> None:
+        self.scene = scene
+        super().__init__(str(cause))
+
+
 def available_bands(scenes: Sequence[Scene], wanted: Sequence[str]) -> tuple[str, ...]:
     """The wanted bands that every scene has, in the wanted order."""
     names = [{band.common_name for asset in s.assets for band in asset.bands} for s in scenes]
     return tuple(band for band in wanted if all(band in have for have in names))
 
 
-def readable(plan: LookPlan, geobox: GeoBox, source: Source) -> tuple[LookPlan | None, list[str]]:
-    """Drop the scenes of a look that cannot be read.
-
-    Returns:
-        The look with what is left of it (None if nothing), and a reason for each scene dropped.
-    """
-    kept, reasons = [], []
+def unreadable(plan: LookPlan, geobox: GeoBox, source: Source) -> list[LeftOut]:
+    """Scenes of a look that cannot be read even at a glance, and why."""
+    lost = []
     probe = geobox.zoom_to(16)
     for scene in plan.scenes:
         try:
             _read(scene, probe, source)
         except RasterError as error:
-            log.warning("scene %s is left out: %s", scene.id, error)
-            reasons.append(f"{scene.id}: {error}")
-        else:
-            kept.append(scene)
-    return (replace(plan, scenes=tuple(kept)) if kept else None), reasons
+            lost.append(LeftOut(scene, str(error)))
+    return lost
 
 
 def acquire(plan: LookPlan, geobox: GeoBox, source: Source) -> Acquired:
@@ -81,7 +79,7 @@ def acquire(plan: LookPlan, geobox: GeoBox, source: Source) -> Acquired:
     Where scenes overlap, the first usable pixel counts, else the first valid one.
 
     Raises:
-        RasterError: a file is damaged or lacks a band.
+        SceneLostError: a file is damaged or lacks a band.
         HrefError: an address may not be read.
     """
     count = len(source.bands)
@@ -90,12 +88,12 @@ def acquire(plan: LookPlan, geobox: GeoBox, source: Source) -> Acquired:
     usable = np.zeros(geobox.shape, bool)
     masked = True
     for scene in plan.scenes:
-        patch = _read(scene, geobox, source)
-        scene_usable = patch.valid & ~patch.saturated
+        try:
+            patch = _read(scene, geobox, source)
+            scene_usable = patch.valid & ~patch.saturated & _unmasked(scene, geobox, source)
+        except RasterError as error:
+            raise SceneLostError(scene, error) from error
         masked &= bool(scene.masks)
-        for mask in scene.masks:
-            values, known = read_mask(scene, mask, geobox, source.policy, opener=source.opener)
-            scene_usable &= from_mask(mask.kind, values, known)
         take = (scene_usable & ~usable) | (patch.valid & ~valid)
         pixels[:, take] = patch.pixels[:, take]
         usable |= scene_usable
@@ -103,6 +101,15 @@ def acquire(plan: LookPlan, geobox: GeoBox, source: Source) -> Acquired:
         if usable.all():
             break
     return Acquired(pixels, valid, usable, masked)
+
+
+def _unmasked(scene: Scene, geobox: GeoBox, source: Source) -> BoolArray:
+    """Where none of the masks that came with a scene calls it unusable."""
+    usable = np.ones(geobox.shape, bool)
+    for mask in scene.masks:
+        values, known = read_mask(scene, mask, geobox, source.policy, opener=source.opener)
+        usable &= from_mask(mask.kind, values, known)
+    return usable
 
 
 def _read(scene: Scene, geobox: GeoBox, source: Source) -> Patch:

@@ -71,7 +71,7 @@ def prepare_look(
     """Prepare one look and write it to ``folder``.
 
     Raises:
-        RasterError: a file is damaged.
+        SceneLostError: a file is damaged.
         OutputError: the folder cannot be written.
     """
     is_reference = overview.plan.id == reference.overview.plan.id

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shapely.affinity import translate
@@ -37,6 +37,11 @@ class LookPlan:
     def scene_ids(self) -> tuple[str, ...]:
         """Ids of the scenes, the topmost first."""
         return tuple(scene.id for scene in self.scenes)
+
+    def without(self, lost: Collection[str]) -> LookPlan | None:
+        """The look without the scenes of these ids, None where nothing is left."""
+        kept = tuple(scene for scene in self.scenes if scene.id not in lost)
+        return replace(self, scenes=kept) if kept else None
 
     @property
     def flags(self) -> tuple[str, ...]:

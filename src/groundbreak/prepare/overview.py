@@ -57,7 +57,7 @@ def take_overviews(plans: Sequence[LookPlan], grid: GeoBox, source: Source) -> l
     """Read and judge every look on the coarse grid.
 
     Raises:
-        RasterError: a file is damaged (see ``acquire.readable``).
+        SceneLostError: a file is damaged.
     """
     acquired = [acquire(plan, grid, source) for plan in plans]
     gsd_m = abs(float(grid.resolution.x))

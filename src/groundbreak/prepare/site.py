@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from groundbreak import __version__
-from groundbreak.prepare.acquire import Source, readable
+from groundbreak.prepare.acquire import SceneLostError, Source, unreadable
 from groundbreak.prepare.look import Reference, SiteGrid, prepare_look, take_reference
-from groundbreak.prepare.looks import LookPlan
+from groundbreak.prepare.looks import LeftOut, LookPlan
 from groundbreak.prepare.overview import (
     Overview,
     choose_reference,
@@ -24,8 +23,6 @@ from groundbreak.prepare.overview import (
 )
 from groundbreak.prepare.store import PreparedLook, load_look
 from groundbreak.types import BoolArray, Scene
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,11 +49,15 @@ class Unused:
 
 @dataclass(frozen=True)
 class PreparedSite:
-    """The looks that take part, those that do not, and remarks for the log and the report."""
+    """The looks that take part, those that do not, and remarks for the log and the report.
+
+    ``left_out`` are damaged scenes of looks that do without them.
+    """
 
     looks: tuple[PreparedLook, ...]
     unused: tuple[Unused, ...]
     notes: tuple[str, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,25 +76,42 @@ def prepare_site(
 ) -> PreparedSite:
     """Read, judge, align and write all looks of a site.
 
+    A scene that turns out to be damaged, even late, is left out, and what depended on it is done
+    again without it.
+
     Raises:
         HrefError: an address may not be read.
         OutputError: the folder cannot be written.
     """
-    notes: list[str] = []
-    unused: list[Unused] = []
-    kept: list[LookPlan] = []
+    lost: list[LeftOut] = []
     for plan in plans:
         progress(f"reading {plan.start:%Y-%m-%d}")
-        whole, reasons = readable(plan, job.grid.coarse, job.source)
-        notes += reasons
-        if whole is None:
-            unused.append(Unused(plan, 0.0, "; ".join(reasons)))
-        else:
-            kept.append(whole)
-    if not kept:
-        return PreparedSite((), tuple(unused), tuple(notes))
+        lost += unreadable(plan, job.grid.coarse, job.source)
+    while True:
+        try:
+            return _prepare_without(lost, job, plans, progress)
+        except SceneLostError as error:
+            lost.append(LeftOut(error.scene, str(error)))
+
+
+def _prepare_without(
+    lost: Sequence[LeftOut],
+    job: SiteJob,
+    plans: Sequence[LookPlan],
+    progress: Callable[[str], None],
+) -> PreparedSite:
+    """Prepare a site from what is left of its looks.
+
+    Raises:
+        SceneLostError: one more scene is damaged.
+    """
+    reasons = {entry.scene.id: entry.reason for entry in lost}
+    kept = [left for plan in plans if (left := plan.without(reasons)) is not None]
+    gone = [plan for plan in plans if plan.without(reasons) is None]
+    unused = [Unused(p, 0.0, "; ".join(reasons[name] for name in p.scene_ids)) for p in gone]
+    in_gone = {name for plan in gone for name in plan.scene_ids}
     overviews = []
-    for view in take_overviews(kept, job.grid.coarse, job.source):
+    for view in take_overviews(kept, job.grid.coarse, job.source) if kept else ():
         share = float(view.usable[job.inside].mean())
         reason = _useless(view, share, job)
         if reason is None:
@@ -102,7 +120,12 @@ def prepare_site(
             unused.append(Unused(view.plan, share, reason))
     looks = _prepare_all(job, overviews, progress) if overviews else ()
     unused.sort(key=lambda entry: (entry.plan.start, entry.plan.id))
-    return PreparedSite(tuple(looks), tuple(unused), tuple(notes))
+    return PreparedSite(
+        looks=tuple(looks),
+        unused=tuple(unused),
+        notes=tuple(f"{name}: {reason}" for name, reason in reasons.items()),
+        left_out=tuple(entry for entry in lost if entry.scene.id not in in_gone),
+    )
 
 
 def _useless(view: Overview, share: float, job: SiteJob) -> str | None:
