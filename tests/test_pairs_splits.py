@@ -56,6 +56,19 @@ def test_neighbours_in_two_splits_are_refused(tmp_path: Path) -> None:
         check_splits(records)
 
 
+def test_tiny_scenes_are_not_told_by_their_edges(tmp_path: Path) -> None:
+    (west_a, east_a), (west_b, east_b) = halves(1), halves(2)
+    check_splits(
+        write(
+            tmp_path,
+            {
+                "west": ("train", west_a[:52, -52:], west_b[:52, -52:]),
+                "east": ("test", east_a[:52, :52], east_b[:52, :52]),
+            },
+        )
+    )
+
+
 def test_neighbours_in_one_split_are_welcome(tmp_path: Path) -> None:
     (west_a, east_a), (west_b, east_b) = halves(1), halves(2)
     check_splits(

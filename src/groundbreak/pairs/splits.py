@@ -21,6 +21,8 @@ from groundbreak.raster.read import inspect
 from groundbreak.types import FloatArray
 
 EDGE_SAMPLES = 256
+"""Edges of less than half as many pixels are not compared: they match by chance."""
+
 EDGE_LIKENESS = 0.6
 """Correlation of two edges, the lower of both dates, that only neighbours of one picture reach.
 
@@ -121,6 +123,8 @@ def _edges(image: FloatArray) -> tuple[NDArray[np.floating], ...]:
 
 def _signature(edge: NDArray[np.floating]) -> FloatArray:
     """Resample an edge, take its slow changes away, and scale it to unit length."""
+    if len(edge) < EDGE_SAMPLES // 2:
+        return np.zeros(EDGE_SAMPLES, np.float32)
     at = np.linspace(0, len(edge) - 1, EDGE_SAMPLES)
     values = np.interp(at, np.arange(len(edge)), edge)
     smooth = np.convolve(np.pad(values, 16, mode="edge"), np.ones(33) / 33, mode="valid")
