@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from groundbreak.atomic import write_json
+from groundbreak.atomic import write_json, write_text
 from groundbreak.catalog.scan import scan_folder
 from groundbreak.catalog.store import write_catalog
 from groundbreak.config import DetectConfig
@@ -24,6 +24,9 @@ Tell = Callable[[str, float], None]
 
 INPUT = "input"
 """The simulated series lies in the run folder, so that the demo is one folder to throw away."""
+
+SIGN = ".demo"
+"""Empty file, made first, that marks a folder as the demo's own: no other one is removed."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,10 @@ def run_demo(folder: Path, seed: int, tell: Tell = lambda _message, _share: None
         OutputError: the folder holds something else, or cannot be written.
     """
     if folder.exists():
-        if any(folder.iterdir()) and not (folder / INPUT).is_dir():
+        if not _may_go(folder):
             raise OutputError(str(folder), "is not an earlier demo", "choose a new folder")
         shutil.rmtree(folder)
+    write_text(folder / SIGN, "")
     tell("simulating", 0.0)
     series = folder / INPUT
     write_series(series, seed)
@@ -81,3 +85,8 @@ def run_demo(folder: Path, seed: int, tell: Tell = lambda _message, _share: None
     report = write_report(folder)
     sentences = [s["text"] for site in outcome.sites for s in summary_of(site)["sentences"]]
     return DemoResult(folder, report, tuple(sentences), scores)
+
+
+def _may_go(folder: Path) -> bool:
+    """Whether nothing of the user's is lost with a folder."""
+    return folder.is_dir() and ((folder / SIGN).is_file() or not any(folder.iterdir()))
