@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from shapely.geometry import box
 
+from groundbreak.events.looks import LookMeta, in_date_order
 from groundbreak.prepare.looks import plan_looks
 from groundbreak.types import Asset, Band, Scene, Site
 
@@ -50,6 +51,16 @@ def test_two_sensors_on_one_day_are_two_looks():
     start, end = day(2024, 3, 1)
     looks, _ = plan_looks(SITE, [scene("a", start, end), scene("b", start, end, sensor="planet")])
     assert ids(looks) == [("b",), ("a",)]
+
+
+def test_looks_lie_in_the_order_in_which_events_take_them():
+    year = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 12, 31, 23, 59, 59, tzinfo=UTC)
+    looks, _ = plan_looks(
+        SITE, [scene("year", *year), scene("a", NOON), scene("b", *day(2024, 2, 1))]
+    )
+    as_told = in_date_order([LookMeta(k.id, k.start, k.end, k.scene_ids) for k in looks])
+    assert ids(looks) == [("b",), ("a",), ("year",)]
+    assert [look.id for look in looks] == [look.id for look in as_told]
 
 
 def test_frames_of_one_day_known_to_the_day_are_one_look():

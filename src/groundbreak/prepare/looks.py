@@ -34,6 +34,11 @@ class LookPlan:
     gsd_m: float | None
 
     @property
+    def middle(self) -> datetime:
+        """Middle of the acquisition time."""
+        return self.start + (self.end - self.start) / 2
+
+    @property
     def scene_ids(self) -> tuple[str, ...]:
         """Ids of the scenes, the topmost first."""
         return tuple(scene.id for scene in self.scenes)
@@ -121,7 +126,9 @@ def plan_looks(
             groups.append([scene])
         else:
             group.append(scene)
-    return [_look(group) for group in groups], left_out
+    # Events tell time by the middle of what is known of it: pairs must have the same order.
+    looks = sorted((_look(group) for group in groups), key=lambda k: (k.middle, k.end, k.id))
+    return looks, left_out
 
 
 def same_pass(a: Scene, b: Scene) -> bool:
