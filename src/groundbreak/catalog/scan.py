@@ -184,7 +184,8 @@ class _Scan:
             if cut_short(file):
                 raise LeftOutError("is damaged: its end is missing")
         except RasterError as error:
-            raise LeftOutError(error.problem) from error
+            mend = f": {error.mend}" if error.mend else ""
+            raise LeftOutError(error.problem + mend) from error
         except OSError as error:
             raise LeftOutError(f"cannot be read ({error.strerror})") from error
         return info
