@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from odc.geo.geobox import GeoBox
@@ -11,6 +11,7 @@ from odc.geo.geobox import GeoBox
 from groundbreak.errors import RasterError
 from groundbreak.prepare.looks import LeftOut, LookPlan
 from groundbreak.raster.href import Opener
+from groundbreak.raster.offsets import OffsetDecision
 from groundbreak.raster.read import read_mask, read_scene
 from groundbreak.types import BoolArray, FloatArray, HrefPolicy, Patch, Scene
 from groundbreak.usable.masks import from_mask
@@ -25,12 +26,14 @@ class Source:
         policy: which addresses may be read.
         opener: opens http(s) addresses; None where the catalogue has none.
         zero_is_nodata: take zeros that touch the border of a picture for fill.
+        offsets: by scene, what to add to digital numbers where that differs from the metadata.
     """
 
     bands: tuple[str, ...]
     policy: HrefPolicy
     opener: Opener | None = None
     zero_is_nodata: bool = False
+    offsets: Mapping[str, OffsetDecision] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def unreadable(plan: LookPlan, geobox: GeoBox, source: Source) -> list[LeftOut]:
     probe = geobox.zoom_to(16)
     for scene in plan.scenes:
         try:
-            _read(scene, probe, source)
+            read_one(scene, probe, source)
         except RasterError as error:
             lost.append(LeftOut(scene, str(error)))
     return lost
@@ -89,7 +92,7 @@ def acquire(plan: LookPlan, geobox: GeoBox, source: Source) -> Acquired:
     masked = True
     for scene in plan.scenes:
         try:
-            patch = _read(scene, geobox, source)
+            patch = read_one(scene, geobox, source)
             scene_usable = patch.valid & ~patch.saturated & _unmasked(scene, geobox, source)
         except RasterError as error:
             raise SceneLostError(scene, error) from error
@@ -112,7 +115,13 @@ def _unmasked(scene: Scene, geobox: GeoBox, source: Source) -> BoolArray:
     return usable
 
 
-def _read(scene: Scene, geobox: GeoBox, source: Source) -> Patch:
+def read_one(scene: Scene, geobox: GeoBox, source: Source) -> Patch:
+    """One scene on a grid, nothing judged yet.
+
+    Raises:
+        RasterError: a file is damaged or lacks a band.
+        HrefError: an address may not be read.
+    """
     return read_scene(
         scene,
         geobox,
@@ -120,4 +129,5 @@ def _read(scene: Scene, geobox: GeoBox, source: Source) -> Patch:
         source.policy,
         zero_is_nodata=source.zero_is_nodata,
         opener=source.opener,
+        offset=source.offsets.get(scene.id),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from groundbreak import __version__
 from groundbreak.prepare.acquire import SceneLostError, Source, unreadable
 from groundbreak.prepare.look import Reference, SiteGrid, prepare_look, take_reference
 from groundbreak.prepare.looks import LeftOut, LookPlan
+from groundbreak.prepare.offsets import settle_offsets
 from groundbreak.prepare.overview import (
     Overview,
     choose_reference,
@@ -110,6 +111,8 @@ def _prepare_without(
     gone = [plan for plan in plans if plan.without(reasons) is None]
     unused = [Unused(p, 0.0, "; ".join(reasons[name] for name in p.scene_ids)) for p in gone]
     in_gone = {name for plan in gone for name in plan.scene_ids}
+    source, remarks = settle_offsets(kept, job.grid.coarse, job.source)
+    job = replace(job, source=source)
     overviews = []
     for view in take_overviews(kept, job.grid.coarse, job.source) if kept else ():
         share = float(view.usable[job.inside].mean())
@@ -123,7 +126,7 @@ def _prepare_without(
     return PreparedSite(
         looks=tuple(looks),
         unused=tuple(unused),
-        notes=tuple(f"{name}: {reason}" for name, reason in reasons.items()),
+        notes=(*(f"{name}: {reason}" for name, reason in reasons.items()), *remarks),
         left_out=tuple(entry for entry in lost if entry.scene.id not in in_gone),
     )
 
@@ -167,6 +170,7 @@ def _key(job: SiteJob, plan: LookPlan, reference: LookPlan, nearby: Sequence[Loo
         "nearby": [_identity(other) for other in nearby],
         "grid": [list(grid.affine)[:6], list(grid.shape), str(grid.crs)],
         "bands": job.source.bands,
+        "offsets": [[s.id, o.dn] for s in plan.scenes if (o := job.source.offsets.get(s.id))],
         "config": asdict(job.config),
     }
     return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()[:32]

@@ -60,7 +60,7 @@ def baseline_offset(scene: Scene) -> OffsetDecision:
     Scenes of other sensors, and Sentinel-2 scenes that do not tell their baseline, keep what
     their bands state.
     """
-    if not _is_sentinel2(scene):
+    if not is_sentinel2(scene):
         return OffsetDecision(0.0, "not an ESA Sentinel-2 product: what its bands state counts")
     baseline = _baseline(scene)
     text = (
@@ -105,7 +105,7 @@ def check_dark_jump(dark_dn_a: float, dark_dn_b: float, tolerance_dn: float = 30
     return DarkJump(0.0, f"dark pixels differ by {jump:.0f} DN: no offset")
 
 
-def _is_sentinel2(scene: Scene) -> bool:
+def is_sentinel2(scene: Scene) -> bool:
     """Whether ESA's processing made the digital numbers (HLS, MAJA and FORCE have their own)."""
     if _stated_baseline(scene) or _PRODUCT.search(_names(scene)):
         return True

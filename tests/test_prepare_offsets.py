@@ -1,0 +1,62 @@
+"""Two dates whose offset was told wrongly do not become change everywhere."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from groundbreak.prepare.acquire import Source, acquire
+from groundbreak.prepare.looks import LookPlan
+from groundbreak.prepare.offsets import settle_offsets
+from groundbreak.raster.write import write_cog
+from groundbreak.types import Asset, Band, HrefPolicy, Scene
+from series import GRID, SIDE
+
+NAMES = ("red", "green", "blue")
+
+
+def look(folder, name, *, added, **properties):
+    """A Sentinel-2 look of the same ground; ``added`` digital numbers are in the file."""
+    ground = np.random.default_rng(1).integers(200, 3000, (3, SIDE, SIDE))
+    path = folder / f"{name}.tif"
+    write_cog(path, (ground + added).astype(np.uint16), GRID, NAMES, nodata=0)
+    bands = tuple(Band(i, n, n) for i, n in enumerate(NAMES, start=1))
+    day = datetime(2022, 3, 1, tzinfo=UTC)
+    scene = Scene(
+        name, day, day, (Asset(str(path), bands),), (), "sentinel-2a", 10.0, None, properties
+    )
+    return LookPlan(name, day, day, (scene,), "sentinel-2a", 10.0)
+
+
+OLD = {"s2:processing_baseline": "03.01"}
+NEW = {"s2:processing_baseline": "04.00"}
+SAID_REMOVED = {**NEW, "earthsearch:boa_offset_applied": True}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "corrected"),
+    [
+        ((0, OLD), (1000, NEW), False),
+        ((0, OLD), (0, SAID_REMOVED), False),
+        ((0, OLD), (1000, SAID_REMOVED), True),
+        ((0, OLD), (1000, OLD), True),
+        ((1000, NEW), (1000, {}), True),
+    ],
+)
+def test_looks_agree_whatever_was_told(tmp_path, first, second, corrected):
+    plans = [
+        look(tmp_path, name, added=added, **told)
+        for name, (added, told) in (("a", first), ("b", second))
+    ]
+    source = Source(NAMES, HrefPolicy(str(tmp_path)))
+    settled, notes = settle_offsets(plans, GRID, source)
+    assert bool(notes) == corrected
+    one, other = (acquire(plan, GRID, settled).pixels for plan in plans)
+    np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_haze_and_other_sensors_are_left_alone(tmp_path):
+    plans = [look(tmp_path, "a", added=0, **OLD), look(tmp_path, "b", added=450, **OLD)]
+    source = Source(NAMES, HrefPolicy(str(tmp_path)))
+    assert settle_offsets(plans, GRID, source) == (source, [])
+    assert settle_offsets(plans[:1], GRID, source) == (source, [])
