@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from groundbreak.pipeline.sitework import SiteWork, load_work, site_folder
 from groundbreak.prepare.store import PreparedLook
 from groundbreak.report.draw import pixel_outline, svg_path
 from groundbreak.report.images import Stretch, find_stretch, picture, rows_of
+from groundbreak.report.timeline import day, period, timeline
 from groundbreak.types import KINDS
 
 MAP_SIDE, CHIP_SIDE, STRIP_SIDE = 900, 260, 74
@@ -152,6 +154,7 @@ def _site_view(site: _Site) -> dict[str, Any]:
     counts = Counter(event["properties"]["kind"] for event in site.events)
     stretch = _stretch(site)
     shown = site.events[:MOST_EVENTS]
+    anchors = {event["id"]: f"event-{event['id']}" for event in shown}
     used = [row for row in site.observed if row["used"]]
     return {
         "anchor": site.anchor,
@@ -159,22 +162,23 @@ def _site_view(site: _Site) -> dict[str, Any]:
         "counts": {kind.value: counts.get(kind.value, 0) for kind in KINDS},
         "looks_line": f"{len(used)} of {len(site.observed)}",
         "remark": site.document.get("remark", ""),
-        "map": _map_view(site, stretch),
+        "map": _map_view(site, anchors, stretch),
         "no_map": site.document.get("remark") or "The working files of this site were deleted.",
         "sentences": [
             {
                 "text": sentence["text"],
                 "links": [
-                    {"anchor": f"event-{name}", "label": f"[{i}]"}
+                    {"anchor": anchors[name], "label": f"[{i}]"}
                     for i, name in enumerate(sentence["events"], start=1)
+                    if name in anchors
                 ],
             }
             for sentence in site.document["sentences"]
         ],
-        "nothing": site.document.get("nothing", ""),
+        "nothing": site.document["remark"],
         "not_observed": _not_observed(site),
-        "timeline": _timeline(site),
-        "period": _period(site),
+        "timeline": timeline(site.observed),
+        "period": period(site.observed),
         "events": [_event_view(site, event, stretch) for event in shown],
         "more": (
             f"{len(site.events) - len(shown)} less certain events are in events.geojson."
@@ -198,17 +202,17 @@ def _not_observed(site: _Site) -> list[str]:
         if known[key] >= SOME_SHARE
     ]
     hidden = [
-        f"{_day(row['start'])} ({1 - row['usable_share']:.0%})"
+        f"{day(row['start'])} ({1 - row['usable_share']:.0%})"
         for row in site.observed
         if row["used"] and row["usable_share"] < 1 - SOME_HIDDEN
     ]
     if hidden:
         texts.append("Parts were hidden on " + ", ".join(hidden) + ".")
-    left_out = [_day(row["start"]) for row in site.observed if not row["used"]]
+    left_out = [day(row["start"]) for row in site.observed if not row["used"]]
     if left_out:
         texts.append("Not used at all: " + ", ".join(left_out) + " (reasons below).")
     return texts + [
-        f"Nothing was seen between {_day(p['start_datetime'])} and {_day(p['end_datetime'])}."
+        f"Nothing was seen between {day(p['start_datetime'])} and {day(p['end_datetime'])}."
         for p in known["periods"]
     ]
 
@@ -227,7 +231,9 @@ def _stretch(site: _Site) -> Stretch | None:
     return find_stretch(samples)
 
 
-def _map_view(site: _Site, stretch: Stretch | None) -> dict[str, Any] | None:
+def _map_view(
+    site: _Site, anchors: Mapping[str, str], stretch: Stretch | None
+) -> dict[str, Any] | None:
     if stretch is None or site.work is None:
         return None
     look = max(site.work.looks, key=lambda look: (round(look.usable_share, 1), look.start))
@@ -235,7 +241,7 @@ def _map_view(site: _Site, stretch: Stretch | None) -> dict[str, Any] | None:
     step = max(1, max(height, width) // (2 * MAP_SIDE))
     shapes = [
         {
-            "anchor": f"event-{event['id']}",
+            "anchor": anchors.get(event["id"], site.anchor),
             "title": event["properties"]["sentence"],
             "kind": event["properties"]["kind"],
             "provisional": event["properties"]["provisional"],
@@ -246,11 +252,11 @@ def _map_view(site: _Site, stretch: Stretch | None) -> dict[str, Any] | None:
     gsd_m = abs(float(site.work.grid.resolution.x))
     return {
         "image": look_overview(look, (height, width), step, stretch),
-        "date": _day(look.start),
+        "date": day(look.start),
         "width": width,
         "height": height,
         "shapes": shapes,
-        "caption": f"{_day(look.start)}, {look.sensor or 'sensor not stated'}, "
+        "caption": f"{day(look.start)}, {look.sensor or 'sensor not stated'}, "
         f"{width * gsd_m / 1000:.2f} × {height * gsd_m / 1000:.2f} km, "
         f"{gsd_m:g} m a pixel. Veiled: not usable on that date.",
     }
@@ -291,6 +297,7 @@ def _event_view(site: _Site, event: dict[str, Any], stretch: Stretch | None) -> 
         "chips": [],
         "path": "",
         "strip": [],
+        "strip_title": "",
     }
     if stretch is None or site.work is None:
         return view
@@ -301,11 +308,12 @@ def _event_view(site: _Site, event: dict[str, Any], stretch: Stretch | None) -> 
         view["chips"].append(
             {
                 "image": picture(look, window, stretch, CHIP_SIDE),
-                "caption": f"{word} {_day(look.start)}",
+                "caption": f"{word} {day(look.start)}",
                 "width": window[1].stop - window[1].start,
                 "height": window[0].stop - window[0].start,
             }
         )
+    view["strip_title"] = _strip_title(site.work)
     view["strip"] = _strip(site, event["id"].removesuffix(f"-{about['kind']}"), window, stretch)
     return view
 
@@ -327,16 +335,26 @@ def _strip(
     if site.work is None:
         return []
     by_look = {row["look_id"]: row for row in site.ledger.get(object_id, [])}
-    looks = site.work.looks[:: max(1, -(-len(site.work.looks) // MOST_IN_STRIP))]
+    looks = site.work.looks[:: _strip_step(site.work)]
     return [
         {
             "image": picture(look, window, stretch, STRIP_SIDE),
-            "date": _day(look.start),
-            "counted": bool(by_look.get(look.id, {}).get("counted", True)),
+            "date": day(look.start),
+            "counted": bool(by_look.get(look.id, {}).get("counted")),
             "why": by_look.get(look.id, {}).get("reason") or "",
         }
         for look in looks
     ]
+
+
+def _strip_step(work: SiteWork) -> int:
+    """Every so many looks are in a strip."""
+    return max(1, -(-len(work.looks) // MOST_IN_STRIP))
+
+
+def _strip_title(work: SiteWork) -> str:
+    step = _strip_step(work)
+    return "all looks" if step == 1 else f"one look in {step}"
 
 
 def _chip_window(bounds: tuple[float, float, float, float], shape: Shape2d) -> tuple[slice, slice]:
@@ -349,39 +367,6 @@ def _chip_window(bounds: tuple[float, float, float, float], shape: Shape2d) -> t
         start = int(min(max(0, middle - side / 2), max(0, length - side)))
         slices.append(slice(start, min(start + side, length)))
     return slices[0], slices[1]
-
-
-def _timeline(site: _Site) -> list[dict[str, Any]]:
-    if not site.observed:
-        return []
-    times = [datetime.fromisoformat(str(row["start"])).timestamp() for row in site.observed]
-    first, span = min(times), max(max(times) - min(times), 1.0)
-    return [
-        {
-            "x": round(12 + 976 * (time - first) / span, 1),
-            "r": round(3 + 6 * float(row["usable_share"]), 1),
-            "used": bool(row["used"]),
-            "date": _day(row["start"]),
-            "sensor": row["sensor"] or "",
-            "share": f"{row['usable_share']:.0%}",
-            "shift": ""
-            if row["shift_x"] is None
-            else f"{row['shift_x']:.1f}, {row['shift_y']:.1f}",
-            "reason": "yes" if row["used"] else row["reason"],
-            "title": f"{_day(row['start'])}: {row['usable_share']:.0%} seen",
-        }
-        for row, time in zip(site.observed, times, strict=True)
-    ]
-
-
-def _shift(row: dict[str, Any]) -> str:
-    return "" if row["shift_x"] is None else f"{row['shift_x']:.1f}, {row['shift_y']:.1f}"
-
-
-def _period(site: _Site) -> str:
-    if not site.observed:
-        return ""
-    return f"{_day(site.observed[0]['start'])} to {_day(site.observed[-1]['start'])}"
 
 
 def _interval(about: dict[str, Any]) -> str:
@@ -405,11 +390,6 @@ def _facts(about: dict[str, Any]) -> str:
         facts.append(f"alignment residual {about['registration_residual_px']:.2f} px")
     facts.append(f"{about['usable_fraction']:.0%} of the footprint seen")
     return " · ".join(facts)
-
-
-def _day(moment: datetime | str) -> str:
-    moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-    return f"{moment.day} {moment:%b %Y}"
 
 
 def _within(span: slice, length: int) -> slice:
