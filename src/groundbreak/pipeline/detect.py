@@ -18,6 +18,7 @@ from groundbreak.events.build import (
     SiteObservations,
     build_events,
 )
+from groundbreak.events.checks import check_positive, check_share
 from groundbreak.events.looks import Box, LookMeta, PairKey
 from groundbreak.events.summary import Coverage
 from groundbreak.events.vectorize import Candidate, VectorConfig, candidates_streamed
@@ -60,6 +61,11 @@ class OutlineConfig:
     min_area_m2: Mapping[Kind, float] = field(default_factory=dict)
     low_ratio: float = 0.6
     simplify_px: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_share("thresholds", *self.thresholds.values())
+        check_share("low_ratio", self.low_ratio)
+        check_positive("min_area_m2", *self.min_area_m2.values())
 
     def over(self, card: Card) -> VectorConfig:
         """The card's operating point with what was set here put over it."""
