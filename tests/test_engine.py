@@ -108,6 +108,33 @@ def test_a_failing_gpu_falls_back_with_one_warning(monkeypatch, caplog):
     assert len([r for r in caplog.records if "going on with the CPU" in r.message]) == 1
 
 
+def test_weights_survive_a_processor_that_gives_nothing_back(caplog):
+    card = engine().card
+    before, after = images((2, 3, 32, 32))
+    with caplog.at_level(logging.WARNING):
+        # Tensors on "meta" have no values, as those on a processor that is gone.
+        found = TorchEngine(small_network(), card, "meta").predict(before, after)
+    assert "going on with the CPU" in caplog.text
+    assert np.allclose(found, engine().predict(before, after), atol=1e-6)
+
+
+def test_an_illegal_access_is_no_lack_of_memory(monkeypatch, caplog):
+    tested = engine()
+    tested._device = "cuda"
+    original, sizes = tested._forward, []
+
+    def broken(before, after, statistics):
+        sizes.append(len(before))
+        if tested._device == "cuda":
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        return original(before, after, statistics)
+
+    monkeypatch.setattr(tested, "_forward", broken)
+    with caplog.at_level(logging.WARNING):
+        tested.predict(*images((4, 3, 32, 32)))
+    assert sizes == [4, 4]
+
+
 def test_devices_are_tried_not_asked(caplog):
     assert works("cpu") is None
     assert choose_device("cpu") == "cpu"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from dataclasses import dataclass
 from typing import Protocol
@@ -62,6 +63,8 @@ class TorchEngine:
         self._card = card
         self._network = network.eval()
         self._batch_limit: int | None = None
+        # A processor that failed may not even give back what it holds.
+        self._spare = None if device == "cpu" else copy.deepcopy(network.state_dict())
         self._move_to(device)
 
     @property
@@ -98,8 +101,7 @@ class TorchEngine:
 
     def _recover(self, error: RuntimeError, size: int) -> None:
         """Make the next try cheaper, or raise the error again."""
-        out_of_memory = isinstance(error, torch.OutOfMemoryError) or "memory" in str(error).lower()
-        if out_of_memory and size > 1:
+        if _out_of_memory(error) and size > 1:
             self._batch_limit = size // 2
             log.warning("out of memory on %s: batch of %d", self._device, self._batch_limit)
             if self._device.startswith("cuda"):
@@ -108,6 +110,9 @@ class TorchEngine:
         if self._device == "cpu":
             raise error
         log.warning("%s failed (%s): going on with the CPU", self._device, error)
+        if self._spare is not None:
+            self._network.to_empty(device="cpu")
+            self._network.load_state_dict(self._spare)
         self._move_to("cpu")
 
     def _move_to(self, device: str) -> None:
@@ -156,6 +161,13 @@ class TorchEngine:
             for values in (statistics.mean, statistics.spread)
         )
         return mean, spread
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    """Whether a smaller batch may help. "Illegal memory access" is no lack of memory."""
+    words = ("out of memory", "not enough memory", "can't allocate memory")
+    text = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError) or any(word in text for word in words)
 
 
 def open_engine(weights: str, device: str = "auto") -> TorchEngine:
