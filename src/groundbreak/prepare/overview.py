@@ -48,7 +48,9 @@ class Overview:
 
 def coarse_grid(grid: GeoBox, looks: int, bands: int) -> GeoBox:
     """The grid of the overviews: that of the site, or a coarser one that bounds memory."""
-    side = min(LONGEST_SIDE, math.isqrt(int(MOST_VALUES / max(1, looks * bands))))
+    # In steps: one more look must not have all others judged anew on another grid.
+    room = 1 << max(0, looks - 1).bit_length()
+    side = min(LONGEST_SIDE, math.isqrt(int(MOST_VALUES / max(1, room * bands))))
     longest = max(grid.shape)
     return grid if longest <= side else grid.zoom_to(side)
 

@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from groundbreak import __version__
 from groundbreak.prepare.acquire import SceneLostError, Source, unreadable
 from groundbreak.prepare.look import Reference, SiteGrid, prepare_look, take_reference
@@ -23,6 +21,7 @@ from groundbreak.prepare.overview import (
     take_overviews,
 )
 from groundbreak.prepare.store import PreparedLook, load_look
+from groundbreak.raster.offsets import baseline_offset
 from groundbreak.types import BoolArray, Scene
 
 
@@ -121,7 +120,7 @@ def _prepare_without(
             overviews.append(view)
         else:
             unused.append(Unused(view.plan, share, reason))
-    looks = _prepare_all(job, overviews, progress) if overviews else ()
+    looks = _prepare_all(job, kept, overviews, progress) if overviews else ()
     unused.sort(key=lambda entry: (entry.plan.start, entry.plan.id))
     return PreparedSite(
         looks=tuple(looks),
@@ -141,13 +140,18 @@ def _useless(view: Overview, share: float, job: SiteJob) -> str | None:
 
 
 def _prepare_all(
-    job: SiteJob, overviews: Sequence[Overview], progress: Callable[[str], None]
+    job: SiteJob,
+    judged: Sequence[LookPlan],
+    overviews: Sequence[Overview],
+    progress: Callable[[str], None],
 ) -> list[PreparedLook]:
+    """Prepare the looks of the overviews; ``judged`` are all from which clouds were told."""
+    place = {plan.id: number for number, plan in enumerate(judged)}
     chosen = overviews[choose_reference(overviews, job.inside)]
     reference: Reference | None = None
     looks = []
-    for index, view in enumerate(overviews):
-        nearby = [overviews[i].plan for i in neighbours(index, len(overviews))]
+    for view in overviews:
+        nearby = [judged[i] for i in neighbours(place[view.plan.id], len(judged))]
         key = _key(job, view.plan, chosen.plan, nearby)
         folder = job.folder / view.plan.id
         look = load_look(folder, key)
@@ -162,22 +166,36 @@ def _prepare_all(
 
 def _key(job: SiteJob, plan: LookPlan, reference: LookPlan, nearby: Sequence[LookPlan]) -> str:
     """Digest of all that a prepared look depends on."""
-    grid = job.grid.full
+    offsets = job.source.offsets
+    scenes = [scene for each in (plan, reference, *nearby) for scene in each.scenes]
     basis = {
         "version": __version__,
         "look": _identity(plan),
         "reference": _identity(reference),
         "nearby": [_identity(other) for other in nearby],
-        "grid": [list(grid.affine)[:6], list(grid.shape), str(grid.crs)],
+        "grids": [
+            [list(grid.affine)[:6], list(grid.shape), str(grid.crs)]
+            for grid in (job.grid.full, job.grid.coarse)
+        ],
         "bands": job.source.bands,
-        "offsets": [[s.id, o.dn] for s in plan.scenes if (o := job.source.offsets.get(s.id))],
+        "offsets": [[s.id, offsets[s.id].dn] for s in scenes if s.id in offsets],
         "config": asdict(job.config),
     }
     return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _identity(plan: LookPlan) -> list[Any]:
-    return [plan.id, [[_files(scene), scene.start.isoformat()] for scene in plan.scenes]]
+    times = [plan.start.isoformat(), plan.end.isoformat()]
+    told = [plan.sensor, plan.gsd_m, list(plan.flags)]
+    return [plan.id, times, told, [[_files(scene), _reading(scene)] for scene in plan.scenes]]
+
+
+def _reading(scene: Scene) -> list[Any]:
+    """What the catalogue says of how a scene's files are read."""
+    offset = baseline_offset(scene)
+    assets = [[repr(asset.bands), repr(asset.georef)] for asset in scene.assets]
+    masks = [[mask.kind.value, mask.band, repr(mask.georef)] for mask in scene.masks]
+    return [assets, masks, offset.dn, offset.band_offsets]
 
 
 def _files(scene: Scene) -> list[list[Any]]:
@@ -190,8 +208,3 @@ def _files(scene: Scene) -> list[list[Any]]:
         bare = href.split("?", maxsplit=1)[0]
         files.append([bare, state.st_size, state.st_mtime_ns] if state else [bare])
     return files
-
-
-def share_inside(usable: BoolArray, inside: BoolArray) -> float:
-    """Share of a site's own pixels that are usable."""
-    return float(np.mean(usable[inside])) if inside.any() else 0.0
