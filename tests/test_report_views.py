@@ -1,0 +1,90 @@
+"""What the page says of a site, without its pictures."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+from groundbreak.report import page
+from groundbreak.report.timeline import period, timeline
+
+NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
+
+
+def look(days, share=1.0, used=True, shift=None):
+    return {
+        "look_id": f"look-{days}",
+        "start": NOON + timedelta(days=days),
+        "usable_share": share,
+        "used": used,
+        "reason": "" if used else "clouds",
+        "sensor": None,
+        "shift_x": shift and shift[0],
+        "shift_y": shift and shift[1],
+    }
+
+
+def event(number, confidence=0.9):
+    properties = dict.fromkeys(
+        ("length_m", "vessel_length_m", "registration_residual_px", "start_datetime")
+    )
+    properties |= {
+        "kind": "demolition",
+        "provisional": False,
+        "sentence": f"Event {number}.",
+        "confidence": confidence,
+        "date_confidence": 1.0,
+        "area_m2": 120.0,
+        "usable_fraction": 1.0,
+        "end_datetime": NOON.isoformat(),
+        "flags": [],
+    }
+    return {"id": f"o{number}-demolition", "properties": properties}
+
+
+SITE = page._Site(
+    document={
+        "id": "port",
+        "name": "Port",
+        "remark": "",
+        "sentences": [],
+        "not_observed": {"periods": [], "never_share": 0.0, "once_share": 0.0},
+    },
+    events=[],
+    observed=[look(0), look(30)],
+    ledger={},
+    work=None,
+)
+
+
+def test_looks_lie_along_the_line_by_their_dates():
+    rows = timeline([look(0, shift=(1.25, -0.5)), look(10, 0.5), look(40, used=False)])
+    assert [row["x"] for row in rows] == [12.0, 256.0, 988.0]
+    assert [row["shift"] for row in rows] == ["1.2, -0.5", "", ""]
+    assert [row["reason"] for row in rows] == ["yes", "yes", "clouds"]
+    assert period([look(0), look(40)]) == "1 Mar 2024 to 10 Apr 2024"
+    assert timeline([]) == []
+
+
+def test_sentences_link_only_to_events_that_the_page_shows(monkeypatch):
+    monkeypatch.setattr(page, "MOST_EVENTS", 2)
+    ids = [f"o{n}-demolition" for n in range(3)]
+    document = SITE.document | {"sentences": [{"text": "Three went.", "events": ids}]}
+    site = replace(SITE, document=document, events=[event(n) for n in range(3)])
+    view = page._site_view(site)
+    shown = {shown["anchor"] for shown in view["events"]}
+    links = {link["anchor"] for link in view["sentences"][0]["links"]}
+    assert links == shown == {"event-o0-demolition", "event-o1-demolition"}
+    assert view["more"] == "1 less certain events are in events.geojson."
+
+
+def test_a_site_without_sentences_says_why():
+    gap = {"periods": [], "never_share": None, "once_share": None}
+    document = SITE.document | {"remark": "not observed: no scene covers it", "not_observed": gap}
+    view = page._site_view(replace(SITE, document=document, observed=[]))
+    assert view["nothing"] == "not observed: no scene covers it"
+    assert view["not_observed"] == ["not observed: no scene covers it"]
+
+
+def test_a_strip_of_some_looks_is_not_called_all():
+    assert page._strip_title(SimpleNamespace(looks=[None] * 24)) == "all looks"
+    assert page._strip_title(SimpleNamespace(looks=[None] * 97)) == "one look in 5"
