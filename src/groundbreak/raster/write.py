@@ -67,6 +67,7 @@ class RasterSink:
             "blockysize": _block(geobox.shape[0]),
         }
         self._names, self._tags = tuple(band_names), dict(tags or {})
+        self._given = 0  # bytes
         self._stack = ExitStack()
         self._dataset: DatasetWriter | None = None
 
@@ -97,6 +98,9 @@ class RasterSink:
         expected = (self._profile["count"], *window.shape)
         if values.shape != expected:
             raise ValueError(f"expected an array of {expected}, got {values.shape}")
+        # What was written before may still be in GDAL's cache.
+        _check_room(self._path, min(self._given, _OPTIONS["GDAL_CACHEMAX"]) + values.nbytes)
+        self._given += values.nbytes
         with _writing(self._path):
             self._dataset.write(values, window=FileWindow.from_slices(*window.slices))
 
@@ -154,6 +158,7 @@ def write_cog(
         "bigtiff": "IF_SAFER",
     }
     with atomic_path(path) as temporary, _writing(path):
+        _check_room(path, 2 * array.nbytes)  # the driver writes a plain file first
         with rasterio.open(temporary, "w", **profile) as dataset:
             _describe(dataset, band_names, tags or {})
             if scale is not None:
@@ -185,6 +190,16 @@ def _describe(dataset: DatasetWriter, names: Sequence[str], tags: Mapping[str, s
         dataset.set_band_description(index, name)
     if tags:
         dataset.update_tags(**tags)
+
+
+def _check_room(path: Path, needed: int) -> None:
+    """Stop before the disk is full: libtiff says so on stderr, past everybody.
+
+    Raises:
+        OutputError: fewer bytes are free than may be needed.
+    """
+    if shutil.disk_usage(path.parent).free < needed:
+        raise output_error(path, OSError(errno.ENOSPC, "too little room"))
 
 
 def _check_whole(path: Path) -> None:
