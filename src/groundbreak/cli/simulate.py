@@ -29,9 +29,9 @@ def demo(
     """Simulate a fictional coast, detect on it, score against the truth, write the report."""
     from groundbreak.demo import run_demo
 
-    note("The imagery of the demo is simulated.")
     with progress() as tell:
         result = run_demo(output, DEMO_SEED, tell)
+    note("The imagery of the demo is simulated.")
     if json:
         print_json(
             {

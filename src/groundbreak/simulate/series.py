@@ -64,6 +64,16 @@ def write_series(
         OutputError: the folder cannot be written.
     """
     config = config or SimulationConfig()
+    # First, so that a folder that cannot be written is known at once.
+    write_text(
+        folder / "README.txt",
+        README.format(
+            seed=seed,
+            bands=" ".join(BANDS[: config.bands]),
+            encoding=config.encoding,
+            gsd=config.gsd_m,
+        ),
+    )
     made = [simulate_site(seed, config, number) for number in range(sites)]
     for simulated in made:
         for index, date in enumerate(simulated.dates):
@@ -78,15 +88,6 @@ def write_series(
     write_json(folder / "sites.geojson", _collection([_site_feature(s) for s in made]))
     features = [feature for simulated in made for feature in truth_features(simulated)]
     write_json(folder / "truth.geojson", _collection(features))
-    write_text(
-        folder / "README.txt",
-        README.format(
-            seed=seed,
-            bands=" ".join(BANDS[: config.bands]),
-            encoding=config.encoding,
-            gsd=config.gsd_m,
-        ),
-    )
     return made
 
 
