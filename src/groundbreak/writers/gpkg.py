@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from importlib import resources
 from pathlib import Path
 
@@ -38,7 +41,7 @@ def write_gpkg(events: Sequence[Event], path: Path) -> None:
         OutputError: the file cannot be written.
     """
     zones = sorted({event.crs for event in events}) or ["EPSG:4326"]
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, _system_errors(path.parent):
         # GDAL adds layers to a file that exists, and an empty one is no GeoPackage.
         temporary.unlink()
         layers = []
@@ -46,6 +49,22 @@ def write_gpkg(events: Sequence[Event], path: Path) -> None:
             layers.append(LAYER if len(zones) == 1 else f"{LAYER}_{zone.rpartition(':')[2]}")
             _write_layer([e for e in events if e.crs == zone], zone, temporary, layers[-1])
         _add_styles(temporary, layers)
+
+
+@contextmanager
+def _system_errors(folder: Path) -> Iterator[None]:
+    """What GDAL and SQLite say when the system refuses to write becomes an OSError."""
+    from pyogrio.errors import DataLayerError, DataSourceError
+
+    try:
+        with warnings.catch_warnings():
+            # Of the same, and that a name should end in .gpkg: the user chose it.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            yield
+    except (DataLayerError, DataSourceError, sqlite3.Error) as error:
+        full = "is full" in str(error) or shutil.disk_usage(folder).free < 1 << 20
+        code = errno.ENOSPC if full else errno.EIO
+        raise OSError(code, " ".join(str(error).split())[:160]) from error
 
 
 def _write_layer(events: Sequence[Event], crs: str, path: Path, layer: str) -> None:
