@@ -101,7 +101,8 @@ def run_detect(request: RunRequest, tell: Tell = lambda _message, _share: None) 
         outcomes = _do_sites(request, inputs, tell)
         refused = refused_rows(inputs.sites.refused, inputs.catalog.refused)
         write_results(request.run, outcomes, record, refused)
-        record |= {"status": "finished", "finished": _now()}
+        failed = bool(outcomes) and all(outcome.problem for outcome in outcomes)
+        record |= {"status": "failed" if failed else "finished", "finished": _now()}
         write_run(request.run, record)
     _check_failures(outcomes)
     return RunOutcome(request.run, tuple(outcomes))
@@ -119,7 +120,8 @@ def _do_sites(request: RunRequest, inputs: _Inputs, tell: Tell) -> list[SiteOutc
     asked = PlanRequest(request.gsd_m, request.dates, request.weights)
     tasks, outcomes = [], {}
     for site in inputs.sites.sites:
-        folder = site_folder(request.run, site.id)
+        # Absolute: a worker elsewhere has another current folder.
+        folder = site_folder(request.run.resolve(), site.id)
         try:
             plan = plan_site(site, inputs.catalog, asked, inputs.cards)
         except InputError as error:
@@ -128,9 +130,12 @@ def _do_sites(request: RunRequest, inputs: _Inputs, tell: Tell) -> list[SiteOutc
             outcomes[site.id] = SiteOutcome.failed(site, str(error))
             _log(outcomes[site.id])
             continue
-        tasks.append(SiteTask(plan, inputs.catalog.policy, request.settings, inputs.device, folder))
+        settings = replace(
+            request.settings, events=replace(request.settings.events, kinds=request.kinds)
+        )
+        tasks.append(SiteTask(plan, inputs.catalog.policy, settings, request.device, folder))
     for task, outcome in run_tasks(tasks, request.scheduler, tell):
-        outcomes[task.plan.site.id] = _only(outcome, request.kinds)
+        outcomes[task.plan.site.id] = outcome
         _log(outcome)
         if request.strict:
             _refuse_gaps(outcome)
@@ -146,19 +151,13 @@ def _log(outcome: SiteOutcome) -> None:
     log.info("%s: %s", outcome.plan.site.id, remark(outcome) or "done", extra=about)
 
 
-def _only(outcome: SiteOutcome, kinds: Sequence[Kind]) -> SiteOutcome:
-    """Keep the events of the kinds that were asked for."""
-    if outcome.result is None or set(kinds) == set(Kind):
-        return outcome
-    events = tuple(event for event in outcome.result.events if event.kind in kinds)
-    return replace(outcome, result=replace(outcome.result, events=events))
-
-
 def _refuse_gaps(outcome: SiteOutcome) -> None:
     """Under ``--strict`` whatever was left out is an error."""
     name = f"site '{outcome.plan.site.id}'"
     unused = [
-        f"{row['look_id']}: {row['reason']}" for row in observed_rows(outcome) if not row["used"]
+        f"{', '.join(row['scene_ids'])}: {row['reason']}"
+        for row in observed_rows(outcome)
+        if not row["used"] and row.get("scene_ids")
     ]
     for reason in (remark(outcome), *unused):
         if reason:
