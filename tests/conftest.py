@@ -16,3 +16,24 @@ def shared() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the real imagery (../shared/data) is not beside this checkout")
     return SHARED_DATA
+
+
+@pytest.fixture
+def command(capfd, monkeypatch):
+    """``command("sites", "check", path)`` runs it in this process: exit code, stdout, stderr."""
+    from commands import call
+
+    return lambda *words: call(words, capfd, monkeypatch)
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    """In place of the network: an engine that needs no weights and sees what became brighter."""
+    from groundbreak.pipeline import run, tasks, tiles
+    from series import BrightEngine
+
+    bright = BrightEngine()
+    monkeypatch.setattr(tasks, "_engine", lambda _weights, _device: bright)
+    for module in (run, tiles):
+        monkeypatch.setattr(module, "read_card", lambda _name: bright.card)
+    return bright
