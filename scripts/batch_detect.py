@@ -4,8 +4,10 @@
     python scripts/batch_detect.py --sites sites.geojson --api earth-search --output /runs
 
 Every site has a run folder of its own, OUTPUT/SITE, which is extended each time: only what is new
-is computed. One summary line a site goes to stdout, the log of a site is OUTPUT/SITE/log.jsonl.
-The exit code is 1 only if every site failed. A second job on the same OUTPUT says so and stops.
+is computed. An API is asked for what came since the newest scene that is known; what was found
+before is kept in OUTPUT/catalogs/SITE.json. One summary line a site goes to stdout, the log of a
+site is OUTPUT/SITE/log.jsonl. The exit code is 1 only if every site failed. A second job on the
+same OUTPUT says so and stops.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,37 +23,42 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
+import pystac
 from shapely.geometry import mapping
 
-from groundbreak.atomic import write_json
+from groundbreak.atomic import output_error, write_json
+from groundbreak.catalog.criteria import without_older_processing
 from groundbreak.catalog.scan import scan_folder
 from groundbreak.catalog.search import SearchQuery, search
 from groundbreak.catalog.store import write_catalog
+from groundbreak.cli.main import explain
 from groundbreak.config import load_config
-from groundbreak.errors import GroundbreakError
+from groundbreak.pipeline.detect import Settings, SiteOutcome
 from groundbreak.pipeline.results import summary_of
 from groundbreak.pipeline.run import RunRequest, run_detect
 from groundbreak.report.page import write_report
 from groundbreak.sites.read import read_sites
 from groundbreak.types import Site
 
+LATE = timedelta(days=30)
+"""Archives receive scenes up to weeks after they were taken."""
+
 
 def main() -> int:
     options = parse()
-    options.output.mkdir(parents=True, exist_ok=True)
-    with only_one(options.output / ".batch.lock") as first:
+    settings = load_config(options.config).settings()
+    with only_one(options.output) as first:
         if not first:
             print(f"another batch is at work in {options.output}: nothing done", file=sys.stderr)
             return 0
         watched = read_sites(options.sites)
         for refusal in watched.refused:
-            print(f"{refusal.subject}\trefused\t{refusal.reason}")
+            tell(refusal.subject, "refused", refusal.reason)
         if options.folder is not None:
-            write_catalog(
-                scan_folder(options.folder, options.dates).items, options.output / "catalog.json"
-            )
-        failed = sum(not done(site, options) for site in watched.sites)
-    return 1 if failed == len(watched.sites) else 0
+            found = scan_folder(options.folder, options.dates)
+            write_catalog(found.items, options.output / "catalog.json")
+        done = [do(site, settings, options) for site in watched.sites]
+    return 0 if any(done) else 1
 
 
 def parse() -> argparse.Namespace:
@@ -63,7 +71,8 @@ def parse() -> argparse.Namespace:
     source.add_argument("--folder", type=Path, help="folder of dated rasters")
     source.add_argument("--api", help="STAC API: URL, earth-search or planetary-computer")
     parser.add_argument("--dates", type=Path, help="dates.csv of the folder")
-    parser.add_argument("--days", type=int, default=400, help="how far back to search (400)")
+    parser.add_argument("--collection", help="of the API (the preset's own)")
+    parser.add_argument("--days", type=int, default=400, help="how far back to begin (400)")
     parser.add_argument("--max-cloud", type=float, default=60, help="percent (60)")
     parser.add_argument("--config", type=Path, help="settings of detect, YAML")
     parser.add_argument("--weights", default="auto")
@@ -72,8 +81,14 @@ def parse() -> argparse.Namespace:
 
 
 @contextmanager
-def only_one(path: Path) -> Iterator[bool]:
-    with path.open("a") as lock:
+def only_one(output: Path) -> Iterator[bool]:
+    """Whether no other job is at work in a folder, and hold it if so."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        lock = (output / ".batch.lock").open("a")
+    except OSError as error:
+        raise output_error(output, error) from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -82,48 +97,80 @@ def only_one(path: Path) -> Iterator[bool]:
             yield True
 
 
-def done(site: Site, options: argparse.Namespace) -> bool:
+def do(site: Site, settings: Settings, options: argparse.Namespace) -> bool:
     """Do one site and print its line; whatever happens, the others go on."""
-    folder = options.output / quote(site.id, safe=" ").replace(".", "%2E")
     try:
         catalog = options.output / "catalog.json"
         if options.api is not None:
-            catalog = options.output / "catalogs" / f"{folder.name}.json"
-            now = datetime.now(UTC)
-            query = SearchQuery(
-                api=options.api,
-                sites=[site],
-                start=now - timedelta(days=options.days),
-                end=now,
-                max_cloud=options.max_cloud,
-            )
-            found = search(query)
-            write_catalog(found.items, catalog, api=found.api)
+            catalog = options.output / "catalogs" / f"{name_of(site)}.json"
+            if not extended(catalog, site, options):
+                tell(site.id, "no scene was found", "")
+                return True
+        run = options.output / name_of(site)
         outcome = run_detect(
             RunRequest(
                 sites=watch_list_of(site, options.output),
                 catalog=catalog,
-                run=folder,
-                settings=load_config(options.config).settings(),
+                run=run,
+                settings=settings,
                 weights=options.weights,
                 device=options.device,
-                command=" ".join(sys.argv),
+                command=shlex.join(sys.argv),
             )
-        )
-        write_report(folder)
-    except GroundbreakError as error:
-        print(f"{site.id}\tfailed\t{error}", flush=True)
+        ).sites[0]
+        write_report(run)
+    except Exception as error:
+        tell(site.id, "failed", f"{error or type(error).__name__}")
         return False
-    summary = summary_of(outcome.sites[0])
-    newest = [s["text"] for s in summary["sentences"]]
+    tell(site.id, *told(outcome))
+    return not outcome.problem
+
+
+def extended(path: Path, site: Site, options: argparse.Namespace) -> int:
+    """Add what an API has got since to the catalogue of a site; how many scenes it holds then.
+
+    What was found before stays: were the oldest scenes to fall out of the catalogue week by week,
+    the reference look would change and with it everything.
+    """
+    known = list(pystac.ItemCollection.from_file(str(path))) if path.is_file() else []
+    times = [item.datetime for item in known if item.datetime is not None]
+    now = datetime.now(UTC)
+    query = SearchQuery(
+        api=options.api,
+        sites=[site],
+        start=max(times) - LATE if times else now - timedelta(days=options.days),
+        end=now,
+        collection=options.collection,
+        max_cloud=options.max_cloud,
+    )
+    found = search(query)
+    scenes = {(item.collection_id, item.id): item for item in (*found.items, *known)}
+    kept, _ = without_older_processing(list(scenes.values()))
+    if kept:
+        write_catalog(kept, path, api=found.api)
+    return len(kept)
+
+
+def told(outcome: SiteOutcome) -> tuple[str, str]:
+    """The state of a site, and its sentences."""
+    summary = summary_of(outcome)
     state = summary["remark"] or f"{summary['events']} events in {summary['looks']} looks"
-    print(f"{site.id}\t{state}\t{' '.join(newest)}", flush=True)
-    return not outcome.sites[0].problem
+    return state, " ".join(sentence["text"] for sentence in summary["sentences"])
+
+
+def tell(*fields: str) -> None:
+    """One line, its fields between tabs."""
+    print("\t".join(" ".join(field.split()) for field in fields), flush=True)
+
+
+def name_of(site: Site) -> str:
+    """A name for files and folders, whatever the id is."""
+    return quote(site.id, safe=" ").replace(".", "%2E")
 
 
 def watch_list_of(site: Site, output: Path) -> Path:
     """A watch-list of this site alone, so that each has a run of its own."""
-    path = output / "sites" / f"{quote(site.id, safe=' ')}.geojson"
+    path = output / "sites" / f"{name_of(site)}.geojson"
     feature = {
         "type": "Feature",
         "id": site.id,
@@ -135,4 +182,8 @@ def watch_list_of(site: Site, output: Path) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        code = main()
+    except BaseException as error:  # as the command line does: one line, an exit code
+        code = explain(error)
+    sys.exit(code)
