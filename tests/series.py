@@ -37,7 +37,7 @@ class BrightEngine:
         )
         self.pairs = 0
 
-    def predict(self, before, after, statistics=None):
+    def predict(self, before, after, statistics=None, zoom=None):
         self.pairs += len(before)
         rise = (after - before).mean(axis=1)
         new = np.clip(rise * 4, 0, 0.98)

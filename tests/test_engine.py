@@ -76,11 +76,11 @@ def test_out_of_memory_halves_the_batch(monkeypatch, caplog):
     tested = engine()
     original, sizes = tested._forward, []
 
-    def short_of_memory(before, after, statistics):
+    def short_of_memory(before, after, statistics, zoom):
         sizes.append(len(before))
         if len(before) > 2:
             raise torch.OutOfMemoryError("out of memory")
-        return original(before, after, statistics)
+        return original(before, after, statistics, zoom)
 
     monkeypatch.setattr(tested, "_forward", short_of_memory)
     before, after = images((8, 3, 32, 32))
@@ -95,10 +95,10 @@ def test_a_failing_gpu_falls_back_with_one_warning(monkeypatch, caplog):
     tested._device = "cuda"
     original = tested._forward
 
-    def broken(before, after, statistics):
+    def broken(before, after, statistics, zoom):
         if tested._device == "cuda":
             raise RuntimeError("CUDA error: unspecified launch failure")
-        return original(before, after, statistics)
+        return original(before, after, statistics, zoom)
 
     monkeypatch.setattr(tested, "_forward", broken)
     before, after = images((2, 3, 32, 32))
@@ -123,11 +123,11 @@ def test_an_illegal_access_is_no_lack_of_memory(monkeypatch, caplog):
     tested._device = "cuda"
     original, sizes = tested._forward, []
 
-    def broken(before, after, statistics):
+    def broken(before, after, statistics, zoom):
         sizes.append(len(before))
         if tested._device == "cuda":
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
-        return original(before, after, statistics)
+        return original(before, after, statistics, zoom)
 
     monkeypatch.setattr(tested, "_forward", broken)
     with caplog.at_level(logging.WARNING):

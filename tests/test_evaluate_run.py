@@ -44,7 +44,11 @@ class FakeEngine:
         self.calls: list[tuple[tuple[int, ...], Statistics | None]] = []
 
     def predict(
-        self, before: np.ndarray, after: np.ndarray, statistics: Statistics | None = None
+        self,
+        before: np.ndarray,
+        after: np.ndarray,
+        statistics: Statistics | None = None,
+        zoom: int | None = None,
     ) -> np.ndarray:
         self.calls.append((before.shape, statistics))
         new, gone = after[:, 1] * 0.98, before[:, 1] * 0.98

@@ -141,6 +141,16 @@ def test_a_card_that_cannot_be_true(change: dict[str, object], message: str) -> 
         from_json({**document, **change}, "x")
 
 
+@pytest.mark.parametrize(
+    ("start", "gsd", "factor"),
+    [(0.0, 0.5, 2), (0.0, None, 2), (1.2, 0.5, 1), (1.2, 1.2, 2), (1.2, 3.0, 2), (1.2, None, 1)],
+)
+def test_magnification_goes_by_the_size_of_the_pixels(
+    start: float, gsd: float | None, factor: int
+) -> None:
+    assert make_card(upsample=2, upsample_from_gsd_m=start).magnification(gsd) == factor
+
+
 @pytest.mark.parametrize("upsample", [1, 2])
 def test_onnx_answers_as_the_network_does(
     network: SiameseUNet, tmp_path: Path, upsample: int

@@ -126,11 +126,11 @@ def test_killed_in_the_middle_it_goes_on_and_ends_the_same(tmp_path, engine, mon
 
     original, calls = engine.predict, []
 
-    def mortal(before, after, statistics=None):
+    def mortal(before, after, statistics=None, zoom=None):
         calls.append(1)
         if len(calls) == 4:
             raise Killed
-        return original(before, after, statistics)
+        return original(before, after, statistics, zoom)
 
     monkeypatch.setattr(engine, "predict", mortal)
     with pytest.raises(Killed):

@@ -49,23 +49,24 @@ class Predictor:
         before, after = (
             arrange(image, pair.bands, self.card) for image in (pair.before, pair.after)
         )
+        zoom = self.card.magnification(pair.gsd_m)
         axes = FLIPS if self.flips else FLIPS[:1]
         total = np.zeros((4, *before.shape[1:]), np.float32)
         for flip in axes:
-            answer = self._scene(np.flip(before, flip), np.flip(after, flip))
+            answer = self._scene(np.flip(before, flip), np.flip(after, flip), zoom)
             total += np.flip(answer, flip)
         total /= len(axes)
         return total
 
-    def _scene(self, before: FloatArray, after: FloatArray) -> FloatArray:
-        cut = self.cut.scaled(self.card.upsample)
+    def _scene(self, before: FloatArray, after: FloatArray, zoom: int) -> FloatArray:
+        cut = self.cut.scaled(zoom)
         if max(before.shape[1:]) <= cut.window:
-            return self.engine.predict(before[None], after[None])[0]
+            return self.engine.predict(before[None], after[None], zoom=zoom)[0]
         mean, spread = measure(*(torch.from_numpy(image.copy())[None] for image in (before, after)))
         whole = Statistics(mean[0].numpy(), spread[0].numpy())
 
         def predict(earlier: FloatArray, later: FloatArray) -> FloatArray:
-            return self.engine.predict(earlier, later, whole)
+            return self.engine.predict(earlier, later, whole, zoom)
 
         return predict_scene(predict, before, after, cut)
 

@@ -40,7 +40,11 @@ class Engine(Protocol):
         """Processor and precision, for the run's record."""
 
     def predict(
-        self, before: FloatArray, after: FloatArray, statistics: Statistics | None = None
+        self,
+        before: FloatArray,
+        after: FloatArray,
+        statistics: Statistics | None = None,
+        zoom: int | None = None,
     ) -> FloatArray:
         """Probabilities (n, 4, h, w) of two dates (n, bands, h, w) in [0, 1] of any size.
 
@@ -49,6 +53,7 @@ class Engine(Protocol):
             after: later date.
             statistics: of the scene that the pictures are windows of; without them each pair is
                 its own scene.
+            zoom: factor of ``Card.magnification``; that of an unknown pixel size without it.
         """
 
 
@@ -78,7 +83,11 @@ class TorchEngine:
         return f"torch {torch.__version__} on {self._device} in {self._precision}"
 
     def predict(
-        self, before: FloatArray, after: FloatArray, statistics: Statistics | None = None
+        self,
+        before: FloatArray,
+        after: FloatArray,
+        statistics: Statistics | None = None,
+        zoom: int | None = None,
     ) -> FloatArray:
         """Probabilities (n, 4, h, w); see ``Engine.predict``.
 
@@ -87,12 +96,13 @@ class TorchEngine:
         """
         if before.shape != after.shape or before.ndim != 4:
             raise ValueError(f"expected (n, b, h, w) twice, got {before.shape}, {after.shape}")
+        factor = self._card.magnification(None) if zoom is None else zoom
         results, position = [], 0
         while position < len(before):
             size = min(self._batch_limit or len(before), len(before) - position)
             chunk = slice(position, position + size)
             try:
-                results.append(self._forward(before[chunk], after[chunk], statistics))
+                results.append(self._forward(before[chunk], after[chunk], statistics, factor))
             except RuntimeError as error:
                 self._recover(error, size)
                 continue
@@ -128,28 +138,26 @@ class TorchEngine:
 
     @torch.inference_mode()
     def _forward(
-        self, before: FloatArray, after: FloatArray, statistics: Statistics | None
+        self, before: FloatArray, after: FloatArray, statistics: Statistics | None, zoom: int
     ) -> FloatArray:
         height, width = before.shape[-2:]
-        earlier, crop = self._to_network(before)
-        later, _ = self._to_network(after)
+        earlier, crop = self._to_network(before, zoom)
+        later, _ = self._to_network(after, zoom)
         kind = self._device.split(":", maxsplit=1)[0]
         with torch.autocast(
             kind, dtype=getattr(torch, self._precision), enabled=self._precision != "float32"
         ):
             logits = self._network(earlier, later, self._given(statistics))
         logits = logits[..., : crop[0], : crop[1]].float()
-        if self._card.upsample > 1:
+        if zoom > 1:
             logits = F.interpolate(logits, size=(height, width), mode="area")
         result: FloatArray = torch.softmax(logits / self._card.temperature, 1).cpu().numpy()
         return result
 
-    def _to_network(self, image: FloatArray) -> tuple[torch.Tensor, tuple[int, int]]:
+    def _to_network(self, image: FloatArray, zoom: int) -> tuple[torch.Tensor, tuple[int, int]]:
         tensor = torch.from_numpy(np.ascontiguousarray(image, np.float32)).to(self._device)
-        if self._card.upsample > 1:
-            tensor = F.interpolate(
-                tensor, scale_factor=self._card.upsample, mode="bilinear", align_corners=False
-            )
+        if zoom > 1:
+            tensor = F.interpolate(tensor, scale_factor=zoom, mode="bilinear", align_corners=False)
         padded, crop = pad_to_stride(tensor)
         return padded.to(memory_format=torch.channels_last), crop
 

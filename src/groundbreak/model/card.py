@@ -39,7 +39,8 @@ class Card:
         optional_bands: of ``bands``, those that may be missing; red takes the place of ``nir``.
         gsd_m: least and most pixel size in metres that the weights are good for.
         upsample: whole factor by which an image is magnified (bilinear) before the network; the
-            answer is averaged back.
+            answer is averaged back. See ``magnification``.
+        upsample_from_gsd_m: only images whose pixels are this large, or larger, are magnified.
         network: shape of the network.
         temperature: the logits are divided by it before the softmax.
         thresholds: per kind, the least probability of a pixel of an event.
@@ -60,6 +61,7 @@ class Card:
     network: NetworkConfig
     optional_bands: tuple[str, ...] = ()
     upsample: int = 1
+    upsample_from_gsd_m: float = 0.0
     temperature: float = 1.0
     thresholds: Mapping[Kind, float] = field(default_factory=lambda: dict.fromkeys(KINDS, 0.5))
     min_area_m2: Mapping[Kind, float] = field(default_factory=lambda: dict.fromkeys(KINDS, 0.0))
@@ -70,6 +72,15 @@ class Card:
     limits: str = ""
     revision: str | None = None
     sha256: str | None = None
+
+    def magnification(self, gsd_m: float | None) -> int:
+        """The factor for an image of that pixel size.
+
+        An unknown size is magnified only if every size is.
+        """
+        if self.upsample_from_gsd_m > 0 and (gsd_m is None or gsd_m < self.upsample_from_gsd_m):
+            return 1
+        return self.upsample
 
     def to_json(self) -> dict[str, Any]:
         """The card as a JSON object."""
@@ -107,6 +118,7 @@ def _parse(document: Any) -> Card:
             "bands": tuple(fields["bands"]),
             "optional_bands": tuple(fields.get("optional_bands", ())),
             "gsd_m": tuple(float(edge) for edge in fields["gsd_m"]),
+            "upsample_from_gsd_m": float(fields.get("upsample_from_gsd_m", 0.0)),
             "thresholds": _per_kind(fields["thresholds"]),
             "min_area_m2": _per_kind(fields["min_area_m2"]),
             "encodings": tuple(fields.get("encodings", ())),
@@ -130,6 +142,8 @@ def _check(card: Card) -> None:
         raise ValueError("gsd_m is not a range")
     if card.upsample not in range(1, 9):
         raise ValueError("upsample is not a whole number from 1 to 8")
+    if not card.upsample_from_gsd_m >= 0:
+        raise ValueError("upsample_from_gsd_m is negative")
     if not 0.05 <= card.temperature <= 20:
         raise ValueError("temperature is out of range")
     if not all(0 < threshold < 1 for threshold in card.thresholds.values()):

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from odc.geo.geobox import GeoBox
@@ -38,6 +39,7 @@ class StoredChange:
     later_id: str
     folder: Path
     edges: tuple[int, ...]  # first rows of the bands, and the height
+    empty: frozenset[int] = frozenset()  # first rows of bands where nothing was observed
 
     def read(self, rows: slice, columns: slice) -> tuple[FloatArray, BoolArray] | None:
         """A window of the map.
@@ -51,7 +53,7 @@ class StoredChange:
         for top, bottom in zip(self.edges, self.edges[1:], strict=False):
             y0, y1 = max(rows.start, top), min(rows.stop, bottom)
             path = self.folder / f"rows_{top}.tif"
-            if y0 < y1 and path.is_file():
+            if y0 < y1 and top not in self.empty:
                 window = (slice(y0 - top, y1 - top), columns)
                 stored[:, y0 - rows.start : y1 - rows.start] = read_window(path, window)
         observed = stored[0] != NOT_OBSERVED
@@ -81,24 +83,28 @@ def compute_change(job: ChangeJob, plan: PairPlan) -> StoredChange:
     folder = job.folder / f"{plan.earlier.id}__{plan.later.id}"
     height, width = job.grid.shape
     rows = lattice((height, width), job.cut)
-    stored = StoredChange(
-        plan.earlier.id, plan.later.id, folder, (*(row[0].y0 for row in rows), height)
-    )
     key = _key(job, plan)
     if not _same(folder / "key.json", key):
         shutil.rmtree(folder, ignore_errors=True)
         write_json(folder / "key.json", key)
-    elif _same(folder / "done.json", key):
-        return stored
     first = next((i for i, row in enumerate(rows) if not _settled(folder, row)), len(rows))
     if first < len(rows):
         for window, values in _predict(job, plan, first):
             path = folder / f"rows_{window.y0}.tif"
-            if not (values == NOT_OBSERVED).all():
+            empty = bool((values == NOT_OBSERVED).all())
+            if not empty:
                 _write_band(path, job.grid[window.slices], values)
-            write_json(folder / f"rows_{window.y0}.json", {"rows": window.y1 - window.y0})
+            note = {"rows": window.y1 - window.y0, "empty": empty}
+            write_json(folder / f"rows_{window.y0}.json", note)
     write_json(folder / "done.json", key)
-    return stored
+    tops = [row[0].y0 for row in rows]
+    empty_bands = frozenset(top for top in tops if _note(folder, top)["empty"])
+    return StoredChange(plan.earlier.id, plan.later.id, folder, (*tops, height), empty_bands)
+
+
+def _note(folder: Path, top: int) -> dict[str, Any]:
+    note: dict[str, Any] = json.loads((folder / f"rows_{top}.json").read_text(encoding="utf-8"))
+    return note
 
 
 def _predict(
@@ -116,8 +122,10 @@ def _predict(
             _arranged(job, plan.later, after),
         )
 
+    zoom = job.engine.card.magnification(float(abs(job.grid.resolution.x)))
+
     def predict(before: FloatArray, after: FloatArray) -> FloatArray:
-        return job.engine.predict(before, after, statistics)
+        return job.engine.predict(before, after, statistics, zoom)
 
     height, width = job.grid.shape
     bands = predict_bands(
@@ -177,6 +185,8 @@ def _key(job: ChangeJob, plan: PairPlan) -> dict[str, str]:
         "earlier": plan.earlier.digest,
         "later": plan.later.digest,
         "weights": job.engine.card.sha256 or job.engine.card.name,
+        "temperature": repr(job.engine.card.temperature),
+        "zoom": str(job.engine.card.magnification(float(abs(job.grid.resolution.x)))),
         "cut": {k: v for k, v in asdict(job.cut).items() if k != "batch"},
         "boxes": hashlib.sha256(repr(boxes).encode()).hexdigest()[:16],
     }

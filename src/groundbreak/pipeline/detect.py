@@ -134,7 +134,8 @@ def detect_site(job: DetectJob, tell: Tell = lambda _message, _share: None) -> S
     looks = prepared.looks
     save_work(job.folder, SiteWork(grid, looks))
     _forget(job.folder / "looks", {look.id for look in looks})
-    cut = job.settings.inference.scaled(job.engine.card.upsample)
+    zoom = job.engine.card.magnification(float(abs(grid.resolution.x)))
+    cut = job.settings.inference.scaled(zoom)
     pairs = plan_pairs(looks, (int(grid.shape[0]), int(grid.shape[1])), cut)
     changes = _compute(job, ChangeJob(job.engine, cut, grid, job.folder / "pairs"), pairs, tell)
     _forget(job.folder / "pairs", {change.folder.name for change in changes.values()})
@@ -164,7 +165,7 @@ def prepare(
 
     coarse = coarse_grid(grid, len(plan.looks), len(plan.bands))
     inside = site_mask(plan.site, coarse)
-    job = SiteJob(SiteGrid(grid, coarse), inside, source, config, folder)
+    job = SiteJob(SiteGrid(plan.site, grid, coarse), inside, source, config, folder)
     return prepare_site(job, plan.looks, progress)
 
 
