@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
+from shapely.geometry import box
 
 from groundbreak.prepare.acquire import Source
 from groundbreak.prepare.look import SiteGrid
@@ -14,9 +15,10 @@ from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.overview import coarse_grid
 from groundbreak.prepare.site import PrepareConfig, SiteJob, _key
 from groundbreak.raster.offsets import OffsetDecision
-from groundbreak.types import Asset, Band, Georef, HrefPolicy, MaskAsset, MaskKind, Scene
+from groundbreak.types import Asset, Band, Georef, HrefPolicy, MaskAsset, MaskKind, Scene, Site
 
 GRID = GeoBox((400, 400), Affine(2, 0, 500_000, 0, -2, 4_000_000), "EPSG:32652")
+SITE = Site("s", "S", box(124, 39, 125, 40))
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 BANDS = tuple(Band(i, name, name) for i, name in enumerate(("red", "green", "blue"), start=1))
 
@@ -30,7 +32,7 @@ def plan(name, days=0):
 
 def job(tmp_path):
     source = Source(("red", "green", "blue"), HrefPolicy())
-    grid = SiteGrid(GRID, GRID.zoom_to(100))
+    grid = SiteGrid(SITE, GRID, GRID.zoom_to(100))
     return SiteJob(grid, np.ones((100, 100), bool), source, PrepareConfig(), tmp_path)
 
 
@@ -68,7 +70,7 @@ def test_a_look_is_known_by_all_that_the_catalogue_says(tmp_path, change):
 
 def test_a_look_is_known_by_what_its_clouds_and_colours_were_judged_with(tmp_path):
     work, look, first, near = job(tmp_path), plan("a", 9), plan("b"), plan("c", 5)
-    coarser = replace(work, grid=SiteGrid(GRID, GRID.zoom_to(50)))
+    coarser = replace(work, grid=SiteGrid(SITE, GRID, GRID.zoom_to(50)))
     moved = {"b": OffsetDecision(-1000.0, "dark pixels")}
     settled = replace(work, source=replace(work.source, offsets=moved))
     keys = [

@@ -93,7 +93,7 @@ def acquire(plan: LookPlan, geobox: GeoBox, source: Source) -> Acquired:
     for scene in plan.scenes:
         try:
             patch = read_one(scene, geobox, source)
-            scene_usable = patch.valid & ~patch.saturated & _unmasked(scene, geobox, source)
+            scene_usable = patch.valid & ~patch.saturated & unmasked(scene, geobox, source)
         except RasterError as error:
             raise SceneLostError(scene, error) from error
         masked &= bool(scene.masks)
@@ -106,7 +106,7 @@ def acquire(plan: LookPlan, geobox: GeoBox, source: Source) -> Acquired:
     return Acquired(pixels, valid, usable, masked)
 
 
-def _unmasked(scene: Scene, geobox: GeoBox, source: Source) -> BoolArray:
+def unmasked(scene: Scene, geobox: GeoBox, source: Source) -> BoolArray:
     """Where none of the masks that came with a scene calls it unusable."""
     usable = np.ones(geobox.shape, bool)
     for mask in scene.masks:

@@ -16,13 +16,17 @@ from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from groundbreak.align import Alignment, estimate_shift
+from groundbreak.align import Alignment, estimate_shift, shift_image
 from groundbreak.prepare.acquire import Acquired, Source, acquire
 from groundbreak.prepare.overview import Overview
 from groundbreak.prepare.store import PIXEL_SCALE, PreparedLook, save_look
 from groundbreak.radiometry import Radiometry, apply, match
-from groundbreak.raster.grid import Window, tile_windows
+from groundbreak.raster.grid import Window, site_mask, tile_windows
 from groundbreak.raster.write import RasterSink
+from groundbreak.types import Site
+
+SOME_HIDDEN = 0.05
+"""A pixel of an overview of which this share is hidden does not count."""
 
 BLOCK = 2048
 """Side of the windows that are read at once."""
@@ -42,8 +46,9 @@ class Reference:
 
 @dataclass(frozen=True)
 class SiteGrid:
-    """The grids of a site: full, and coarse for the overviews."""
+    """A site and its grids: full, and coarse for the overviews."""
 
+    site: Site
     full: GeoBox
     coarse: GeoBox
 
@@ -76,16 +81,8 @@ def prepare_look(
     """
     is_reference = overview.plan.id == reference.overview.plan.id
     alignment = _align(overview, reference, grid, source) if not is_reference else None
-    radiometry = (
-        None
-        if is_reference
-        else match(
-            reference.overview.acquired.pixels,
-            overview.acquired.pixels,
-            reference.overview.usable & overview.usable,
-        )
-    )
     shift = (alignment.dx, alignment.dy) if alignment and alignment.trusted else (0.0, 0.0)
+    radiometry = None if is_reference else _match(overview, reference, grid, shift)
     shutil.rmtree(folder, ignore_errors=True)
     totals = _write(overview, grid, source, shift, radiometry, folder)
     look = PreparedLook(
@@ -96,8 +93,8 @@ def prepare_look(
         bands=source.bands,
         sensor=overview.plan.sensor,
         gsd_m=overview.plan.gsd_m,
-        valid_share=totals.valid / totals.pixels,
-        usable_share=totals.usable / totals.pixels,
+        valid_share=totals.valid / max(1, totals.inside),
+        usable_share=totals.usable / max(1, totals.inside),
         masked=overview.acquired.masked,
         aligned=is_reference or (alignment is not None and alignment.trusted),
         shift_px=shift,
@@ -118,7 +115,9 @@ def prepare_look(
 
 @dataclass(frozen=True)
 class _Totals:
-    pixels: int
+    """Pixels inside the site, those of them that are valid and usable, and their statistics."""
+
+    inside: int
     valid: int
     usable: int
     mean: NDArray[np.float64]
@@ -136,6 +135,18 @@ def _align(overview: Overview, reference: Reference, grid: SiteGrid, source: Sou
     return estimate_shift(reference.sample.pixels, moving.pixels, usable)
 
 
+def _match(
+    overview: Overview, reference: Reference, grid: SiteGrid, shift: tuple[float, float]
+) -> Radiometry:
+    """Fit the radiometry on the aligned overviews."""
+    scale = grid.coarse.shape[1] / grid.full.shape[1]
+    dx, dy = shift[0] * scale, shift[1] * scale
+    pixels = shift_image(overview.acquired.pixels, dx, dy)
+    hidden = shift_image((~overview.usable)[None].astype(np.float32), dx, dy)[0] > SOME_HIDDEN
+    usable = reference.overview.usable & ~hidden
+    return match(reference.overview.acquired.pixels, pixels, usable)
+
+
 def _write(
     overview: Overview,
     grid: SiteGrid,
@@ -148,7 +159,7 @@ def _write(
     count = len(source.bands)
     digest = hashlib.sha256()
     sums, squares = np.zeros(count), np.zeros(count)
-    valid = usable = 0
+    counts, count_seen = np.zeros(3, np.int64), 0
     with (
         RasterSink(folder / "pixels.tif", grid.full, count, "uint16", band_names=source.bands) as p,
         RasterSink(folder / "usable.tif", grid.full, 1, "uint8", band_names=("usable",)) as u,
@@ -160,15 +171,16 @@ def _write(
             u.write(window, mask)
             digest.update(values.tobytes())
             digest.update(np.packbits(look.usable).tobytes())
-            inside = look.pixels[:, look.usable].astype(np.float64)
-            sums += inside.sum(axis=1)
-            squares += (inside**2).sum(axis=1)
-            valid += int(look.valid.sum())
-            usable += int(look.usable.sum())
-    mean = sums / max(1, usable)
-    spread = np.sqrt(np.maximum(squares / max(1, usable) - mean**2, 0))
-    height, width = grid.full.shape
-    return _Totals(height * width, valid, usable, mean, spread, digest.hexdigest()[:32])
+            seen = look.pixels[:, look.usable].astype(np.float64)
+            sums += seen.sum(axis=1)
+            squares += (seen**2).sum(axis=1)
+            count_seen += seen.shape[1]
+            inside = site_mask(grid.site, grid.full[window.slices])
+            counts += [inside.sum(), (look.valid & inside).sum(), (look.usable & inside).sum()]
+    mean = sums / max(1, count_seen)
+    spread = np.sqrt(np.maximum(squares / max(1, count_seen) - mean**2, 0))
+    inside_site, valid, usable = (int(number) for number in counts)
+    return _Totals(inside_site, valid, usable, mean, spread, digest.hexdigest()[:32])
 
 
 def _blocks(

@@ -13,7 +13,7 @@ from dataclasses import replace
 from odc.geo.geobox import GeoBox
 
 from groundbreak.errors import RasterError
-from groundbreak.prepare.acquire import SceneLostError, Source, read_one
+from groundbreak.prepare.acquire import SceneLostError, Source, read_one, unmasked
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.raster.offsets import (
     OffsetDecision,
@@ -35,8 +35,9 @@ def settle_offsets(
 ) -> tuple[Source, list[str]]:
     """Decide the offset of every Sentinel-2 scene, by metadata first and dark pixels second.
 
-    The lower median of the dark ends is taken as right: a look in which the offset was left in
-    is the odd one out on the bright side.
+    Doubtful scenes (baseline unknown, or an offset that is said to be removed, or that we take
+    off) are compared with the first scene whose baseline is too old to have an offset, else with
+    the first of all; later scenes never change what was decided for earlier ones.
 
     Returns:
         the source with the decisions that differ from the metadata's, and a remark for each.
@@ -45,28 +46,37 @@ def settle_offsets(
         SceneLostError: a file is damaged.
     """
     scenes = [scene for plan in plans for scene in plan.scenes if is_sentinel2(scene)]
-    darks = {scene.id: dark for scene in scenes if (dark := _dark(scene, grid, source)) is not None}
-    if len(darks) < 2:
+    told = {scene.id: baseline_offset(scene) for scene in scenes}
+    if len(scenes) < 2 or all(decision.certain for decision in told.values()):
         return source, []
-    usual = sorted(darks.values())[(len(darks) - 1) // 2]
+    first = next((s for s in scenes if told[s.id].certain), scenes[0])
+    usual = _darks(first, grid, source)
     offsets: dict[str, OffsetDecision] = {}
-    notes = []
     for scene in scenes:
-        if scene.id not in darks:
+        decision = told[scene.id]
+        if scene is first or decision.certain or usual is None:
             continue
-        jump = check_dark_jump(usual, darks[scene.id])
-        if jump.correction_dn:
-            told = baseline_offset(scene)
-            reason = f"{told.reason}, but {jump.reason}"
-            offsets[scene.id] = replace(told, dn=told.dn + jump.correction_dn, reason=reason)
-            notes.append(f"{scene.id}: {reason}")
-            log.warning("scene %s: %s", scene.id, reason)
+        darks = _darks(scene, grid, source)
+        jumps = [check_dark_jump(a, b) for a, b in zip(usual, darks or (), strict=False)]
+        corrections = {jump.correction_dn for jump in jumps}
+        # Haze brightens blue more than red; the offset is the same in every band.
+        if len(corrections) == 1 and (correction := corrections.pop()):
+            reason = f"{decision.reason}, but {jumps[0].reason}"
+            offsets[scene.id] = replace(decision, dn=decision.dn + correction, reason=reason)
+    notes = [f"{name}: {decision.reason}" for name, decision in offsets.items()]
+    for text in notes:
+        log.warning("scene %s", text)
     return replace(source, offsets=offsets), notes
 
 
-def _dark(scene: Scene, grid: GeoBox, source: Source) -> float | None:
+def _darks(scene: Scene, grid: GeoBox, source: Source) -> list[float] | None:
+    """Dark end of every band in digital numbers, where no mask says cloud; None if nothing is."""
     small = grid if max(grid.shape) <= GLANCE else grid.zoom_to(GLANCE)
     try:
-        return dark_dn(read_one(scene, small, source))
+        patch = read_one(scene, small, source)
+        clear = patch.valid & unmasked(scene, small, source)
     except RasterError as error:
         raise SceneLostError(scene, error) from error
+    bands = [replace(patch, pixels=band[None], valid=clear) for band in patch.pixels]
+    darks = [dark_dn(band) for band in bands]
+    return None if None in darks else [float(dark) for dark in darks if dark is not None]

@@ -99,5 +99,9 @@ def read_look(folder: Path) -> PreparedLook | None:
 
 def load_look(folder: Path, key: str) -> PreparedLook | None:
     """A look prepared earlier from the same inputs, None if there is none."""
-    look = read_look(folder)
-    return look if look is not None and look.key == key else None
+    path = folder / "look.json"
+    if not path.is_file():
+        return None
+    # Compared before it is understood: another version's look may have other fields.
+    known = json.loads(path.read_text(encoding="utf-8")).get("key")
+    return read_look(folder) if known == key else None

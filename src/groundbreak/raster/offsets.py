@@ -39,11 +39,13 @@ class OffsetDecision:
         reason: for the record.
         band_offsets: whether offsets that the item states for its bands count. They do not where
             ``dn`` was decided here, since they say the same thing or are wrong.
+        certain: nothing but the pixels' being wrong could speak against it.
     """
 
     dn: float
     reason: str
     band_offsets: bool = True
+    certain: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ def baseline_offset(scene: Scene) -> OffsetDecision:
     their bands state.
     """
     if not is_sentinel2(scene):
-        return OffsetDecision(0.0, "not an ESA Sentinel-2 product: what its bands state counts")
+        reason = "not an ESA Sentinel-2 product: what its bands state counts"
+        return OffsetDecision(0.0, reason, certain=True)
     baseline = _baseline(scene)
     text = (
         "baseline not stated" if baseline is None else f"baseline {baseline[0]:02}.{baseline[1]:02}"
@@ -72,7 +75,7 @@ def baseline_offset(scene: Scene) -> OffsetDecision:
     if baseline is None:
         return OffsetDecision(0.0, f"{text}: what its bands state counts")
     if baseline < FIRST_BASELINE:
-        return OffsetDecision(0.0, f"{text}: has no offset", band_offsets=False)
+        return OffsetDecision(0.0, f"{text}: has no offset", band_offsets=False, certain=True)
     return OffsetDecision(BASELINE_OFFSET_DN, f"{text}: 1000 taken off", band_offsets=False)
 
 
