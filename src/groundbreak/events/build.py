@@ -44,7 +44,7 @@ from groundbreak.events.sentences import event_sentence
 from groundbreak.events.slips import measure_berth, water_like
 from groundbreak.events.summary import Coverage, SiteSummary, summarise
 from groundbreak.events.vectorize import Candidate
-from groundbreak.types import FLAGS, Event, Interval, Kind
+from groundbreak.types import FLAGS, KINDS, Event, Interval, Kind
 
 MIN_WIDTH_PX = 4.0
 """Narrower footprints are flagged `low_resolution`: their width is known to a quarter at best."""
@@ -77,7 +77,7 @@ class Calibration:
 class EventsConfig:
     """Everything that turns patches of change into events.
 
-    ``min_confidence``: less certain events are left out.
+    ``min_confidence``: less certain events are left out. ``kinds``: others are left out.
     """
 
     objects: ObjectConfig = field(default_factory=ObjectConfig)
@@ -85,6 +85,7 @@ class EventsConfig:
     decode: DecodeConfig = field(default_factory=DecodeConfig)
     calibration: Calibration = field(default_factory=Calibration)
     min_confidence: float = 0.5
+    kinds: tuple[Kind, ...] = KINDS
 
     def __post_init__(self) -> None:
         check_share("min_confidence", self.min_confidence)
@@ -193,7 +194,7 @@ def events_of(
     doubt = tuple(learn_doubt(histories, len(site.looks)))
     for history in (replace(history, doubt=doubt) for history in histories):
         ledger += history.ledger()
-        for kind in history.tracked.outlines:
+        for kind in (k for k in history.tracked.outlines if k in config.kinds):
             transition = history.transition(kind)
             if transition is None:
                 continue

@@ -12,6 +12,7 @@ from shapely.ops import unary_union
 
 from groundbreak.atomic import atomic_path, write_json
 from groundbreak.errors import OutputError
+from groundbreak.lonlat import cut
 from groundbreak.pipeline.detect import SiteOutcome, look_meta
 from groundbreak.pipeline.folder import read_run
 from groundbreak.pipeline.sitework import load_work, site_folder
@@ -281,7 +282,7 @@ def write_results(
     write_summary(run, outcomes)
     looks = [look for outcome in outcomes for look in outcome.prepared.looks]
     period = (min(k.start for k in looks), max(k.end for k in looks)) if looks else None
-    footprint = unary_union([outcome.plan.site.geometry for outcome in outcomes])
+    footprint = cut(unary_union([outcome.plan.site.geometry for outcome in outcomes]))
     write_stac(run, record, footprint, period)
     return events
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from groundbreak.prepare.store import PreparedLook, read_look
 from groundbreak.types import Kind
 
 WORK = "work"
+LONGEST_NAME = 120
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,11 @@ class SiteWork:
 
 
 def site_folder(run: Path, site_id: str) -> Path:
-    """The working folder of a site; any id makes a safe name."""
-    return run / WORK / quote(site_id, safe=" ").replace(".", "%2E")
+    """The working folder of a site; any id makes a safe name, a long one ends in its hash."""
+    name = quote(site_id, safe=" ").replace(".", "%2E")
+    if len(name) > LONGEST_NAME:
+        name = f"{name[:LONGEST_NAME]}-{hashlib.sha256(site_id.encode()).hexdigest()[:12]}"
+    return run / WORK / name
 
 
 def save_work(folder: Path, work: SiteWork) -> None:

@@ -148,7 +148,11 @@ def _processes(count: int) -> Iterator[Finished]:
             for future in as_completed(futures):
                 yield futures[future], future.result()
 
-        yield finished
+        try:
+            yield finished
+        finally:
+            # What ends the run (a refused address, a full disk) must not wait for queued sites.
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 @contextmanager
@@ -169,7 +173,7 @@ def _dask(address: str) -> Iterator[Finished]:
             futures = {
                 client.submit(do_site, task, pure=False, retries=RETRIES): task for task in tasks
             }
-            for future in as_completed(futures):
+            for future in as_completed(list(futures), loop=client.loop):
                 yield futures[future], future.result()
 
         yield finished

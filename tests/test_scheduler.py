@@ -1,0 +1,118 @@
+"""Sites spread over a real Dask cluster on the loopback; a worker that dies costs nothing."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from groundbreak.config import DetectConfig
+from groundbreak.errors import ConfigError
+from groundbreak.pipeline.run import RunRequest, run_detect
+from series import SIDE, write_series, write_sites
+
+STATES = [{}, {"house": True}, {"house": True}]
+CORNERS = [(0, -80, 80, 0), (80, -80, SIDE, 0), (0, -SIDE, 80, -80), (0, -SIDE, SIDE, 0)]
+
+
+def start(*words):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli." + words[0], *words[1:]],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+    )
+
+
+def await_line(process, pattern, timeout=90):
+    """The first match of a pattern in what the process says; then keep its pipe empty."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        line = process.stderr.readline()
+        if found := re.search(pattern, line):
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            return found
+    raise AssertionError(f"no {pattern}")
+
+
+@pytest.fixture
+def cluster():
+    with contextlib.ExitStack() as stack:
+
+        def launch(*words):
+            process = start(*words)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            return process
+
+        scheduler = launch("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+        address = await_line(scheduler, r"Scheduler at:\s+tcp://(127\.0\.0\.1:\d+)")[1]
+        workers = [
+            launch(
+                "dask_worker", f"tcp://{address}", "--nthreads", "1", "--no-dashboard", "--no-nanny"
+            )
+            for _ in range(2)
+        ]
+        for worker in workers:
+            await_line(worker, r"Registered to")
+        yield address, workers
+
+
+def request(tmp_path, name, scheduler):
+    return RunRequest(
+        tmp_path / "sites.geojson",
+        tmp_path / "scenes",
+        tmp_path / name,
+        replace(DetectConfig().settings()),
+        scheduler=scheduler,
+    )
+
+
+def events(job):
+    document = json.loads((job.run / "events.geojson").read_text())
+    return [feature["properties"] for feature in document["features"]]
+
+
+@pytest.mark.slow
+def test_a_cluster_finds_what_one_process_finds_though_a_worker_dies(tmp_path, cluster):
+    address, workers = cluster
+    write_series(tmp_path / "scenes", STATES)
+    write_sites(tmp_path / "sites.geojson", *CORNERS)
+    alone = request(tmp_path, "alone", "local")
+    run_detect(alone)
+    spread = request(tmp_path, "spread", f"dask://{address}")
+    done = []
+
+    def tell(message, share):
+        if not done:
+            workers[0].send_signal(signal.SIGKILL)
+        done.append(message)
+
+    outcome = run_detect(spread, tell)
+    assert [site.problem for site in outcome.sites] == [""] * len(CORNERS)
+    assert workers[0].poll() is not None
+    assert events(spread) == events(alone)
+
+
+@pytest.mark.parametrize("scheduler", ["dask", "local:0", "local:x", "slurm"])
+def test_unknown_schedulers_are_refused(tmp_path, scheduler):
+    write_series(tmp_path / "scenes", STATES[:2])
+    write_sites(tmp_path / "sites.geojson")
+    with pytest.raises(ConfigError, match="use local"):
+        run_detect(request(tmp_path, "run", scheduler))
+
+
+def test_a_scheduler_that_does_not_answer_is_said(tmp_path):
+    write_series(tmp_path / "scenes", STATES[:2])
+    write_sites(tmp_path / "sites.geojson")
+    with pytest.raises(ConfigError, match="no Dask scheduler answers"):
+        run_detect(request(tmp_path, "run", "dask://127.0.0.1:9"))
