@@ -229,6 +229,25 @@ def test_little_or_nothing_to_say(looks: list[LookMeta], expected: str) -> None:
     assert summarise("Port One", [], looks, ALL).text == expected
 
 
+@pytest.mark.parametrize(
+    ("coverage", "expected"),
+    [
+        (
+            Coverage(never=0.5, once=0.5),
+            "Port One cannot be judged between 3 January and 14 March 2024 (two images): "
+            "no part of it is seen twice.",
+        ),
+        (
+            Coverage(never=0.1, once=0.3),
+            "No change was found in the 60 % of Port One that were compared between 3 January "
+            "and 14 March 2024 (two images).",
+        ),
+    ],
+)
+def test_not_compared_is_never_no_change(coverage: Coverage, expected: str) -> None:
+    assert summarise("Port One", [], LOOKS[:2], coverage).clauses[0].text == expected
+
+
 def test_long_gaps_between_looks_are_stated() -> None:
     looks = series(at(2023, 1, 1), at(2023, 1, 20), at(2023, 2, 9), at(2023, 8, 1), at(2023, 8, 9))
     summary = summarise("Port One", [], looks, ALL)

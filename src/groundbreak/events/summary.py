@@ -45,6 +45,11 @@ class Coverage:
     never: float = 0.0
     once: float = 0.0
 
+    @property
+    def compared(self) -> float:
+        """Share of the area that at least two looks show."""
+        return max(0.0, 1.0 - self.never - self.once)
+
 
 @dataclass(frozen=True)
 class Clause:
@@ -113,16 +118,24 @@ def summarise(
         text = f"{site_name} was seen once ({when}): there is nothing to compare it with."
         return SiteSummary((Clause(text),), (), coverage)
     gaps = _gaps(seen)
-    clauses = [_overview(site_name, events, seen)]
+    clauses = [_overview(site_name, events, seen, coverage)]
     clauses += _chains(events, looks)
     clauses += _singles([e for e in events if not (e.replaces or e.replaced_by)], looks)
     clauses += _not_observed(gaps, coverage)
     return SiteSummary(tuple(clauses), tuple(gaps), coverage)
 
 
-def _overview(site_name: str, events: Sequence[Event], seen: Sequence[LookMeta]) -> Clause:
+def _overview(
+    site_name: str, events: Sequence[Event], seen: Sequence[LookMeta], coverage: Coverage
+) -> Clause:
     period = phrases.between(seen[0].span, seen[-1].span)
     images = phrases.count(len(seen), "image")
+    if not events and coverage.compared < SOME_SHARE:
+        text = f"{site_name} cannot be judged {period} ({images}): no part of it is seen twice."
+        return Clause(text)
+    if not events and coverage.compared < 1 - SOME_SHARE:
+        where = f"in the {phrases.share(coverage.compared)} of {site_name} that were compared"
+        return Clause(f"No change was found {where} {period} ({images}).")
     if not events:
         return Clause(f"No change was found at {site_name} {period} ({images}).")
     parts = [

@@ -12,6 +12,7 @@ from shapely.ops import unary_union
 
 from groundbreak.atomic import atomic_path, write_json
 from groundbreak.errors import OutputError
+from groundbreak.events.summary import SOME_SHARE
 from groundbreak.lonlat import cut
 from groundbreak.pipeline.detect import SiteOutcome, look_meta
 from groundbreak.pipeline.folder import read_run
@@ -152,6 +153,8 @@ def remark(outcome: SiteOutcome) -> str:
     if looks == 1:
         day = outcome.prepared.looks[0].start
         return f"one usable look ({day:%Y-%m-%d}): nothing to compare it with"
+    if outcome.result is not None and outcome.result.summary.coverage.compared < SOME_SHARE:
+        return "not observed: no part of the site is seen twice"
     return ""
 
 
