@@ -7,10 +7,12 @@ computed in the windows that need them and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from groundbreak.inference.stitch import Box, StitchConfig, lattice
 from groundbreak.prepare.store import PreparedLook
@@ -29,6 +31,32 @@ class PairPlan:
     boxes: frozenset[Box]
 
 
+class _Packed(Sequence[BoolArray]):
+    """Masks of one shape, a bit a pixel: a thousand looks of a window fit into memory."""
+
+    def __init__(self, masks: Iterable[BoolArray]) -> None:
+        self._bits: list[NDArray[np.uint8]] = []
+        self._shape: tuple[int, ...] = (0,)
+        for mask in masks:
+            self._shape = mask.shape
+            self._bits.append(np.packbits(mask))
+
+    def __len__(self) -> int:
+        return len(self._bits)
+
+    @overload
+    def __getitem__(self, index: int) -> BoolArray: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[BoolArray]: ...
+
+    def __getitem__(self, index: int | slice) -> BoolArray | Sequence[BoolArray]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        count = int(np.prod(self._shape))
+        return np.unpackbits(self._bits[index], count=count).astype(bool).reshape(self._shape)
+
+
 def plan_pairs(
     looks: Sequence[PreparedLook], shape: tuple[int, int], cut: StitchConfig
 ) -> list[PairPlan]:
@@ -44,8 +72,7 @@ def plan_pairs(
         return []
     for row in lattice(shape, cut):
         for box in row:
-            usable = np.stack([look.usable(box.slices) for look in looks])
-            for pair in chained(usable):
+            for pair in chained(_Packed(look.usable(box.slices) for look in looks)):
                 windows.setdefault(pair, set()).add(box)
     return [
         PairPlan(looks[i], looks[j], frozenset(windows[i, j]))
@@ -53,8 +80,8 @@ def plan_pairs(
     ]
 
 
-def chained(usable: BoolArray) -> list[tuple[int, int]]:
-    """Pairs that link every pixel's usable looks, from (looks, height, width)."""
+def chained(usable: Sequence[BoolArray]) -> list[tuple[int, int]]:
+    """Pairs that link every pixel's usable looks, from a mask (height, width) of each look."""
     pairs = []
     for later in range(1, len(usable)):
         waiting = usable[later].copy()

@@ -37,6 +37,10 @@ class PrepareConfig:
     min_usable_share: float = 0.02
     zero_is_nodata: bool = False
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_usable_share <= 1:
+            raise ValueError(f"min_usable_share {self.min_usable_share}: expected 0 to 1")
+
 
 @dataclass(frozen=True)
 class Unused:
