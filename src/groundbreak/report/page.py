@@ -29,6 +29,8 @@ CHIP_MARGIN = 0.6
 LEAST_CHIP_PX = 48
 MOST_EVENTS = 60
 """Of a site that are shown with pictures, the surest first."""
+LEAST_EVENTS, MOST_ON_PAGE, MOST_STRIPS = 5, 400, 20
+"""The least of a site, and the most of a page; a site's surest have a strip of all looks."""
 MOST_IN_STRIP = 24
 SOME_SHARE = 0.001
 SOME_HIDDEN = 0.02
@@ -94,7 +96,7 @@ def write_report(run: Path) -> Path:
         title="groundbreak: what was built, torn down or dug",
         lead=_lead(about, sites),
         simulated=bool(about.get("simulated")),
-        sites=[_site_view(site) for site in sites],
+        sites=[_site_view(site, _most_events(len(sites))) for site in sites],
         about=_about(about),
         notes=about.get("notes", []),
     )
@@ -150,10 +152,10 @@ def _about(about: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _site_view(site: _Site) -> dict[str, Any]:
+def _site_view(site: _Site, most: int) -> dict[str, Any]:
     counts = Counter(event["properties"]["kind"] for event in site.events)
     stretch = _stretch(site)
-    shown = site.events[:MOST_EVENTS]
+    shown = site.events[:most]
     anchors = {event["id"]: f"event-{event['id']}" for event in shown}
     used = [row for row in site.observed if row["used"]]
     return {
@@ -179,13 +181,21 @@ def _site_view(site: _Site) -> dict[str, Any]:
         "not_observed": _not_observed(site),
         "timeline": timeline(site.observed),
         "period": period(site.observed),
-        "events": [_event_view(site, event, stretch) for event in shown],
+        "events": [
+            _event_view(site, event, stretch, with_strip=i < MOST_STRIPS)
+            for i, event in enumerate(shown)
+        ],
         "more": (
             f"{len(site.events) - len(shown)} less certain events are in events.geojson."
             if len(site.events) > len(shown)
             else ""
         ),
     }
+
+
+def _most_events(sites: int) -> int:
+    """How many events of a site are shown, so that a page of many sites can still be opened."""
+    return max(LEAST_EVENTS, min(MOST_EVENTS, MOST_ON_PAGE // max(1, sites)))
 
 
 def _not_observed(site: _Site) -> list[str]:
@@ -279,7 +289,9 @@ def look_overview(look: PreparedLook, shape: tuple[int, int], step: int, stretch
     return data_uri(np.concatenate(strips), min(MAP_SIDE, max(strips[0].shape[1], 480)))
 
 
-def _event_view(site: _Site, event: dict[str, Any], stretch: Stretch | None) -> dict[str, Any]:
+def _event_view(
+    site: _Site, event: dict[str, Any], stretch: Stretch | None, *, with_strip: bool
+) -> dict[str, Any]:
     about = event["properties"]
     view = {
         "id": event["id"],
@@ -313,6 +325,8 @@ def _event_view(site: _Site, event: dict[str, Any], stretch: Stretch | None) -> 
                 "height": window[0].stop - window[0].start,
             }
         )
+    if not with_strip:
+        return view
     view["strip_title"] = _strip_title(site.work)
     view["strip"] = _strip(site, event["id"].removesuffix(f"-{about['kind']}"), window, stretch)
     return view
