@@ -6,6 +6,7 @@ Calibration of Modern Neural Networks": one number that the logits are divided b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +53,7 @@ class OperatingPoint:
 
 
 @torch.inference_mode()
-def answer(network: SiameseUNet, windows: Iterable[dict[str, Any]], *, zoom: int) -> list[Answer]:
+def answer(network: SiameseUNet, windows: Iterable[dict[str, Any]]) -> list[Answer]:
     """Run the network over validation windows (``data.ValidationWindows``)."""
     network.eval()
     answers = []
@@ -60,11 +61,10 @@ def answer(network: SiameseUNet, windows: Iterable[dict[str, Any]], *, zoom: int
         with torch.autocast("cpu", torch.bfloat16):
             logits = network(window["before"][None], window["after"][None]).float()
         height, width = window["label"].shape
-        logits = torch.nn.functional.avg_pool2d(logits, zoom)[0, :, :height, :width]
+        logits = torch.nn.functional.avg_pool2d(logits, window["zoom"])[0, :, :height, :width]
+        gsd = None if math.isnan(window["gsd_m"]) else float(window["gsd_m"])
         label = window["label"].numpy().astype(np.uint8)
-        answers.append(
-            Answer(logits.half().numpy(), label, window["set"], window["quality"], window["gsd_m"])
-        )
+        answers.append(Answer(logits.half().numpy(), label, window["set"], window["quality"], gsd))
     return answers
 
 

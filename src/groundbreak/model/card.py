@@ -78,13 +78,18 @@ class Card:
 
         An unknown size is magnified only if every size is.
         """
-        if self.upsample_from_gsd_m > 0 and (gsd_m is None or gsd_m < self.upsample_from_gsd_m):
-            return 1
-        return self.upsample
+        return magnify(self.upsample, self.upsample_from_gsd_m, gsd_m)
 
     def to_json(self) -> dict[str, Any]:
         """The card as a JSON object."""
         return {"format": FORMAT, **dataclasses.asdict(self)}
+
+
+def magnify(factor: int, from_gsd_m: float, gsd_m: float | None) -> int:
+    """See ``Card.magnification``."""
+    if from_gsd_m > 0 and (gsd_m is None or gsd_m < from_gsd_m):
+        return 1
+    return factor
 
 
 def from_json(document: Any, subject: str) -> Card:

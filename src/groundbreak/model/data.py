@@ -6,8 +6,10 @@ alone: the same run gives the same samples on any number of workers, and resumes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from groundbreak.model.augment import (
     mix,
     without_nir,
 )
+from groundbreak.model.card import magnify
 from groundbreak.model.network import STRIDE
 from groundbreak.pairs.index import PairRecord, read_index, read_pair
 from groundbreak.pairs.splits import Fingerprint, fingerprint, refuse_leaks
@@ -187,47 +190,62 @@ class RunSampler(Sampler[int]):
 
 
 class ValidationWindows(Dataset[dict[str, Any]]):
-    """Scenes cut into windows side by side, padded to whole strides with no data."""
+    """Scenes cut into windows side by side, padded to whole strides with no data.
+
+    Args:
+        scenes: to cut.
+        window: side of a window as the network sees it.
+        magnification: factor for an image of a pixel size, as ``Card.magnification``.
+        drop_nir: red in place of near infrared.
+    """
 
     def __init__(
-        self, scenes: Sequence[Scene], window: int, zoom: int, *, drop_nir: bool = False
+        self,
+        scenes: Sequence[Scene],
+        window: int,
+        magnification: Callable[[float | None], int],
+        *,
+        drop_nir: bool = False,
     ) -> None:
-        self.scenes, self.zoom, self.drop_nir = scenes, zoom, drop_nir
-        self.windows = [
-            (k, row, column, window)
-            for k, scene in enumerate(scenes)
-            for row in range(0, scene.pair.label.shape[0], window)
-            for column in range(0, scene.pair.label.shape[1], window)
-        ]
+        self.scenes, self.drop_nir = scenes, drop_nir
+        self.windows = []
+        for k, scene in enumerate(scenes):
+            zoom = magnification(scene.record.gsd_m)
+            side = window // zoom
+            height, width = scene.pair.label.shape
+            for row, column in product(range(0, height, side), range(0, width, side)):
+                self.windows.append((k, row, column, side, zoom))
 
     def __len__(self) -> int:
         return len(self.windows)
 
     def __getitem__(self, i: int) -> dict[str, Any]:
-        """Window i: the images magnified by ``zoom``, the label as it is."""
-        k, row, column, side = self.windows[i]
+        """Window i: the images magnified, the label as it is."""
+        k, row, column, side, zoom = self.windows[i]
         scene = self.scenes[k]
         inside = np.s_[row : row + side, column : column + side]
         before, after = scene.pair.before[inside], scene.pair.after[inside]
         if self.drop_nir:
             before, after = without_nir(before), without_nir(after)
         return {
-            "before": self._padded(before),
-            "after": self._padded(after),
+            "before": _padded(before, zoom),
+            "after": _padded(after, zoom),
             "label": torch.from_numpy(scene.pair.label[inside].astype(np.int64)),
             "set": scene.record.set,
             "quality": scene.record.label_quality,
-            "gsd_m": scene.record.gsd_m,
+            "gsd_m": scene.record.gsd_m or math.nan,
+            "zoom": zoom,
         }
 
-    def _padded(self, image: NDArray[np.uint8]) -> Tensor:
-        tensor = to_tensor(image)[None]
-        if self.zoom > 1:
-            tensor = torch.nn.functional.interpolate(
-                tensor, scale_factor=self.zoom, mode="bilinear", align_corners=False
-            )
-        height, width = tensor.shape[-2:]
-        return torch.nn.functional.pad(tensor, (0, -width % STRIDE, 0, -height % STRIDE))[0]
+
+def _padded(image: NDArray[np.uint8], zoom: int) -> Tensor:
+    tensor = to_tensor(image)[None]
+    if zoom > 1:
+        tensor = torch.nn.functional.interpolate(
+            tensor, scale_factor=zoom, mode="bilinear", align_corners=False
+        )
+    height, width = tensor.shape[-2:]
+    return torch.nn.functional.pad(tensor, (0, -width % STRIDE, 0, -height % STRIDE))[0]
 
 
 class PairsData(LightningDataModule):
@@ -240,8 +258,9 @@ class PairsData(LightningDataModule):
         augment: how much chance there is.
         batch_size: samples a step, on each device.
         steps: steps an epoch.
-        window: side of a validation window in pixels of the scene.
-        zoom: magnification before the network, as ``Card.upsample``.
+        window: side of a validation window in pixels, as the network sees it.
+        zoom: as ``Card.upsample``.
+        zoom_from_gsd_m: as ``Card.upsample_from_gsd_m``.
         workers: processes that prepare samples.
         seed: decides every sample.
     """
@@ -256,13 +275,15 @@ class PairsData(LightningDataModule):
         steps: int = 100,
         window: int = 512,
         zoom: int = 1,
+        zoom_from_gsd_m: float = 0.0,
         workers: int = 0,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.train, self.val, self.bands = train, val, tuple(bands)
         self.augment = augment or AugmentConfig()
-        self.batch_size, self.steps, self.window, self.zoom = batch_size, steps, window, zoom
+        self.batch_size, self.steps, self.window = batch_size, steps, window
+        self.zoom, self.zoom_from_gsd_m = zoom, zoom_from_gsd_m
         self.workers, self.seed = workers, seed
 
     def setup(self, stage: str) -> None:
@@ -300,8 +321,16 @@ class PairsData(LightningDataModule):
     def val_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Every window of every validation scene, one at a time since sizes differ."""
         rank, world = self._place()
-        windows = ValidationWindows(self.val_scenes, self.window, self.zoom)
+        windows = self.val_windows()
         return DataLoader(windows, batch_size=1, sampler=range(rank, len(windows), world))
+
+    def val_windows(self, *, drop_nir: bool = False) -> ValidationWindows:
+        """The windows of the validation scenes."""
+
+        def magnification(gsd_m: float | None) -> int:
+            return magnify(self.zoom, self.zoom_from_gsd_m, gsd_m)
+
+        return ValidationWindows(self.val_scenes, self.window, magnification, drop_nir=drop_nir)
 
     def _place(self) -> tuple[int, int]:
         """Which of how many processes this is."""

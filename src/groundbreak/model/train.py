@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from groundbreak.labels import pixel_label
 from groundbreak.model.losses import LossWeights, change_loss
 from groundbreak.model.network import NetworkConfig, SiameseUNet
 from groundbreak.model.pretrained import load_encoder, load_matching
@@ -114,12 +115,10 @@ class ChangeTraining(LightningModule):
         """Count the pixels of one window."""
         logits = self(batch["before"], batch["after"]).float()
         height, width = batch["label"].shape[1:]
-        zoom = batch["before"].shape[-1] // width if width else 1
-        if zoom > 1:
-            logits = torch.nn.functional.avg_pool2d(logits, zoom)
-        predicted = logits[:, :, :height, :width].argmax(dim=1)
-        for name, guess, label in zip(batch["set"], predicted, batch["label"], strict=True):
-            self.matrices[name] += confusion(guess.cpu().numpy(), label.cpu().numpy())
+        logits = torch.nn.functional.avg_pool2d(logits, int(batch["zoom"][0]))
+        probability = logits[:, :, :height, :width].softmax(dim=1).cpu().numpy()
+        for name, said, label in zip(batch["set"], probability, batch["label"], strict=True):
+            self.matrices[name] += confusion(pixel_label(said), label.cpu().numpy())
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores of every set, and one score to choose by: their mean over the sets."""

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from groundbreak.labels import pixel_label
 from groundbreak.model.calibrate import (
     Answer,
     answer,
     choose_points,
     expected_calibration_error,
     fit_temperature,
+    probabilities,
 )
 from groundbreak.model.card import Card, DataUse
 from groundbreak.model.data import FolderSource, PairsData, ValidationWindows, select
@@ -103,6 +105,7 @@ def draft(config: CardConfig, network: SiameseUNet, data: PairsData) -> Card:
         optional_bands=config.optional_bands,
         gsd_m=config.gsd_m,
         upsample=data.zoom,
+        upsample_from_gsd_m=data.zoom_from_gsd_m,
         network=network.config,
         encodings=config.encodings,
         data=(*data_uses([*data.train, *data.val]), *config.extra_data),
@@ -115,25 +118,30 @@ def draft(config: CardConfig, network: SiameseUNet, data: PairsData) -> Card:
 def finish(path: Path, config: CardConfig, data: PairsData) -> Card:
     """Fit temperature and operating points on validation, measure, and write the card again."""
     model = load_weights(path)
-    windows = ValidationWindows(data.val_scenes, data.window, data.zoom)
-    answers = answer(model.network, (windows[i] for i in range(len(windows))), zoom=data.zoom)
+    answers = _answers(model.network, data.val_windows())
     temperature = fit_temperature(answers)
     points = choose_points(answers, temperature, config.false_per_km2)
     draft_card = draft(config, model.network, data)
+    metrics: dict[str, Any] = {"val": measure(answers, temperature)}
+    if "nir" in config.optional_bands:
+        without = _answers(model.network, data.val_windows(drop_nir=True))
+        metrics["val_without_nir"] = measure(without, temperature)
+    metrics["operating_point"] = {
+        str(kind): {"recall": point.recall, "false_per_km2": point.false_per_km2}
+        for kind, point in points.items()
+    }
     card = replace(
         draft_card,
         temperature=round(temperature, 4),
         thresholds={**draft_card.thresholds, **{k: p.threshold for k, p in points.items()}},
         min_area_m2={**draft_card.min_area_m2, **{k: p.min_area_m2 for k, p in points.items()}},
-        metrics={
-            "val": measure(answers, temperature),
-            "operating_point": {
-                str(kind): {"recall": point.recall, "false_per_km2": point.false_per_km2}
-                for kind, point in points.items()
-            },
-        },
+        metrics=metrics,
     )
     return save_weights(model.network, card, path)
+
+
+def _answers(network: SiameseUNet, windows: ValidationWindows) -> list[Answer]:
+    return answer(network, (windows[i] for i in range(len(windows))))
 
 
 def measure(answers: Sequence[Answer], temperature: float) -> dict[str, dict[str, float]]:
@@ -142,7 +150,10 @@ def measure(answers: Sequence[Answer], temperature: float) -> dict[str, dict[str
     for name in sorted({item.set for item in answers}):
         items = [item for item in answers if item.set == name]
         matrix = sum(
-            (confusion(item.logits.argmax(axis=0), item.label) for item in items),
+            (
+                confusion(pixel_label(probabilities(item, temperature)), item.label)
+                for item in items
+            ),
             start=np.zeros((5, 4), np.int64),
         )
         scores = summary(matrix) | {"ece": expected_calibration_error(items, temperature)}
