@@ -22,7 +22,7 @@ LEVELS = {
     "raster": 2,
     "usable.py": 2,
     "align.py": 2,
-    "radiometry.py": 2,
+    "radiometry.py": 1,
     "simulate": 3,
     "prepare": 3,
     "pairs": 3,

@@ -8,12 +8,15 @@ import numpy as np
 from scipy import ndimage
 
 from groundbreak.types import BoolArray, FloatArray
+from groundbreak.usable.evidence import Evidence
 
 _FINE_M = 5.0  # below, clouds are smooth inside, and roofs and yards are not
-_GRAIN_WEIGHT = 10.0  # grain of cloud is 0.001 to 0.006 at 2 m, of the ground 0.003 to 0.05
-_TINT_WEIGHT = 0.5
 _COARSE_M = 15.0  # above, the edge of a cloud is as sharp as that of a roof
+_GRAIN_WEIGHT = 10.0  # grain is 0.001 to 0.006 in clouds at 2 m, 0.003 to 0.05 on the ground
+_TINT_WEIGHT = 0.5
 _MARGIN_PX = 4  # looked at around a patch
+
+_Box = tuple[slice, ...]
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,15 @@ class PatchRule:
     core: float
     """Least opacity of the core."""
     rim: float
-    """The patch reaches from the core down to this opacity."""
+    """The patch reaches from the core down to this opacity,"""
+    reach_m: float
+    """but at most so far."""
     width_m: float
     """The core is at least so wide somewhere."""
-    reach_m: float
-    """The rim is at most so far from the core."""
-    likeness: float
+    max_tint: float
+    """Greatest (max - min) / max of the bands in the core. Pictures that were stretched band by
+    band have slightly coloured clouds."""
+    likeness: float = 0.4
     """Of the fine structure to that of the ground, at most: above, the ground shows through."""
     edge: float = 0.28
     """Greatest rise of the edge per pixel, as a share of the whole step, at 5 to 15 m."""
@@ -36,65 +42,37 @@ class PatchRule:
     """The same at finer pixels, with ten times the grain and half the tint of the core added."""
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What patches are judged by, (height, width) each.
+def soft_patches(
+    evidence: Evidence, gsd_m: float, rule: PatchRule, within: BoolArray | None = None
+) -> BoolArray:
+    """The patches, from core to rim, that look like cloud: (height, width).
 
-    ``opacity`` is 0 for ground and 1 for opaque cloud, smoothed; ``height`` the same for the mean
-    of the bands, nearly as sharp as it is; ``grain`` the size of the fine structure of
-    the look relative to white; ``likeness`` (-1 to 1) how much that structure is the ground's,
-    None where the ground is not known; ``candidates`` is where a core may be.
+    Args:
+        evidence: of the look.
+        gsd_m: pixel size in metres.
+        rule: thresholds.
+        within: where a core may lie; anywhere if None.
     """
-
-    opacity: FloatArray
-    height: FloatArray
-    grain: FloatArray
-    tint: FloatArray
-    likeness: FloatArray | None
-    candidates: BoolArray
-
-    def cut(self, box: tuple[slice, ...]) -> Evidence:
-        """The part of it in a box."""
-        return Evidence(
-            opacity=self.opacity[box],
-            height=self.height[box],
-            grain=self.grain[box],
-            tint=self.tint[box],
-            likeness=None if self.likeness is None else self.likeness[box],
-            candidates=self.candidates[box],
-        )
-
-
-@dataclass(frozen=True)
-class Patch:
-    """One patch within a box: where it is, its core, and what is no patch at all."""
-
-    body: BoolArray
-    core: BoolArray
-    outside: BoolArray
-    evidence: Evidence
-
-
-def soft_patches(evidence: Evidence, gsd_m: float, rule: PatchRule) -> BoolArray:
-    """The patches, from core to rim, that look like cloud: (height, width)."""
     opacity = evidence.opacity
-    core = opened(evidence.candidates & (opacity > rule.core), rule.width_m / 2 / gsd_m)
+    core = evidence.seen & (opacity > rule.core) & (evidence.tint < rule.max_tint)
+    if within is not None:
+        core &= within
+    core = opened(core, rule.width_m / 2 / gsd_m)
+    if not core.any():
+        return core
     patches = ndimage.binary_propagation(core, mask=core | (opacity > rule.rim))
-    labels, _ = ndimage.label(patches)
     # A patch may run on along bright streets; only what is near its core is judged and kept.
     kept: BoolArray = patches & widened(core, rule.reach_m / gsd_m)
-    across, down = ndimage.sobel(evidence.height, 0), ndimage.sobel(evidence.height, 1)
-    slope = (np.hypot(across, down) / 8.0).astype(np.float32)
+    rise = [ndimage.sobel(evidence.height, axis) for axis in (0, 1)]
+    slope = (np.hypot(*rise) / 8.0).astype(np.float32)
+    labels, _ = ndimage.label(patches)
     for index, found in enumerate(ndimage.find_objects(labels), start=1):
         box = tuple(slice(max(0, s.start - _MARGIN_PX), s.stop + _MARGIN_PX) for s in found)
-        patch = Patch(
-            body=kept[box] & (labels[box] == index),
-            core=core[box] & (labels[box] == index),
-            outside=~patches[box],
-            evidence=evidence.cut(box),
-        )
-        if not _is_soft(patch, slope[box], gsd_m, rule) or _ground_shows(patch, rule):
-            kept[box] &= ~patch.body
+        own = labels[box] == index
+        patch = _Patch(kept[box] & own, core[box] & own, ~patches[box], box)
+        ground_shows = float(evidence.likeness[box][patch.core].mean()) > rule.likeness
+        if ground_shows or not _is_soft(patch, evidence, slope[box], gsd_m, rule):
+            kept[box] &= ~own
     return kept
 
 
@@ -116,31 +94,37 @@ def widened(mask: BoolArray, radius_px: float) -> BoolArray:
     return np.asarray(ndimage.distance_transform_edt(~mask) <= radius_px)
 
 
-def _ground_shows(patch: Patch, rule: PatchRule) -> bool:
-    likeness = patch.evidence.likeness
-    return likeness is not None and float(likeness[patch.core].mean()) > rule.likeness
+@dataclass(frozen=True)
+class _Patch:
+    """One patch in a box: where it is, its core, and what is no patch at all."""
+
+    body: BoolArray
+    core: BoolArray
+    outside: BoolArray
+    box: _Box
 
 
-def _is_soft(patch: Patch, slope: FloatArray, gsd_m: float, rule: PatchRule) -> bool:
+def _is_soft(
+    patch: _Patch, evidence: Evidence, slope: FloatArray, gsd_m: float, rule: PatchRule
+) -> bool:
     if gsd_m > _COARSE_M:
         return True
-    edge = _edge_slope(patch, slope)
+    edge = _edge_slope(patch, evidence.height[patch.box], slope)
     if gsd_m >= _FINE_M:
         return edge <= rule.edge
     inner = ndimage.binary_erosion(patch.core, iterations=2, border_value=1)
     inner = inner if inner.any() else patch.core
-    grain = float(np.median(patch.evidence.grain[inner]))
-    tint = float(np.median(patch.evidence.tint[inner]))
+    grain = float(np.median(evidence.grain[patch.box][inner]))
+    tint = float(np.median(evidence.tint[patch.box][inner]))
     return edge + _GRAIN_WEIGHT * grain + _TINT_WEIGHT * tint <= rule.fine_edge
 
 
-def _edge_slope(patch: Patch, slope: FloatArray) -> float:
+def _edge_slope(patch: _Patch, height: FloatArray, slope: FloatArray) -> float:
     """Rise per pixel of the edge of a patch, as a share of its whole step.
 
     It is the median along the line half-way up, or along that three quarters up where this is
     steeper: a white roof may stand on bright ground. 0 for a patch without an edge in the picture.
     """
-    height = patch.evidence.height
     ring = ndimage.binary_dilation(patch.body, iterations=3) & patch.outside
     if not ring.any():
         return 0.0

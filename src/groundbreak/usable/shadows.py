@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import ceil
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -18,6 +16,7 @@ _MIN_INSIDE = 0.3  # share of the shifted clouds that must lie on ground that is
 _MIN_SCORE = 0.33  # of the offset; clouds without shadows, pasted into 20 scenes, stay below 0.31
 _MAX_BRIGHTNESS = 0.88  # of the shifted clouds' ground, relative to the ground around it
 _SMOOTH_M = 20.0  # streets and trees vary more than a shadow does
+_GAP_M = 40.0  # from a cloud to the ring that it is compared with, at least
 _SPREAD_M = 60.0  # clouds differ in height, so shadows stray from the common offset
 
 
@@ -39,10 +38,10 @@ def find_shadows(
     open_ground = seen & ~cloud
     if not cloud.any() or not open_ground.any():
         return np.zeros_like(cloud)
-    ratio = _brightening(look, ground, open_ground)
-    ratio = _smooth(ratio, open_ground, max(1.0, _SMOOTH_M / gsd_m))
+    now, usual = (_without_air(a, open_ground) for a in (look, ground))
+    ratio = _smooth(_ratio(now, usual, open_ground), open_ground, max(1.0, _SMOOTH_M / gsd_m))
     darkness = np.clip((1.0 - ratio) / (1.0 - _DARKEST), 0.0, 1.0) * open_ground
-    offset = _common_offset(darkness, look.mean(axis=0) * open_ground, open_ground, cloud, gsd_m)
+    offset = _common_offset(darkness, now * open_ground, open_ground, cloud, gsd_m)
     if offset is None:
         return np.zeros_like(cloud)
     expected = _shifted(cloud, offset)
@@ -52,16 +51,17 @@ def find_shadows(
     return shadow
 
 
-def _brightening(look: FloatArray, ground: FloatArray, open_ground: BoolArray) -> FloatArray:
-    """Brightness of the look relative to the ground's, 1 where nothing happened.
+def _without_air(bands: FloatArray, open_ground: BoolArray) -> FloatArray:
+    """Mean of the bands less what the darkest ground shows.
 
-    The darkest ground's brightness is taken off first: it is the light of the air, which lies on
-    shadow and sun alike and hides the difference.
+    That is the light of the air, which lies on shadow and sun alike and hides the difference.
     """
-    air = [np.percentile(a[:, open_ground], 1, axis=1)[:, None, None] for a in (look, ground)]
-    now, usual = (
-        np.clip(a - b, 0.0, None).mean(axis=0) for a, b in zip((look, ground), air, strict=True)
-    )
+    air = np.percentile(bands[:, open_ground], 1, axis=1)[:, None, None]
+    return np.clip(bands - air, 0.0, None).mean(axis=0).astype(np.float32)
+
+
+def _ratio(now: FloatArray, usual: FloatArray, open_ground: BoolArray) -> FloatArray:
+    """Brightness relative to the usual one, 1 where nothing happened."""
     floor = max(0.25 * float(np.median(usual[open_ground])), 1e-3)
     ratio = (now + floor) / (usual + floor)
     return (ratio / max(float(np.median(ratio[open_ground])), 1e-3)).astype(np.float32)
@@ -88,8 +88,9 @@ def _common_offset(
     ring, which ground that was merely bright in the other looks is not.
     """
     height, width = cloud.shape
-    reach = max(1, ceil(max(_SPREAD_M, 0.25 * np.sqrt(cloud.sum()) * gsd_m) / gsd_m))
-    ring = ndimage.binary_dilation(cloud, iterations=reach) & ~cloud
+    reach = max(_GAP_M, 0.2 * float(np.sqrt(cloud.sum())) * gsd_m) / gsd_m
+    distance = ndimage.distance_transform_edt(~cloud)
+    ring = (distance > reach) & (distance <= 2 * reach)  # not too near: a shadow is larger
     area_in, area_out = (_correlate(open_ground, shape) for shape in (cloud, ring))
 
     def means(field: FloatArray) -> tuple[FloatArray, FloatArray]:
