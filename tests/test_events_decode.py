@@ -17,7 +17,7 @@ from groundbreak.events.decode import (
     Transition,
     find_transition,
 )
-from groundbreak.events.emission import look_table, pair_table
+from groundbreak.events.emission import look_table, pair_tables
 from groundbreak.events.states import (
     FIRST,
     SHOWN,
@@ -153,15 +153,9 @@ def brute_force(
     span = looks[-1].day - looks[0].day
     paths: dict[tuple[int, ...], float] = {}
     misled = np.zeros(size)
-    tables = [
-        pair_table(
-            family,
-            p.probabilities,
-            1 - np.exp(-rates.disturbed * (looks[p.later].day - looks[p.earlier].day) / span),
-            emission,
-        )
-        for p in pairs
-    ]
+    gaps = np.array([looks[p.later].day - looks[p.earlier].day for p in pairs])
+    evidence = np.array([p.probabilities for p in pairs]).reshape(-1, 4)
+    tables = pair_tables(family, evidence, 1 - np.exp(-rates.disturbed * gaps / span), emission)
     shows = [look_table(family, look.misled) for look in looks]
     for true in itertools.product(range(count), repeat=size):
         weight = FIRST[family][true[0]]

@@ -16,12 +16,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from groundbreak.events.checks import check_share
-from groundbreak.events.emission import Emission, look_table, pair_tables
+from groundbreak.events.emission import GRID, Emission, look_table, pair_tables, told_steps
 from groundbreak.events.states import (
     BEGINNINGS,
     FIRST,
     SAME_DAY,
-    SHOWN,
     TRANSITIONS,
     UNDER_WAY,
     Family,
@@ -31,7 +30,7 @@ from groundbreak.events.states import (
 )
 from groundbreak.types import Kind
 
-MAX_OPEN = 5
+MAX_OPEN = 2
 """Looks kept open at once; of more, the longest pairs are left out (they add least)."""
 
 
@@ -62,13 +61,14 @@ class DecodeConfig:
 class CountedLook:
     """A look that counts for the object.
 
-    ``day`` is its time in days from any origin; ``misled`` the probability that it shows another
-    state than the true one; ``likelihood`` of each state given what this look alone shows, None
-    when nothing is known.
+    ``day`` is its time in days from any origin; ``misled`` the probability that it shows
+    anything, ``spread`` the standard deviation of the level it shows. ``likelihood`` of each
+    state given what this look alone shows, None when nothing is known.
     """
 
     day: float
     misled: float = 0.02
+    spread: float = 0.18
     likelihood: tuple[float, ...] | None = None
 
 
@@ -109,7 +109,13 @@ class Chain:
     ) -> None:
         self.family = family
         self.size = len(looks)
-        self._steps, start, self._closed_first = _eliminate(family, looks, _bounded(pairs), config)
+        shows = [_shows(family, look, config.emission) for look in looks]
+        self._doubts = [
+            look.misled / len(GRID) / table for look, table in zip(looks, shows, strict=True)
+        ]
+        self._steps, start, self._closed_first = _eliminate(
+            family, looks, shows, _bounded(pairs), config
+        )
         self._start = start / start.sum()
         self._forward, self._scales = [self._start.sum(axis=self._closed_first)], [1.0]
         for step in self._steps:
@@ -129,8 +135,7 @@ class Chain:
         return np.array([joint.reshape(len(joint), -1).sum(axis=1) for joint in both])
 
     def misled(self) -> Matrix:
-        """Posterior that each look shows another state than the true one, (looks,)."""
-        true = np.array(SHOWN[self.family])
+        """Posterior that each look shows anything instead of the true state, (looks,)."""
         joints = [_spread(self._start * np.expand_dims(self._backward[0], self._closed_first))]
         for alpha, step, beta, scale in zip(
             self._forward, self._steps, self._backward[1:], self._scales[1:], strict=False
@@ -138,7 +143,9 @@ class Chain:
             moved = _times(step.transition.T, alpha)
             joint = moved[..., None] * step.shown * np.expand_dims(beta, step.closed) / scale
             joints.append(_spread(joint))
-        return np.array([1.0 - joint[np.arange(len(true)), true].sum() for joint in joints])
+        return np.array(
+            [(joint * doubt).sum() for joint, doubt in zip(joints, self._doubts, strict=True)]
+        )
 
     def steps(self, moves: Sequence[tuple[int, int]]) -> Matrix:
         """Posterior that one of the moves (state, state) happened from look k to k+1, (looks-1)."""
@@ -185,6 +192,7 @@ def _advance(alpha: Matrix, step: _Step, transition: Matrix) -> Matrix:
 def _eliminate(
     family: Family,
     looks: Sequence[CountedLook],
+    shows: Sequence[Matrix],
     pairs: Sequence[PairEvidence],
     config: DecodeConfig,
 ) -> tuple[list[_Step], Matrix, tuple[int, ...]]:
@@ -192,8 +200,11 @@ def _eliminate(
     last = list(range(len(looks)))
     for pair in pairs:
         last[pair.earlier] = max(last[pair.earlier], pair.later)
-    shows = [_shows(family, look) for look in looks]
-    start = np.array(FIRST[family])[:, None] * shows[0]
+    seen = [
+        table if look.likelihood is None else table * np.asarray(look.likelihood)[:, None]
+        for look, table in zip(looks, shows, strict=True)
+    ]
+    start = np.array(FIRST[family])[:, None] * seen[0]
     opened = [0] if last[0] > 0 else []
     span = max(looks[-1].day - looks[0].day, SAME_DAY)
     waiting = _tables(family, looks, pairs, span, config)
@@ -201,13 +212,13 @@ def _eliminate(
     for k in range(1, len(looks)):
         days = looks[k].day - looks[k - 1].day
         axes = [*opened, k]
-        shown = shows[k].reshape(-1, *[1] * len(opened), shows[k].shape[1])
+        shown = seen[k].reshape(-1, *[1] * len(opened), len(GRID))
         for pair, table in waiting.get(k, []):
             shape = [1] * (len(axes) + 1)
             shape[axes.index(pair.earlier) + 1] = shape[-1] = len(table)
             shown = shown * table.reshape(shape)
         closed = tuple(1 + n for n, look in enumerate(axes) if last[look] <= k)
-        sizes = (len(shows[k]), *[shows[k].shape[1]] * len(axes))
+        sizes = (len(seen[k]), *[len(GRID)] * len(axes))
         steps.append(
             _Step(
                 transition_matrix(family, config.rates, days, span),
@@ -232,17 +243,17 @@ def _tables(
     days = np.array([max(looks[p.later].day - looks[p.earlier].day, SAME_DAY) for p in pairs])
     disturbed = 1 - np.exp(-config.rates.disturbed * days / span)
     evidence = np.array([pair.probabilities for pair in pairs])
-    tables = pair_tables(family, evidence, disturbed, config.emission)
+    steps = told_steps(family, evidence, config.emission)
+    tables = pair_tables(family, steps, disturbed, config.emission)
     found: dict[int, list[tuple[PairEvidence, Matrix]]] = {}
     for pair, table in zip(pairs, tables, strict=True):
         found.setdefault(pair.later, []).append((pair, table))
     return found
 
 
-def _shows(family: Family, look: CountedLook) -> Matrix:
-    """Probability of each shown state (column) for each state (row), times the look's own view."""
-    table = look_table(family, look.misled)
-    return table if look.likelihood is None else table * np.asarray(look.likelihood)[:, None]
+def _shows(family: Family, look: CountedLook, emission: Emission) -> Matrix:
+    works_spread = float(np.hypot(look.spread, emission.works_spread))
+    return look_table(family, look.misled, look.spread, works_spread)
 
 
 def _bounded(pairs: Sequence[PairEvidence]) -> list[PairEvidence]:
@@ -280,8 +291,9 @@ def find_transition(
 ) -> Transition | None:
     """The likeliest interval of an event between two looks, and how sure it is.
 
-    The interval is the likeliest step from one look to the next, widened to its sides until it
-    holds ``interval_mass`` of the date's posterior or what lies beside it is negligible. It has
+    An interval holds the event if works had begun at its end and were not finished at its start.
+    The stated one is the likeliest step from one look to the next, widened to its sides until it
+    holds the event with a probability of ``interval_mass``, or until that helps no more. It has
     an open end if works are rather under way at the last look than finished, and an open start
     if they were under way at the first.
 
@@ -297,8 +309,8 @@ def find_transition(
     """
     if last <= first:
         return None
-    mass = chain.first_time(TRANSITIONS[kind], first, last)
-    finished = min(float(mass.sum()), 1.0)
+    done = chain.first_time(TRANSITIONS[kind], first, last)
+    finished = min(float(done.sum()), 1.0)
     unfinished = _unfinished(chain, kind, first, last)
     if unfinished > finished:
         begun = chain.steps(BEGINNINGS[kind])[first:last]
@@ -309,26 +321,42 @@ def find_transition(
             posterior=min(finished + unfinished, 1.0),
             date_posterior=unfinished / (finished + unfinished),
         )
-    start, end, held = _interval(mass, config.interval_mass)
+    moves = (*TRANSITIONS[kind], *BEGINNINGS.get(kind, ()))
+    start, end, held = _interval(chain.first_time(moves, first, last), done, config.interval_mass)
     before: int | None = first + start
     if before == 0 and kind in UNDER_WAY and chain.states()[0, UNDER_WAY[kind]] > 0.5:
         before = None
     return Transition(kind, before, first + end, finished, held)
 
 
-def _interval(mass: Matrix, wanted: float) -> tuple[int, int, float]:
-    """First step, end step and held share of the interval about the likeliest step."""
-    total = float(mass.sum())
-    share = mass / total if total > 0 else np.full(len(mass), 1 / len(mass))
-    start = int(share.argmax())
+def _interval(begun: Matrix, done: Matrix, wanted: float) -> tuple[int, int, float]:
+    """First look, last look and held share of the interval about the likeliest step.
+
+    Args:
+        begun: probability that works began in each step.
+        done: that they were finished in it.
+        wanted: share of the event that the interval shall hold.
+    """
+    total = max(float(done.sum()), 1e-12)
+    begun_by = np.minimum(np.concatenate([[0.0], np.cumsum(begun)]) / total, 1.0)
+    done_by = np.concatenate([[0.0], np.cumsum(done)]) / total
+
+    def held(start: int, end: int) -> float:
+        return float(np.clip(begun_by[end] - done_by[start], 0.0, 1.0))
+
+    # Of steps that hold the event alike, the one in which it was finished.
+    steps = range(len(done))
+    start = max(steps, key=lambda n: (round(held(n, n + 1), 3), done[n]))
     end = start + 1
-    while share[start:end].sum() < wanted:
-        left = share[start - 1] if start > 0 else 0.0
-        right = share[end] if end < len(share) else 0.0
-        if max(left, right) < NEGLIGIBLE:
+    while held(start, end) < wanted:
+        wider = [
+            (s, e) for s, e in ((start - 1, end), (start, end + 1)) if s >= 0 and e <= len(done)
+        ]
+        best = max(wider, key=lambda ends: held(*ends), default=(start, end))
+        if held(*best) - held(start, end) < NEGLIGIBLE:
             break
-        start, end = (start - 1, end) if left >= right else (start, end + 1)
-    return start, end, min(float(share[start:end].sum()), 1.0)
+        start, end = best
+    return start, end, held(start, end)
 
 
 def _unfinished(chain: Chain, kind: Kind, first: int, last: int) -> float:

@@ -1,124 +1,134 @@
-"""What a look shows of a state, and what a pair says of two looks. See docs/dates.md."""
+"""What a look shows of a state, and what a pair says of two looks. See docs/dates.md.
+
+Every look shows a *level*: about 0 where nothing stands, about 1 where the object does, something
+between while works are under way. The level errs, with haze, shadows, season and shift, and once
+in a while a look shows anything (a remnant of cloud, a ship, high tide). A pair's evidence tells
+the step from the level of its earlier look to that of its later one. So the error of a look is
+shared by all pairs that contain it, with opposite signs before and after it, and several pairs
+are not taken for independent witnesses.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import lgamma
 
 import numpy as np
 
 from groundbreak.events.checks import check_positive, check_share
-from groundbreak.events.states import SHOWN, Family, Matrix
+from groundbreak.events.states import LEVELS, Family, Matrix
 
-Concentration = tuple[float, float, float, float]
-"""Dirichlet parameters of the mean (none, new, demolition, slip) over a footprint."""
-
-DENSITIES = ("none", "new", "demolition", "slip", "building", "razing", "digging", "disturbed")
-"""Names of the densities of a pair's evidence."""
+GRID = np.arange(-0.75, 1.76, 0.25)
+"""Levels that are told apart."""
 LEAST = 0.004
 """Mean probabilities are not taken to be smaller than this: the network is not that sure."""
+STEPS = (-1.5, 1.5)
+"""Larger steps of the level are cut off."""
 
 
 @dataclass(frozen=True)
 class Emission:
-    """What a pair shows of two states, and how often a look misleads.
-
-    The first are the densities of a pair's evidence when nothing happened, when one of the kinds
-    happened, when works for one of the kinds are under way at one of the looks (anything between
-    nothing and the kind), and when the ground changed otherwise.
+    """How looks and pairs err. Levels and steps are in units of the whole object.
 
     Attributes:
-        tempering: exponent of the densities: pairs share looks, weather and the network's
-            habits, so several of them say less than independent ones would.
-        missed: probability that a change leaves the evidence of no change.
-        spurious: probability that no change leaves the evidence of some change, whatever the
-            time between the looks.
-        misled: probability that one look shows another state than the true one although it is
-            counted (remnants of cloud, shadow, snow, a ship, high tide), per family.
+        unchanged: log-odds of a change against none, over the footprint, if nothing changed.
+        changed: the same if the object came or went.
+        look_spread: standard deviation of the level of a good look.
+        works_spread: of the level while works are under way.
+        shifted_spread: added, as a variance, if the look's shift could not be corrected.
+        residual_spread: added likewise, per pixel of residual shift.
+        pair_spread: standard deviation of the step that a pair tells.
+        stray: probability that a pair tells anything.
+        misled: probability that a look shows anything although it is counted, per family.
         misled_clouded: added in proportion to the unusable share of the footprint.
-        misled_shifted: added when the look's shift could not be corrected.
     """
 
-    none: Concentration = (20.0, 0.35, 0.35, 0.15)
-    new: Concentration = (1.6, 4.5, 0.35, 0.25)
-    demolition: Concentration = (1.6, 0.35, 4.5, 0.25)
-    slip: Concentration = (1.6, 0.40, 0.40, 4.5)
-    building: Concentration = (1.3, 1.3, 0.4, 0.2)
-    razing: Concentration = (1.3, 0.4, 1.3, 0.2)
-    digging: Concentration = (1.3, 0.4, 0.4, 1.3)
-    disturbed: Concentration = (1.5, 0.8, 0.8, 0.4)
-    tempering: float = 0.9
-    missed: float = 0.03
-    spurious: float = 0.002
+    unchanged: float = -4.0
+    changed: float = 3.0
+    look_spread: float = 0.18
+    works_spread: float = 0.30
+    shifted_spread: float = 0.15
+    residual_spread: float = 0.15
+    pair_spread: float = 0.15
+    stray: float = 0.01
     misled: Mapping[Family, float] = field(
-        default_factory=lambda: {Family.BUILDING: 0.01, Family.SLIP: 0.015}
+        default_factory=lambda: {Family.BUILDING: 0.02, Family.SLIP: 0.03}
     )
-    misled_clouded: float = 0.2
-    misled_shifted: float = 0.1
+    misled_clouded: float = 0.1
 
     def __post_init__(self) -> None:
-        for name in DENSITIES:
-            check_positive(name, *getattr(self, name))
-        check_positive("tempering", self.tempering)
-        check_share("missed", self.missed)
-        check_share("spurious", self.spurious)
+        if self.unchanged >= self.changed:
+            raise ValueError("unchanged must be less than changed")
+        check_positive("look_spread", self.look_spread)
+        check_positive("works_spread", self.works_spread)
+        check_positive("pair_spread", self.pair_spread)
+        check_share("stray", self.stray)
         check_share("misled", *self.misled.values())
         check_share("misled_clouded", self.misled_clouded)
-        check_share("misled_shifted", self.misled_shifted)
 
 
-def look_table(family: Family, misled: float) -> Matrix:
-    """Probability of each shown state (column) for each true state (row)."""
-    shown = SHOWN[family]
-    count = max(shown) + 1
-    table = np.full((len(shown), count), misled / (count - 1))
-    table[np.arange(len(shown)), shown] = 1 - misled
-    return table
+def look_table(family: Family, misled: float, spread: float, works_spread: float) -> Matrix:
+    """Probability of each level shown (column) for each true state (row).
+
+    Args:
+        family: what is followed.
+        misled: probability that the look shows anything.
+        spread: standard deviation of the level.
+        works_spread: the same while works are under way.
+    """
+    levels = np.array([level for level, _ in LEVELS[family]])
+    spreads = np.array([works_spread if works else spread for _, works in LEVELS[family]])
+    density = np.exp(-0.5 * ((GRID - levels[:, None]) / spreads[:, None]) ** 2)
+    density /= density.sum(axis=1, keepdims=True)
+    return np.asarray((1 - misled) * density + misled / len(GRID))
 
 
-def pair_tables(
-    family: Family, probabilities: Matrix, disturbed: Matrix, emission: Emission
-) -> Matrix:
-    """Likelihood of each pair's evidence for each (state shown earlier, state shown later).
+def told_steps(family: Family, probabilities: Matrix, emission: Emission) -> Matrix:
+    """The step that each pair tells: 1 the object came, -1 it went, 0 nothing changed.
 
     Args:
         family: what is followed.
         probabilities: (pairs, 4), the network's (none, new, demolition, slip), averaged over
             the footprint.
-        disturbed: (pairs,), probability that the ground changed otherwise, for good.
         emission: see `Emission`.
 
     Returns:
-        (pairs, shown states, shown states), each pair scaled to a maximum of 1.
+        (pairs,), within `STEPS`. A berth that goes has no class: it tells 0.
     """
-    none, new, torn, slip, building, razing, digging, other = _densities(probabilities, emission)
-    silent = (1 - disturbed) * (1 - emission.spurious)
-    same = silent * none + (1 - silent) * other
-
-    def shown(whole: Matrix, part: Matrix, partly: float) -> Matrix:
-        """Density of a change of which a share shows only in part, and some not at all."""
-        seen = (1 - partly) * whole + partly * part
-        return (1 - emission.missed) * seen + emission.missed * none
-
+    none, new, torn, slip = np.maximum(probabilities, LEAST).T
     if family is Family.BUILDING:
-        begun, built = shown(none, building, 0.9), shown(new, building, 0.0)
-        finished, razed = shown(new, building, 0.5), shown(torn, razing, 0.2)
-        left = 0.5 * none + 0.5 * other
-        rows = [[same, begun, built], [left, same, finished], [razed, razed, same]]
+        up, down = np.log(new / (none + slip)), np.log(torn / (none + slip))
     else:
-        begun, opened = shown(none, digging, 0.9), shown(slip, digging, 0.0)
-        finished, filled = shown(slip, digging, 0.5), 0.5 * none + 0.5 * other
-        rows = [[same, begun, opened], [filled, same, finished], [filled, filled, same]]
-    tables = np.moveaxis(np.array(rows), -1, 0)
+        up = np.log(slip / (none + new + torn))
+        down = np.full_like(up, emission.unchanged)
+    scale = emission.changed - emission.unchanged
+    steps = np.where(up >= down, up - emission.unchanged, emission.unchanged - down) / scale
+    # Surer of no change than usual is still no change.
+    forward = up >= down
+    steps = np.where(forward, np.maximum(steps, 0.0), np.minimum(steps, 0.0))
+    return np.asarray(np.clip(steps, *STEPS))
+
+
+def pair_tables(family: Family, steps: Matrix, disturbed: Matrix, emission: Emission) -> Matrix:
+    """Likelihood of the step each pair tells, for each (level shown earlier, level shown later).
+
+    Args:
+        family: what is followed.
+        steps: (pairs,), see `told_steps`.
+        disturbed: (pairs,), probability that the ground changed otherwise, for good: then a pair
+            tells anything.
+        emission: see `Emission`.
+
+    Returns:
+        (pairs, levels, levels), each pair scaled to a maximum of 1.
+    """
+    true = GRID[None, :] - GRID[:, None]
+    if family is Family.SLIP:
+        true = np.maximum(true, 0.0)
+    low, high = STEPS
+    expected = np.clip(true, low, high)
+    off = (steps[:, None, None] - expected) / emission.pair_spread
+    density = np.exp(-0.5 * off**2) / (emission.pair_spread * np.sqrt(2 * np.pi))
+    anything = (disturbed + (1 - disturbed) * emission.stray)[:, None, None]
+    tables = (1 - anything) * density + anything / (high - low)
     return np.asarray(tables / tables.max(axis=(1, 2), keepdims=True))
-
-
-def _densities(probabilities: Matrix, emission: Emission) -> Matrix:
-    """Tempered densities of the evidence, (8, pairs), each pair scaled to a maximum of 1."""
-    evidence = np.maximum(probabilities, LEAST)
-    logs = np.log(evidence / evidence.sum(axis=1, keepdims=True))
-    concentrations = np.array([getattr(emission, name) for name in DENSITIES])
-    normalisers = [lgamma(sum(c)) - sum(map(lgamma, c)) for c in concentrations]
-    scores = np.array(normalisers)[:, None] + (concentrations - 1) @ logs.T
-    return np.asarray(np.exp(emission.tempering * (scores - scores.max(axis=0))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -71,12 +72,18 @@ class History:
         return [n for n in self.usable if self.looks[n].id in compared]
 
     def misled(self, number: int) -> float:
-        """How likely a look is to mislead, before anything was compared."""
+        """How likely a look is to show anything, before anything was compared."""
         emission = self.decode.emission
         chance = emission.misled[self.tracked.family]
         chance += emission.misled_clouded * (1 - self.seen.usable[number])
-        chance += 0.0 if self.looks[number].aligned else emission.misled_shifted
         return min(chance * (1.0 if self.doubt is None else self.doubt[number]), MOST_MISLED)
+
+    def spread(self, number: int) -> float:
+        """Standard deviation of the level that a look shows."""
+        emission, look = self.decode.emission, self.looks[number]
+        shifted = 0.0 if look.aligned else emission.shifted_spread
+        residual = emission.residual_spread * (look.residual_px or 0.0)
+        return math.hypot(emission.look_spread, shifted, residual)
 
     @cached_property
     def chain(self) -> Chain | None:
@@ -96,6 +103,7 @@ class History:
                 CountedLook(
                     day=(look.middle - looks[0].middle) / DAY,
                     misled=self.misled(n),
+                    spread=self.spread(n),
                 )
                 for n, look in zip(self.counted, looks, strict=True)
             ],

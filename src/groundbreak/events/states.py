@@ -37,11 +37,11 @@ there before the first look, a building that came after it."""
 CLOSED, DIGGING, OPEN = range(3)
 """States of a berth: none, being dug, in use."""
 
-SHOWN: dict[Family, tuple[int, ...]] = {
-    Family.BUILDING: (0, 1, 1, 2, 2),
-    Family.SLIP: (0, 1, 2),
+LEVELS: dict[Family, tuple[tuple[float, bool], ...]] = {
+    Family.BUILDING: ((0.0, False), (0.1, True), (0.2, True), (1.0, False), (1.0, False)),
+    Family.SLIP: ((0.0, False), (0.2, True), (1.0, False)),
 }
-"""What each state looks like: 0 nothing, 1 works or bare ground, 2 the object."""
+"""How much of the object each state shows, and whether works are under way."""
 
 THERE: dict[Family, tuple[int, ...]] = {Family.BUILDING: (STANDING, BUILT), Family.SLIP: (OPEN,)}
 """The states in which the object is there."""
@@ -115,7 +115,7 @@ class Rates:
 
 def state_count(family: Family) -> int:
     """Number of states of a family."""
-    return len(SHOWN[family])
+    return len(LEVELS[family])
 
 
 def transition_matrix(family: Family, rates: Rates, days: float, span_days: float) -> Matrix:
