@@ -21,7 +21,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import quote
 
 import pystac
 from shapely.geometry import mapping
@@ -36,6 +35,7 @@ from groundbreak.config import load_config
 from groundbreak.pipeline.detect import Settings, SiteOutcome
 from groundbreak.pipeline.results import summary_of
 from groundbreak.pipeline.run import RunRequest, run_detect
+from groundbreak.pipeline.sitework import site_folder
 from groundbreak.report.page import write_report
 from groundbreak.sites.read import read_sites
 from groundbreak.types import Site
@@ -165,7 +165,7 @@ def tell(*fields: str) -> None:
 
 def name_of(site: Site) -> str:
     """A name for files and folders, whatever the id is."""
-    return quote(site.id, safe=" ").replace(".", "%2E")
+    return site_folder(Path(), site.id).name
 
 
 def watch_list_of(site: Site, output: Path) -> Path:

@@ -1,90 +1,217 @@
-"""What the page says of a site, without its pictures."""
+"""The page of a run: complete by itself, well-formed, linked, escaped, honest about gaps."""
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
+import json
+import re
+import shutil
+from html.parser import HTMLParser
 
-from groundbreak.report import page
-from groundbreak.report.timeline import period, timeline
+import pytest
 
-NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
+from groundbreak.report.page import write_report
+from series import GRID, SIDE, write_series
 
+EMPTY = {}
+HIDDEN = {"cloud": (slice(0, 90), slice(0, 80))}
+GONE = {"house": True, "barn": False}
+NOTHING = {"cloud": (slice(0, SIDE), slice(0, SIDE))}
+STATES = (EMPTY, EMPTY, HIDDEN, NOTHING, GONE, GONE)
 
-def look(days, share=1.0, used=True, shift=None):
-    return {
-        "look_id": f"look-{days}",
-        "start": NOON + timedelta(days=days),
-        "usable_share": share,
-        "used": used,
-        "reason": "" if used else "clouds",
-        "sensor": None,
-        "shift_x": shift and shift[0],
-        "shift_y": shift and shift[1],
-    }
+ID = "Hafen Ü & <1>"
+NAME = '<script>alert("x")</script> / Dock & "Sons"'
+VOID = {"meta", "img", "br", "link", "input", "hr"}
 
 
-def event(number, confidence=0.9):
-    properties = dict.fromkeys(
-        ("length_m", "vessel_length_m", "registration_residual_px", "start_datetime")
-    )
-    properties |= {
-        "kind": "demolition",
-        "provisional": False,
-        "sentence": f"Event {number}.",
-        "confidence": confidence,
-        "date_confidence": 1.0,
-        "area_m2": 120.0,
-        "usable_fraction": 1.0,
-        "end_datetime": NOON.isoformat(),
-        "flags": [],
-    }
-    return {"id": f"o{number}-demolition", "properties": properties}
+class Page(HTMLParser):
+    """What is asked of a page: its tags closed in order, its ids, links and texts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.links, self.sources, self.tags = [], [], [], [], []
+        self.texts = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self._note(tag, dict(attrs))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self._note(tag, dict(attrs))
+
+    def _note(self, tag, attributes):
+        self.tags.append((tag, attributes))
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        self.links += [attributes["href"]] if "href" in attributes else []
+        self.sources += [attributes["src"]] if "src" in attributes else []
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.texts).split())
+
+    def count(self, tag, css_class):
+        return sum(t == tag and css_class in (a.get("class") or "").split() for t, a in self.tags)
 
 
-SITE = page._Site(
-    document={
-        "id": "port",
-        "name": "Port",
-        "remark": "",
-        "sentences": [],
-        "not_observed": {"periods": [], "never_share": 0.0, "once_share": 0.0},
-    },
-    events=[],
-    observed=[look(0), look(30)],
-    ledger={},
-    work=None,
-)
+def watch(path, *sites):
+    """A watch-list of (id, name, east) whose sites begin so many metres east of the grid's edge."""
+    features = []
+    for identity, name, east in sites:
+        corners = [(east, 0), (east, SIDE), (east + SIDE, SIDE), (east + SIDE, 0), (east, 0)]
+        ring = [list(GRID.affine @ corner) for corner in corners]
+        geometry = {"type": "Polygon", "coordinates": [ring]}
+        features.append(
+            {"type": "Feature", "properties": {"id": identity, "name": name}, "geometry": geometry}
+        )
+    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32652"}}
+    document = {"type": "FeatureCollection", "crs": crs, "features": features}
+    path.write_text(json.dumps(document))
 
 
-def test_looks_lie_along_the_line_by_their_dates():
-    rows = timeline([look(0, shift=(1.25, -0.5)), look(10, 0.5), look(40, used=False)])
-    assert [row["x"] for row in rows] == [12.0, 256.0, 988.0]
-    assert [row["shift"] for row in rows] == ["1.2, -0.5", "", ""]
-    assert [row["reason"] for row in rows] == ["yes", "yes", "clouds"]
-    assert period([look(0), look(40)]) == "1 Mar 2024 to 10 Apr 2024"
-    assert timeline([]) == []
+@pytest.fixture
+def detect(tmp_path, command, engine):
+    def run(states, *sites):
+        write_series(tmp_path / "scenes", states)
+        watch(tmp_path / "sites.geojson", *(sites or [(ID, NAME, 0), ("b", "Far off", 9000)]))
+        words = ("--sites", tmp_path / "sites.geojson", "--catalog", tmp_path / "scenes")
+        assert command("detect", *words, "-o", tmp_path / "run").code == 0
+        return tmp_path / "run"
+
+    return run
 
 
-def test_sentences_link_only_to_events_that_the_page_shows(monkeypatch):
-    monkeypatch.setattr(page, "MOST_EVENTS", 2)
-    ids = [f"o{n}-demolition" for n in range(3)]
-    document = SITE.document | {"sentences": [{"text": "Three went.", "events": ids}]}
-    site = replace(SITE, document=document, events=[event(n) for n in range(3)])
-    view = page._site_view(site)
-    shown = {shown["anchor"] for shown in view["events"]}
-    links = {link["anchor"] for link in view["sentences"][0]["links"]}
-    assert links == shown == {"event-o0-demolition", "event-o1-demolition"}
-    assert view["more"] == "1 less certain events are in events.geojson."
+def read(run):
+    text = (run / "report.html").read_text(encoding="utf-8")
+    return Page(text), text
 
 
-def test_a_site_without_sentences_says_why():
-    gap = {"periods": [], "never_share": None, "once_share": None}
-    document = SITE.document | {"remark": "not observed: no scene covers it", "not_observed": gap}
-    view = page._site_view(replace(SITE, document=document, observed=[]))
-    assert view["nothing"] == "not observed: no scene covers it"
-    assert view["not_observed"] == ["not observed: no scene covers it"]
+def features(run):
+    return json.loads((run / "events.geojson").read_text())["features"]
 
 
-def test_a_strip_of_some_looks_is_not_called_all():
-    assert page._strip_title(SimpleNamespace(looks=[None] * 24)) == "all looks"
-    assert page._strip_title(SimpleNamespace(looks=[None] * 97)) == "one look in 5"
+def test_it_needs_nothing_from_elsewhere(detect):
+    page, text = read(detect(STATES))
+    assert page.sources
+    assert all(source.startswith("data:image/jpeg;base64,") for source in page.sources)
+    assert all(link.startswith("#") for link in page.links)
+    assert "url(" not in text
+    assert "@import" not in text
+    assert not {"script", "iframe", "link", "object"} & {tag for tag, _ in page.tags}
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+
+
+def test_every_event_is_shown_with_two_chips_and_its_sentence(detect):
+    run = detect(STATES)
+    page, _ = read(run)
+    found = features(run)
+    assert {feature["properties"]["kind"] for feature in found} == {"new_building", "demolition"}
+    assert page.count("article", "event") == len(found)
+    assert page.count("div", "chip") == 2 * len(found)
+    for feature in found:
+        assert feature["properties"]["sentence"] in page.text
+        assert feature["id"] in page.text
+        assert f"{feature['properties']['confidence']:.2f}" in page.text
+
+
+def test_links_lead_to_anchors(detect):
+    page, _ = read(detect(STATES))
+    assert len(page.ids) == len(set(page.ids))
+    assert not [name for name in page.ids if re.search(r"\s", name)]
+    assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
+    events = [name for name in page.ids if name.startswith("event-")]
+    assert {f"#{name}" for name in events} <= set(page.links)
+    sentences = [link for link in page.links if link.startswith("#event-")]
+    assert len(sentences) >= 2 * len(events)  # from the map and from the sentences
+
+
+def test_names_and_ids_are_shown_as_they_are_and_do_nothing(detect):
+    page, text = read(detect(STATES))
+    assert NAME in page.text
+    assert "<script" not in text
+    assert "<1>" not in text
+
+
+def test_what_was_not_observed_is_said(detect):
+    page, _ = read(detect(STATES))
+    assert "not observed: no scene covers it" in page.text
+    assert "Parts were hidden on 10 Mar 2024" in page.text
+    assert "Not used at all: 9 Apr 2024" in page.text
+    assert "shows 0% of the site" in page.text
+    assert "5 of 6" in page.text  # looks used
+
+
+def test_every_part_and_date_was_seen(detect):
+    page, _ = read(detect([EMPTY, GONE, GONE], ("a", "A", 0)))
+    assert "Every part of the site was seen at every date used." in page.text
+
+
+def test_part_of_the_site_lies_outside_all_scenes(detect):
+    page, _ = read(detect([EMPTY, GONE, GONE], ("a", "A", SIDE // 4)))
+    [share] = re.findall(r"([\d.]+)% of the site was not usable in any look", page.text)
+    assert float(share) == pytest.approx(25, abs=1.5)
+
+
+def test_no_event(detect):
+    run = detect([EMPTY, EMPTY], ("a", "A", 0))
+    page, _ = read(run)
+    assert features(run) == []
+    assert "1 site, 0 events." in page.text
+    assert "No change was found at A" in page.text
+    assert page.count("article", "event") == 0
+    assert page.count("div", "map") == 1
+
+
+def test_nothing_to_compare(detect):
+    page, _ = read(detect([EMPTY], ("a", "A", 0)))
+    assert "one usable look (2024-01-10): nothing to compare it with" in page.text
+
+
+def test_without_the_working_files_the_words_remain(detect):
+    run = detect(STATES)
+    shutil.rmtree(run / "work")
+    write_report(run)
+    page, _ = read(run)
+    assert page.sources == []
+    assert "The working files of this site were deleted." in page.text
+    assert page.count("article", "event") == len(features(run))
+    assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
+
+
+def test_the_outline_lies_on_the_house(detect):
+    run = detect([EMPTY, {"house": True}, {"house": True}], ("a", "A", 0))
+    page, text = read(run)
+    [viewbox] = [
+        a["viewbox"]
+        for tag, a in page.tags
+        if tag == "svg" and "map" in text and a["viewbox"].endswith(f"{SIDE} {SIDE}")
+    ]
+    assert viewbox == f"0 0 {SIDE} {SIDE}"
+    path = next(a["d"] for tag, a in page.tags if tag == "path" and "outline" in a["class"])
+    points = [tuple(map(float, point.split(","))) for point in re.findall(r"[\d.]+,[\d.]+", path)]
+    xs, ys = zip(*points, strict=True)
+    assert (min(xs), max(xs)) == (pytest.approx(30, abs=1.5), pytest.approx(55, abs=1.5))
+    assert (min(ys), max(ys)) == (pytest.approx(40, abs=1.5), pytest.approx(60, abs=1.5))
+
+
+def test_notes_on_the_input_are_listed(tmp_path, detect):
+    (tmp_path / "scenes").mkdir()
+    (tmp_path / "scenes" / "odd.tif").write_text("")
+    page, _ = read(detect([EMPTY, GONE, GONE], ("a", "A", 0)))
+    assert "odd.tif was left out: is empty" in page.text
+
+
+def test_it_does_not_claim_to_be_real_or_simulated_wrongly(tmp_path, detect):
+    page, _ = read(detect([EMPTY, GONE], ("a", "A", 0)))
+    assert "simulated" not in page.text
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    (tmp_path / "run" / "run.json").write_text(json.dumps(record | {"simulated": True}))
+    write_report(tmp_path / "run")
+    page, _ = read(tmp_path / "run")
+    assert "This imagery is simulated" in page.text

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from pystac import STACError, STACTypeError
+from pystac import MediaType, STACError, STACTypeError
 from pystac.link import Link
 from pystac_client import Client as ApiClient
 from pystac_client.errors import ClientTypeError
@@ -88,7 +88,9 @@ def open_api(url: str, io: ApiIO) -> ApiClient:
             api = ApiClient.open(url, stac_io=io)
         except (ClientTypeError, *INVALID):
             raise FetchError(url, "is not the landing page of a STAC API") from None
-    if not api.get_links("search"):
+    for link in api.get_links("search"):
+        link.media_type = link.media_type or MediaType.GEOJSON  # some leave it out
+    if api.get_search_link() is None:
         raise FetchError(url, "is a STAC catalogue that cannot be searched")
     if not api.conforms_to("ITEM_SEARCH"):  # it has a search page all the same
         api.add_conforms_to("ITEM_SEARCH")

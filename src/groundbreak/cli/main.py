@@ -14,6 +14,17 @@ from groundbreak.errors import GroundbreakError, InputError
 
 DONE, OUR_FAULT, USERS_INPUT, INTERRUPTED = 0, 1, 2, 130
 
+EXTRAS = {
+    "albumentations": "train",
+    "jsonargparse": "train",
+    "lightning": "train",
+    "matplotlib": "train",
+    "onnx": "onnx",
+    "onnxscript": "onnx",
+    "torchmetrics": "train",
+}
+"""Packages that not every installation has, and the extra that brings them."""
+
 app = typer.Typer(
     name="groundbreak",
     help="What was built, torn down or dug at the places you watch, and between which two dates.",
@@ -37,6 +48,7 @@ def run(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     try:
         app(words, standalone_mode=False)
+        sys.stdout.flush()
         code = DONE
     except BaseException as error:
         if verbose and isinstance(error, Exception):
@@ -65,6 +77,10 @@ def explain(error: BaseException) -> int:
     Returns:
         The exit code: 2 the user's input, 1 our fault, 130 interrupted.
     """
+    if isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError):
+        # Nobody reads any more; what Python flushes when it ends must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
     if isinstance(error, typer.Exit):
         return int(error.exit_code)
     if isinstance(error, SystemExit):
@@ -73,7 +89,9 @@ def explain(error: BaseException) -> int:
         say("interrupted; the same command goes on from here")
         return INTERRUPTED
     if hasattr(error, "format_message"):  # a usage error of the command line's own
-        say(f"{error.format_message()} (try --help)")
+        # Without a message the help was shown in its place.
+        if message := error.format_message():
+            say(f"{message} (try --help)")
         return USERS_INPUT
     if isinstance(error, InputError):
         say(str(error))
@@ -81,8 +99,9 @@ def explain(error: BaseException) -> int:
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EROFS, errno.EACCES}:
         say(f"{error.filename or 'output'}: {os.strerror(error.errno)}")
         return USERS_INPUT
-    if isinstance(error, BrokenPipeError):
-        return DONE
+    if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+        say(f"{error.name} is not installed; pip install 'groundbreak[{EXTRAS[error.name]}]'")
+        return USERS_INPUT
     kind = "" if isinstance(error, GroundbreakError) else f"{type(error).__name__}: "
     say(f"internal error: {kind}{error} (-v shows where; please report it)")
     return OUR_FAULT

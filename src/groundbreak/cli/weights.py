@@ -54,12 +54,16 @@ def show(
 def export(
     weights: Annotated[str, typer.Argument(help="A name or a .safetensors file.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="NAME.onnx")],
+    json: Json = False,
 ) -> None:
     """Write the network as ONNX, with a STAC item (MLM) that describes it beside it."""
     from groundbreak.model.export import export_onnx
 
     export_onnx(weights, output)
-    print_line(str(output))
+    if json:
+        print_json({"file": str(output), "item": str(output.with_suffix(".json"))})
+    else:
+        print_line(str(output))
 
 
 def _print_nested(value: Mapping[str, Any], indent: str = "") -> None:

@@ -1,0 +1,125 @@
+"""Peak memory and time of ``groundbreak detect`` on a large site that this script makes.
+
+    python scripts/benchmark_memory.py                     # 20000 x 20000 px, 6 dates: hours, 25 GB
+    python scripts/benchmark_memory.py --size 4000         # minutes
+
+The ground is one simulated tile, mirrored over the site so that it has no seams; every date has
+its own noise, and on every tile a roof appears at some date. The figures are those of a process
+of its own that does nothing but detect.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from groundbreak.atomic import write_json
+from groundbreak.raster.grid import Window
+from groundbreak.raster.write import RasterSink
+from groundbreak.simulate.pairs import render_pair
+
+TILE = 1024
+GSD_M = 0.5
+CRS = "EPSG:32652"
+CORNER = (400_000.0, 4_400_000.0)
+FIRST, STEP = date(2024, 1, 10), timedelta(days=60)
+NOISE = 3.0  # digital numbers, standard deviation
+ROOF = 210
+
+
+def main() -> None:
+    options = parse()
+    with tempfile.TemporaryDirectory(prefix="groundbreak-", dir=options.folder) as name:
+        folder = Path(name)
+        make_series(folder, options.size, options.dates)
+        figures = measure(folder, options)
+    print(json.dumps(figures, indent=2))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--size", type=int, default=20_000, help="side of the site in pixels")
+    parser.add_argument("--dates", type=int, default=6)
+    parser.add_argument("--weights", default="site-2m", help="shipped name or file")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--folder", type=Path, help="where the site is made, and removed again")
+    return parser.parse_args()
+
+
+def make_series(folder: Path, size: int, dates: int) -> None:
+    """Write the scenes, row of tiles by row of tiles, and the watch-list."""
+    ground = render_pair(5, TILE, GSD_M, place="coast")[0]
+    grid = GeoBox((size, size), Affine(GSD_M, 0, CORNER[0], 0, -GSD_M, CORNER[1]), CRS)
+    for number in range(dates):
+        path = folder / "scenes" / f"{FIRST + number * STEP}.tif"
+        with RasterSink(path, grid, 3, "uint8", band_names=("red", "green", "blue")) as sink:
+            for window in tiles(size):
+                sink.write(window, tile(ground, window, number, dates))
+    ring = [[x, y] for x, y in grid.extent.exterior.points]
+    site = {"type": "Polygon", "coordinates": [ring]}
+    feature = {"type": "Feature", "properties": {"id": "large", "name": "Large"}, "geometry": site}
+    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32652"}}
+    document = {"type": "FeatureCollection", "crs": crs, "features": [feature]}
+    write_json(folder / "sites.geojson", document)
+
+
+def tiles(size: int) -> Iterator[Window]:
+    for row, y in enumerate(range(0, size, TILE)):
+        for col, x in enumerate(range(0, size, TILE)):
+            yield Window(row, col, y, min(y + TILE, size), x, min(x + TILE, size))
+
+
+def tile(ground: NDArray[np.uint8], window: Window, number: int, dates: int) -> NDArray[np.uint8]:
+    """(3, h, w) of one date: mirrored ground, perhaps the roof, noise."""
+    pixels = ground[:: -1 if window.row % 2 else 1, :: -1 if window.col % 2 else 1].astype(float)
+    place = np.random.default_rng([window.row, window.col])
+    y, x = place.integers(50, TILE - 110, 2)
+    height, width = place.integers(20, 60, 2)
+    if number >= place.integers(1, dates + 1):
+        pixels[y : y + height, x : x + width] = ROOF
+        pixels[y + 4 : y + height + 4, x - 5 : x] *= 0.5  # its shadow
+    pixels += np.random.default_rng([window.row, window.col, number]).normal(0, NOISE, pixels.shape)
+    cut = pixels[: window.shape[0], : window.shape[1]]
+    return np.moveaxis(np.clip(cut, 1, 255), 2, 0).astype(np.uint8)
+
+
+def measure(folder: Path, options: argparse.Namespace) -> dict[str, object]:
+    """Run detect and ask the system what it took."""
+    words = [sys.executable, "-m", "groundbreak", "detect", "--json"]
+    words += ["--sites", folder / "sites.geojson", "--catalog", folder / "scenes"]
+    words += ["--output", folder / "run", "--weights", options.weights, "--device", options.device]
+    began = time.monotonic()
+    done = subprocess.run(list(map(str, words)), stdout=subprocess.PIPE, check=True)
+    seconds = time.monotonic() - began
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    [site] = json.loads(done.stdout)["sites"]
+    unit = 1 if sys.platform == "darwin" else 1024
+    return {
+        "size_px": options.size,
+        "dates": options.dates,
+        "events": site["events"],
+        "wall_s": round(seconds, 1),
+        "cpu_s": round(used.ru_utime + used.ru_stime, 1),
+        "processors": os.cpu_count(),
+        "peak_rss_gib": round(used.ru_maxrss * unit / 2**30, 2),
+    }
+
+
+if __name__ == "__main__":
+    main()

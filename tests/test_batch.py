@@ -1,0 +1,254 @@
+"""The weekly job: only new work, one line a site, one failure is not all, never twice at once."""
+
+import importlib.util
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from groundbreak.pipeline import tasks
+from groundbreak.raster.read import inspect
+from series import SIDE, picture, write_picture, write_series, write_sites
+from servers import Reply, Server
+
+SCRIPT = Path(__file__).parents[1] / "scripts" / "batch_detect.py"
+EMPTY, BUILT = {}, {"house": True}
+BOTH = ((0, -80, 80, 0), (0, -SIDE, SIDE, 0))
+
+
+@pytest.fixture
+def batch():
+    """The script as a module."""
+    spec = importlib.util.spec_from_file_location("batch_detect", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def job(tmp_path, batch, engine, monkeypatch, capsys):
+    """Runs the job on two sites; its exit code and the lines on stdout by site."""
+    write_series(tmp_path / "scenes", [EMPTY, BUILT, BUILT])
+    write_sites(tmp_path / "sites.geojson", *BOTH)
+
+    def run(*source):
+        source = source or ("--folder", tmp_path / "scenes")
+        words = ["--sites", tmp_path / "sites.geojson", *source, "--output", tmp_path / "runs"]
+        monkeypatch.setattr(sys, "argv", ["batch_detect.py", *map(str, words)])
+        capsys.readouterr()
+        code = batch.main()
+        out = capsys.readouterr().out.splitlines()
+        return code, {line.split("\t")[0]: line.split("\t")[1:] for line in out}, len(out)
+
+    return run
+
+
+def summary(folder):
+    [site] = json.loads((folder / "summary.json").read_text())["sites"]
+    return site
+
+
+def test_a_run_and_one_line_a_site(tmp_path, job):
+    code, lines, count = job()
+    assert code == 0
+    assert count == 2
+    for name in ("s0", "s1"):
+        assert lines[name][0] == "1 events in 3 looks"
+        assert "between 10 January and 9 February 2024" in lines[name][1]
+        run = tmp_path / "runs" / name
+        assert summary(run)["id"] == name
+        assert (run / "report.html").is_file()
+        log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+        assert {entry.get("site") for entry in log} >= {name}
+
+
+def test_the_second_time_only_what_is_new_is_computed(tmp_path, job, engine):
+    job()
+    first = engine.pairs
+    assert first > 0
+    job()
+    assert engine.pairs == first
+    write_series(tmp_path / "scenes", [EMPTY, BUILT, BUILT, BUILT])
+    _, lines, _ = job()
+    assert lines["s1"][0] == "1 events in 4 looks"
+    assert engine.pairs - first == first / 2  # one pair more than the two of before
+
+
+def test_twice_at_once_the_second_says_so_and_stops(tmp_path, job, batch, engine, capsys):
+    with batch.only_one(tmp_path / "runs") as first:
+        assert first
+        code, lines, _ = job()
+        assert code == 0
+        assert lines == {}
+        assert engine.pairs == 0
+    job()
+    with batch.only_one(tmp_path / "runs") as first:
+        assert first
+
+
+def test_the_second_one_says_why(tmp_path, batch, monkeypatch, capsys):
+    words = ["--sites", "none.csv", "--folder", "none", "--output", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["batch_detect.py", *words])
+    with batch.only_one(tmp_path):
+        assert batch.main() == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == f"another batch is at work in {tmp_path}: nothing done\n"
+
+
+@pytest.mark.parametrize(("failing", "code"), [({"s0"}, 0), ({"s0", "s1"}, 1)])
+def test_exit_code_is_1_only_if_all_fail(tmp_path, job, monkeypatch, failing, code):
+    original = tasks.detect_site
+
+    def fragile(task, tell):
+        if task.plan.site.id in failing:
+            raise ZeroDivisionError("boom\nbang")
+        return original(task, tell)
+
+    monkeypatch.setattr(tasks, "detect_site", fragile)
+    got, lines, count = job()
+    assert got == code
+    assert count == 2
+    for name in ("s0", "s1"):
+        assert (lines[name][0] == "failed") is (name in failing)
+    assert "boom bang" in lines["s0"][1]
+    log = (tmp_path / "runs" / "s0" / "log.jsonl").read_text()
+    assert "ZeroDivisionError" in log
+
+
+def test_a_site_that_nothing_shows_is_an_answer(tmp_path, job):
+    write_sites(tmp_path / "sites.geojson", (9000, 0, 9100, 100))
+    code, lines, _ = job()
+    assert code == 0
+    assert lines == {"s0": ["not observed: no scene covers it", ""]}
+
+
+def test_refused_sites_have_a_line_and_ids_may_be_anything(tmp_path, job):
+    path = tmp_path / "sites.geojson"
+    document = json.loads(path.read_text())
+    document["features"][0]["properties"] = {"id": "..", "name": "up"}
+    document["features"][1]["properties"] = {"id": "Hafen Ü.1", "name": "x"}
+    path.write_text(json.dumps(document))
+    code, lines, _ = job()
+    assert code == 0
+    assert lines["feature 1 (..)"][0] == "refused"
+    assert lines["Hafen Ü.1"][0] == "1 events in 3 looks"
+
+
+class TestScript:
+    """As cron calls it."""
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (
+                ["--sites", "none.csv", "--folder", ".", "--output", "{tmp}"],
+                "none.csv: does not exist",
+            ),
+            (
+                ["--sites", "x", "--folder", ".", "--output", "/dev/null/x"],
+                "/dev/null/x: cannot be written",
+            ),
+            (
+                ["--sites", "x", "--folder", ".", "--output", "{tmp}", "--config", "n.yaml"],
+                "n.yaml: does not exist",
+            ),
+        ],
+    )
+    def test_bad_input_is_one_line(self, tmp_path, monkeypatch, capsys, words, said):
+        import runpy
+
+        words = [word.format(tmp=tmp_path) for word in words]
+        monkeypatch.setattr(sys, "argv", [str(SCRIPT), *words])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(SCRIPT), run_name="__main__")
+        assert ended.value.code == 2
+        err = capsys.readouterr().err
+        assert said in err
+        assert len(err.splitlines()) == 1
+
+
+class Archive:
+    """A STAC API on the loopback with the scenes of a folder, and the files themselves."""
+
+    def __init__(self, server, folder):
+        self.server, self.folder, self.asked = server, folder, []
+        server.routes["/"] = self.root
+        server.routes["/search"] = self.search
+        server.files(folder, "/files/")
+
+    def root(self, _):
+        url = self.server.url
+        conforms = [f"https://api.stacspec.org/v1.0.0/{what}" for what in ("core", "item-search")]
+        links = [
+            {"rel": "self", "href": url},
+            {"rel": "root", "href": url},
+            {"rel": "search", "href": f"{url}/search", "method": "POST"},
+        ]
+        document = {"type": "Catalog", "id": "api", "stac_version": "1.0.0", "description": ""}
+        return Reply.of_json({**document, "conformsTo": conforms, "links": links})
+
+    def search(self, request):
+        self.asked.append(request.body["datetime"].split("/"))
+        found = [
+            item for item in map(self.item, sorted(self.folder.iterdir())) if self.wanted(item)
+        ]
+        return Reply.of_json({"type": "FeatureCollection", "features": found, "links": []})
+
+    def wanted(self, item):
+        start, end = self.asked[-1]
+        return start <= item["properties"]["datetime"] <= end
+
+    def item(self, path):
+        info = inspect(path)
+        bands = [{"name": n, "common_name": n} for n in ("red", "green", "blue")]
+        asset = {"href": f"{self.server.url}/files/{path.name}", "type": "image/tiff"}
+        return {
+            "type": "Feature",
+            "stac_version": "1.0.0",
+            "id": path.stem,
+            "collection": "c",
+            "geometry": json.loads(json.dumps(info.footprint.__geo_interface__)),
+            "bbox": list(info.footprint.bounds),
+            "properties": {"datetime": f"{path.stem}T00:00:00Z", "gsd": 1.0},
+            "links": [],
+            "assets": {"visual": {**asset, "roles": ["data"], "eo:bands": bands}},
+        }
+
+
+def test_an_api_is_asked_for_what_came_since_and_nothing_is_forgotten(
+    tmp_path, job, engine, monkeypatch
+):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    write_sites(tmp_path / "sites.geojson")
+    now = datetime.now(UTC)
+    days = [now - timedelta(days=back) for back in (390, 200, 60, 1)]
+    archive = tmp_path / "archive"
+    for number, day in enumerate(days[:3]):
+        write_picture(archive / f"{day:%Y-%m-%d}.tif", picture(house=number > 0, seed=number))
+    with Server() as server:
+        api = Archive(server, archive)
+        words = ("--api", server.url, "--collection", "c")
+        code, lines, _ = job(*words)
+        assert (code, lines["s0"][0]) == (0, "1 events in 3 looks")
+        began = datetime.fromisoformat(api.asked[0][0])
+        assert timedelta(days=399) < now - began < timedelta(days=401)
+        first = engine.pairs
+        write_picture(archive / f"{days[3]:%Y-%m-%d}.tif", picture(house=True, seed=3))
+        code, lines, _ = job(*words, "--days", "100")
+        assert (code, lines["s0"][0]) == (0, "1 events in 4 looks")
+        began = datetime.fromisoformat(api.asked[-1][0])
+        assert timedelta(days=89) < now - began < timedelta(days=92)
+        assert engine.pairs == first * 3 / 2
+
+
+def test_an_api_that_has_nothing(tmp_path, job, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    (tmp_path / "archive").mkdir()
+    with Server() as server:
+        Archive(server, tmp_path / "archive")
+        code, lines, _ = job("--api", server.url, "--collection", "c")
+    assert code == 0
+    assert {fields[0] for fields in lines.values()} == {"no scene was found"}

@@ -1,0 +1,351 @@
+"""The command line: help, exit codes, what goes to stdout and what to stderr."""
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+
+from groundbreak.cli.main import app
+from groundbreak.model import export
+from groundbreak.model.card import Card
+from groundbreak.model.network import NetworkConfig, SiameseUNet
+from groundbreak.model.weights import save_weights
+from groundbreak.pipeline import tasks
+from groundbreak.simulate import series as simulation
+from groundbreak.simulate.plan import EventCounts
+from groundbreak.simulate.site import SimulationConfig
+from groundbreak.writers.geoparquet import read_geoparquet
+from series import write_series, write_sites
+from servers import Reply, Server
+
+EMPTY, BUILT = {}, {"house": True}
+GROUNDBREAK = (sys.executable, "-m", "groundbreak")
+
+
+def commands(command=None, path=()):
+    """Every command with its words, from the program itself."""
+    command = command or typer.main.get_command(app)
+    yield path, command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, (*path, name))
+
+
+@pytest.fixture
+def places(tmp_path):
+    write_series(tmp_path / "scenes", [EMPTY, BUILT, BUILT])
+    write_sites(tmp_path / "sites.geojson")
+    return ("--sites", tmp_path / "sites.geojson", "--catalog", tmp_path / "scenes")
+
+
+@pytest.fixture
+def run(tmp_path, places, engine, command):
+    """A finished run."""
+    assert command("detect", *places, "-o", tmp_path / "run").code == 0
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """Weights of a small network that knows nothing."""
+    network = NetworkConfig(fused=(8, 8, 8, 8, 16), decoder=(16, 8, 8, 8))
+    card = Card("tiny", "Knows nothing.", ("red", "green", "blue"), (0.2, 3.0), network)
+    torch.manual_seed(0)
+    save_weights(SiameseUNet(network), card, tmp_path / "tiny.safetensors")
+    return tmp_path / "tiny.safetensors"
+
+
+class TestHelp:
+    @pytest.mark.parametrize(
+        ("path", "inner"),
+        [c for c in commands() if c[0] != ("train",)],
+        ids=lambda c: " ".join(c) if isinstance(c, tuple) else "",
+    )
+    def test_it_mentions_everything(self, command, monkeypatch, path, inner):
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setenv("TERM", "dumb")
+        answer = command(*path, "--help")
+        assert answer.code == 0
+        assert answer.err == ""
+        assert inner.help.splitlines()[0].rstrip(".") in answer.out
+        for parameter in inner.params:
+            option = parameter.param_type_name == "option"
+            for name in parameter.opts if option else [parameter.name.upper()]:
+                assert name in answer.out
+        for name in getattr(inner, "commands", {}):
+            assert name in answer.out
+
+    def test_every_command_of_the_design_is_there(self):
+        known = {" ".join(path) for path, _ in commands()}
+        assert known >= {
+            *("demo", "sites check", "catalog scan", "catalog search", "tile", "detect", "report"),
+            *("export", "train", "evaluate", "weights list", "weights show", "weights export"),
+            "simulate",
+        }
+
+    def test_train_shows_the_help_of_lightning(self, command):
+        pytest.importorskip("lightning")
+        answer = command("train", "--help")
+        assert answer.code == 0
+        assert "fit" in answer.out
+        assert "validate" in answer.out
+
+    def test_without_words(self, command):
+        answer = command()
+        assert answer.code == 2
+        assert "detect" in answer.out + answer.err
+
+    def test_it_is_quick_and_loads_nothing_heavy(self):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        words = (sys.executable, "-X", "importtime", "-m", "groundbreak", "--help")
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        spent = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+        assert "detect" in done.stdout
+        loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+        assert "groundbreak.cli.main" in loaded
+        heavy = {"torch", "numpy", "pandas", "rasterio", "shapely", "pyproj", "requests", "yaml"}
+        assert loaded & heavy == set()
+        assert spent < 1.0
+
+
+class TestJson:
+    """One document on stdout and nothing else; notes and progress are on stderr."""
+
+    def test_sites_check(self, command, tmp_path):
+        (tmp_path / "s.csv").write_text("id,name,lat,lon,buffer_m\na,A,38,125,\nb,B,99,1,5\n")
+        answer = command("sites", "check", tmp_path / "s.csv", "--json")
+        assert answer.code == 0
+        document = answer.json()
+        assert [site["id"] for site in document["sites"]] == ["a"]
+        assert "no buffer_m" in document["notes"][0]
+        assert "latitude" in document["refused"][0]["reason"] or document["refused"]
+
+    def test_catalog_scan(self, command, tmp_path, places):
+        (tmp_path / "scenes" / "odd.tif").write_text("")
+        path = tmp_path / "catalog.json"
+        answer = command("catalog", "scan", tmp_path / "scenes", "-o", path, "--json")
+        document = answer.json()
+        assert document["scenes"] == ["2024-01-10", "2024-02-09", "2024-03-10"]
+        assert document["refused"] == [{"subject": "odd.tif", "reason": "is empty"}]
+        assert len(json.loads(path.read_text())["features"]) == 3
+
+    def test_catalog_search(self, command, tmp_path, places, monkeypatch):
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+        with Server() as server:
+            root = {
+                "type": "Catalog",
+                "id": "api",
+                "stac_version": "1.0.0",
+                "description": "",
+                "conformsTo": [
+                    "https://api.stacspec.org/v1.0.0/core",
+                    "https://api.stacspec.org/v1.0.0/item-search",
+                ],
+                "links": [
+                    {"rel": "self", "href": server.url},
+                    {"rel": "root", "href": server.url},
+                    {"rel": "search", "href": f"{server.url}/search", "method": "POST"},
+                ],
+            }
+            server.routes["/"] = lambda _: Reply.of_json(root)
+            none = {"type": "FeatureCollection", "features": [], "links": []}
+            server.routes["/search"] = lambda _: Reply.of_json(none)
+            words = ("--sites", places[1], "--dates", "2024-01-01/2024-02-01", "--collection", "c")
+            path = tmp_path / "catalog.json"
+            answer = command("catalog", "search", "--api", server.url, *words, "-o", path, "--json")
+        assert answer.code == 0, answer.err
+        assert answer.json()["scenes"] == []
+        assert answer.json()["notes"] == ["no scene was found of 1 site"]
+
+    def test_detect(self, command, tmp_path, places, engine):
+        answer = command("detect", *places, "-o", tmp_path / "run", "--json")
+        document = answer.json()
+        assert document["run"] == str(tmp_path / "run")
+        assert document["report"] == str(tmp_path / "run" / "report.html")
+        [site] = document["sites"]
+        assert site["events"] == 1
+        assert any("between 10 January and 9 February" in s["text"] for s in site["sentences"])
+        assert "100%" in answer.err or "outlines" in answer.err
+
+    def test_detect_without_a_report(self, command, tmp_path, places, engine):
+        answer = command("detect", *places, "-o", tmp_path / "run", "--no-report", "--json")
+        assert answer.json()["report"] is None
+        assert not (tmp_path / "run" / "report.html").exists()
+
+    def test_tile(self, command, tmp_path, places, engine):
+        answer = command("tile", *places, "-o", tmp_path / "t", "--size", "64", "--json")
+        document = answer.json()
+        assert document["tiles"] == 27
+        assert len(list((tmp_path / "t").rglob("*.tif"))) == 27
+
+    def test_report(self, command, run):
+        page = run / "report.html"
+        page.unlink()
+        assert command("report", run, "--json").json() == {"report": str(page)}
+        assert page.is_file()
+
+    @pytest.mark.parametrize("form", ["geojson", "gpkg", "geoparquet", "stac", "kwcoco"])
+    def test_export(self, command, tmp_path, run, form):
+        path = tmp_path / "out" / f"events.{form}"
+        answer = command("export", run, "--format", form, "-o", path, "--json")
+        assert answer.json() == {"file": str(path), "format": form, "events": 1}
+        assert path.stat().st_size > 100
+        if form == "geoparquet":
+            assert len(read_geoparquet(path)) == 1
+
+    def test_evaluate(self, command, tmp_path, run):
+        truth = tmp_path / "truth.geojson"
+        collection = json.loads((run / "events.geojson").read_text())
+        for feature in collection["features"]:
+            feature["properties"] |= {"object_id": "house", "replaces": None}
+        truth.write_text(json.dumps(collection))
+        words = ("--temporal", run, "--truth", truth, "-o", tmp_path / "scores", "--json")
+        answer = command("evaluate", *words)
+        assert answer.json()["found"] == 1
+        assert answer.json()["missed"] == 0
+
+    def test_weights_list_and_show(self, command):
+        shipped = command("weights", "list", "--json").json()
+        assert [card["name"] for card in shipped] == ["site-2m", "area-10m"]
+        assert command("weights", "show", "site-2m", "--json").json() == shipped[0]
+
+    def test_weights_export(self, command, tmp_path, weights, monkeypatch):
+        """What the export itself does is tested with the weights."""
+        told = []
+        monkeypatch.setattr(export, "export_onnx", lambda *words: told.append(words))
+        path = tmp_path / "tiny.onnx"
+        answer = command("weights", "export", weights, "-o", path, "--json")
+        assert answer.json() == {"file": str(path), "item": str(path.with_suffix(".json"))}
+        assert told == [(str(weights), path)]
+
+    def test_simulate(self, command, tmp_path, monkeypatch):
+        events = EventCounts(2, 1, 0, 0)
+        small = SimulationConfig(size_px=256, looks=2, gsd_m=2.0, drawn_px=1, events=events)
+        monkeypatch.setattr(simulation, "SimulationConfig", lambda: small)
+        answer = command("simulate", "-o", tmp_path / "s", "--seed", "3", "--json")
+        document = answer.json()
+        assert document["simulated"] is True
+        assert len(document["scenes"]) == 2
+        assert all(Path(path).exists() for path in [*document["scenes"], document["truth"]])
+
+
+class TestText:
+    def test_detect_says_sentences_and_where_the_report_is(self, command, tmp_path, places, engine):
+        answer = command("detect", *places, "-o", tmp_path / "run")
+        first, *sentences, last = answer.out.splitlines()
+        assert first == "Site 0: 1 events in 3 looks"
+        assert any("between 10 January and 9 February 2024" in text for text in sentences)
+        assert last == f"→ {tmp_path / 'run' / 'report.html'}"
+        progress = [line for line in answer.err.splitlines() if "%" in line]
+        assert 2 <= len(progress) <= 11
+
+    def test_weights_show_tells_the_limits(self, command, weights):
+        answer = command("weights", "show", weights)
+        assert "bands: red, green, blue" in answer.out
+
+    def test_sites_check(self, command, places):
+        assert command("sites", "check", places[1]).out.splitlines() == [
+            "ok       s0  Site 0",
+            "1 sites, 0 refused",
+        ]
+
+
+class TestExitCodes:
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ["detect"],
+            ["detcet"],
+            ["sites", "check"],
+            ["export", "x", "--format", "shp", "-o", "y"],
+            ["simulate", "-o", "x", "--sites", "0"],
+            ["evaluate", "-o", "x"],
+            ["evaluate", "-o", "x", "--temporal", "run"],
+        ],
+        ids=" ".join,
+    )
+    def test_a_wrong_call(self, command, words):
+        answer = command(*words)
+        assert answer.code == 2
+        assert answer.out == ""
+        assert len(answer.err.splitlines()) == 1
+
+    def test_our_fault(self, command, tmp_path, places, engine, monkeypatch):
+        def boom(*_):
+            raise ZeroDivisionError("boom")
+
+        monkeypatch.setattr(tasks, "detect_site", boom)
+        answer = command("detect", *places, "-o", tmp_path / "run")
+        assert answer.code == 1
+        assert "internal error" in answer.error
+        assert "boom" in answer.error
+        assert "Traceback" not in answer.err
+        log = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+        assert any("ZeroDivisionError" in json.loads(line).get("traceback", "") for line in log)
+
+    def test_a_package_that_is_not_installed(self, command, weights, tmp_path, monkeypatch):
+        monkeypatch.setitem(sys.modules, "onnx", None)
+        monkeypatch.delitem(sys.modules, "groundbreak.model.export", raising=False)
+        answer = command("weights", "export", weights, "-o", tmp_path / "w.onnx")
+        assert answer.code == 2
+        assert answer.error == "onnx is not installed; pip install 'groundbreak[onnx]'"
+
+
+class TestVerbose:
+    WORDS = ("sites", "check", "none.geojson")
+
+    @pytest.mark.parametrize("place", range(4))
+    @pytest.mark.parametrize("flag", ["-v", "--verbose"])
+    def test_anywhere_it_shows_where_it_happened(self, command, place, flag):
+        words = [*self.WORDS[:place], flag, *self.WORDS[place:]]
+        answer = command(*words)
+        assert answer.code == 2
+        assert "Traceback" in answer.err
+        assert answer.err.splitlines()[-1] == "groundbreak: none.geojson: does not exist"
+
+    def test_it_shows_the_log(self, command, tmp_path, places, engine):
+        quiet = command("detect", *places, "-o", tmp_path / "run")
+        assert "INFO" not in quiet.err
+        loud = command("detect", *places, "-o", tmp_path / "run", "-v")
+        assert "INFO groundbreak.pipeline.run: s0: done" in loud.err
+
+
+def _interruptible():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+class TestProcess:
+    def test_as_a_module(self, tmp_path):
+        words = (*GROUNDBREAK, "sites", "check", tmp_path / "none.csv")
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert done.stderr == f"groundbreak: {tmp_path / 'none.csv'}: does not exist\n"
+
+    def test_interrupted(self, tmp_path):
+        words = (*GROUNDBREAK, "simulate", "-o", tmp_path / "s")
+        # The signal may be ignored here, as in a job that a shell started in the background.
+        process = subprocess.Popen(
+            words, stderr=subprocess.PIPE, text=True, preexec_fn=_interruptible
+        )
+        until = time.monotonic() + 200
+        while not (tmp_path / "s" / "README.txt").exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert err == "groundbreak: interrupted; the same command goes on from here\n"
+        assert not [p for p in tmp_path.rglob(".*") if p.is_file()]
+
+    def test_a_reader_that_went_away(self, tmp_path):
+        write_sites(tmp_path / "sites.geojson")
+        words = (*GROUNDBREAK, "sites", "check", tmp_path / "sites.geojson")
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            process.stdout.close()
+            assert process.stderr.read() == b""
+        assert process.returncode == 0
