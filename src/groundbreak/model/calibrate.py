@@ -22,7 +22,10 @@ from groundbreak.model.losses import partial_cross_entropy
 from groundbreak.model.network import SiameseUNet
 from groundbreak.types import KINDS, FloatArray, Kind, MaskValue
 
-THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
+LOW_RATIO = 0.6
+"""An object reaches as far as this share of the threshold, as in ``events.vectorize``."""
+
 MIN_AREAS_PX = (4, 8, 16, 32, 64, 128, 256, 512)
 """Least areas tried, in pixels of the image."""
 
@@ -129,8 +132,8 @@ def choose_point(
             pixel = float(item.gsd_m or 1.0) ** 2
             trusted = item.quality == "good" or not any_good
             km2 += item.label.size * pixel / 1e6 if trusted else 0.0
-            mask = probabilities(item, temperature)[kind.value_in_mask] >= threshold
-            wrong, hits = _objects(mask, item.label, kind)
+            probability = probabilities(item, temperature)[kind.value_in_mask]
+            wrong, hits = _objects(probability, threshold, item.label, kind)
             false += [area * pixel for area in wrong] if trusted else []
             found += [area * pixel for area in hits]
         if not found:
@@ -161,12 +164,17 @@ def choose_points(
 
 
 def _objects(
-    mask: NDArray[np.bool_], label: NDArray[np.uint8], kind: Kind
+    probability: FloatArray, threshold: float, label: NDArray[np.uint8], kind: Kind
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Areas of false objects; per true object the area of what touches it, 0 if nothing does."""
+    """Areas of false objects; per true object the area of what touches it, 0 if nothing does.
+
+    An object is a patch above ``LOW_RATIO`` of the threshold that reaches the threshold somewhere.
+    """
     touching = np.ones((3, 3), bool)
-    objects, count = ndimage.label(mask, touching)
+    objects, count = ndimage.label(probability >= LOW_RATIO * threshold, touching)
     area = np.bincount(objects.ravel(), minlength=count + 1)
+    peak = ndimage.maximum(probability, objects, np.arange(count + 1))
+    area[np.asarray(peak) < threshold] = 0
     area[0] = 0
     changed = np.unique(objects[label != MaskValue.NONE])
     false = np.delete(area, np.append(changed, 0))

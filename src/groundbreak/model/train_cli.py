@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -20,6 +21,8 @@ def run(args: list[str]) -> Any:
     from groundbreak.model.data import PairsData
     from groundbreak.model.train import ChangeTraining
 
+    # Which `groundbreak train` is, after all; sys.argv must stay for processes started by it.
+    warnings.filterwarnings("ignore", "LightningCLI's args parameter")
     # Float32 convolutions may round to what the processor multiplies fastest.
     torch.set_float32_matmul_precision("high")
     return LightningCLI(
