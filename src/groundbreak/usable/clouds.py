@@ -180,7 +180,7 @@ def _compared(
     body |= soft_patches(evidence, gsd_m, config.nearby, within=near)
     body = _whole_bodies(body, evidence, gsd_m, config)
     opaque = body & (evidence.opacity > (config.found.core + config.nearby.core) / 2)
-    shadow = find_shadows(look, ground, seen, opaque, gsd_m)
+    shadow = find_shadows(look, ground, seen, body, opaque, gsd_m)
     return _with_margin(body, gsd_m, config), _with_margin(shadow, gsd_m, config), ""
 
 
