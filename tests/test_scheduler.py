@@ -33,13 +33,20 @@ def start(*words):
     )
 
 
+def drain(pipe):
+    """Keep a pipe empty until it is closed."""
+    with contextlib.suppress(ValueError, OSError):
+        while pipe.readline():
+            pass
+
+
 def await_line(process, pattern, timeout=90):
     """The first match of a pattern in what the process says; then keep its pipe empty."""
     end = time.monotonic() + timeout
     while time.monotonic() < end:
         line = process.stderr.readline()
         if found := re.search(pattern, line):
-            threading.Thread(target=process.stderr.read, daemon=True).start()
+            threading.Thread(target=drain, args=[process.stderr], daemon=True).start()
             return found
     raise AssertionError(f"no {pattern}")
 
@@ -50,6 +57,7 @@ def cluster():
 
         def launch(*words):
             process = start(*words)
+            stack.callback(process.stderr.close)
             stack.callback(process.wait)
             stack.callback(process.kill)
             return process
