@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from odc.geo import Shape2d
 
@@ -70,7 +71,12 @@ class _Site:
 
     @property
     def anchor(self) -> str:
-        return f"site-{self.id}"
+        return _anchor("site", self.id)
+
+
+def _anchor(what: str, name: str) -> str:
+    """An id of the page, which may hold no spaces."""
+    return f"{what}-{quote(name)}"
 
 
 def write_report(run: Path) -> Path:
@@ -152,11 +158,11 @@ def _about(about: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _site_view(site: _Site, most: int) -> dict[str, Any]:
+def _site_view(site: _Site, most: int = MOST_EVENTS) -> dict[str, Any]:
     counts = Counter(event["properties"]["kind"] for event in site.events)
     stretch = _stretch(site)
     shown = site.events[:most]
-    anchors = {event["id"]: f"event-{event['id']}" for event in shown}
+    anchors = {event["id"]: _anchor("event", event["id"]) for event in shown}
     used = [row for row in site.observed if row["used"]]
     return {
         "anchor": site.anchor,
@@ -295,7 +301,7 @@ def _event_view(
     about = event["properties"]
     view = {
         "id": event["id"],
-        "anchor": f"event-{event['id']}",
+        "anchor": _anchor("event", event["id"]),
         "kind": about["kind"],
         "provisional": about["provisional"],
         "title": f"{TITLES[about['kind']]}, {_interval(about)}",
