@@ -250,5 +250,5 @@ def test_an_api_that_has_nothing(tmp_path, job, monkeypatch):
     with Server() as server:
         Archive(server, tmp_path / "archive")
         code, lines, _ = job("--api", server.url, "--collection", "c")
-    assert code == 0
+    assert code == 0, lines
     assert {fields[0] for fields in lines.values()} == {"no scene was found"}

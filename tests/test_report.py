@@ -5,10 +5,11 @@ import re
 import shutil
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from groundbreak.report.page import write_report
-from series import GRID, SIDE, write_series
+from series import GRID, SIDE, picture, write_picture, write_series
 
 EMPTY = {}
 HIDDEN = {"cloud": (slice(0, 90), slice(0, 80))}
@@ -61,10 +62,11 @@ class Page(HTMLParser):
 
 
 def watch(path, *sites):
-    """A watch-list of (id, name, east) whose sites begin so many metres east of the grid's edge."""
+    """A watch-list of (id, name, metres by which the west side lies east of the grid's)."""
     features = []
-    for identity, name, east in sites:
-        corners = [(east, 0), (east, SIDE), (east + SIDE, SIDE), (east + SIDE, 0), (east, 0)]
+    for identity, name, west in sites:
+        east, south = west + SIDE, SIDE
+        corners = [(west, 0), (west, south), (east, south), (east, 0), (west, 0)]
         ring = [list(GRID.affine @ corner) for corner in corners]
         geometry = {"type": "Polygon", "coordinates": [ring]}
         features.append(
@@ -147,9 +149,13 @@ def test_what_was_not_observed_is_said(detect):
     assert "5 of 6" in page.text  # looks used
 
 
-def test_every_part_and_date_was_seen(detect):
-    page, _ = read(detect([EMPTY, GONE, GONE], ("a", "A", 0)))
-    assert "Every part of the site was seen at every date used." in page.text
+def test_every_part_and_date_was_seen(tmp_path, detect):
+    grown = GRID.pad(4)  # no edge that a shift of a tenth of a pixel would show
+    for number, house in enumerate((False, True, True)):
+        pixels = np.pad(picture(house=house, seed=number), ((0, 0), (4, 4), (4, 4)), mode="edge")
+        write_picture(tmp_path / "scenes" / f"2024-0{number + 1}-10.tif", pixels, grown)
+    page, _ = read(detect([], ("a", "A", 0)))
+    assert "Hardly a part of the site was hidden at any date used." in page.text
 
 
 def test_part_of_the_site_lies_outside_all_scenes(detect):
