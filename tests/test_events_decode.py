@@ -15,10 +15,12 @@ from groundbreak.events.decode import (
     DecodeConfig,
     PairEvidence,
     Transition,
+    _bounded,
     find_transition,
 )
 from groundbreak.events.emission import look_table, pair_tables, told_steps
 from groundbreak.events.states import (
+    BEGINNINGS,
     FIRST,
     TRANSITIONS,
     Family,
@@ -208,9 +210,10 @@ def observations(draw: st.DrawFn) -> tuple[Family, list[CountedLook], list[PairE
 @given(observations())
 def test_elimination_is_exact(case: tuple[Family, list[CountedLook], list[PairEvidence]]) -> None:
     family, looks, pairs = case
-    states, paths = brute_force(family, looks, pairs)
+    # The decoder leaves out the longest pairs where too many looks would be open at once.
+    states, paths = brute_force(family, looks, _bounded(pairs))
     built = Chain(family, looks, pairs, CONFIG)
-    np.testing.assert_allclose(built.states(), states, atol=5e-3)
+    np.testing.assert_allclose(built.states(), states, atol=1e-6)
     for kind, moves in TRANSITIONS.items():
         if Family.of(kind) is not family:
             continue
@@ -221,8 +224,8 @@ def test_elimination_is_exact(case: tuple[Family, list[CountedLook], list[PairEv
             steps += weight * np.array(happened)
             if any(happened):
                 first[happened.index(True)] += weight
-        np.testing.assert_allclose(built.steps(moves), steps, atol=5e-3)
-        np.testing.assert_allclose(built.first_time(moves, 0, len(looks) - 1), first, atol=5e-3)
+        np.testing.assert_allclose(built.steps(moves), steps, atol=1e-6)
+        np.testing.assert_allclose(built.first_time(moves, 0, len(looks) - 1), first, atol=1e-6)
 
 
 @settings(max_examples=40, deadline=None)
@@ -253,12 +256,22 @@ def test_the_interval_holds_the_likeliest_date_and_the_mass_beside_it(
     if found.after is None:  # works go on: dated by their beginning
         return
     assert found.before is not None
-    share = built.first_time(TRANSITIONS[Kind.NEW_BUILDING], 0, built.size - 1)
-    assert found.posterior == pytest.approx(share.sum())
-    share = share / share.sum()
-    assert found.before <= share.argmax() < found.after
-    beside = [share[n] for n in (found.before - 1, found.after) if 0 <= n < len(share)]
-    assert found.date_posterior >= mass - 1e-9 or max(beside, default=0.0) < NEGLIGIBLE
+    kind, last = Kind.NEW_BUILDING, built.size - 1
+    done = built.first_time(TRANSITIONS[kind], 0, last)
+    begun = built.first_time((*TRANSITIONS[kind], *BEGINNINGS[kind]), 0, last)
+
+    def held(start: int, end: int) -> float:
+        """Works had begun at the end, and were not finished at the start."""
+        begun_by = min(float(begun[:end].sum() / done.sum()), 1.0)
+        return max(0.0, begun_by - float(done[:start].sum() / done.sum()))
+
+    assert found.posterior == pytest.approx(min(done.sum(), 1.0))
+    assert 0 <= found.before < found.after <= last
+    assert found.date_posterior == pytest.approx(held(found.before, found.after), abs=1e-6)
+    if found.date_posterior < mass - 1e-9:
+        for start, end in ((found.before - 1, found.after), (found.before, found.after + 1)):
+            if start >= 0 and end <= last:
+                assert held(start, end) - found.date_posterior < NEGLIGIBLE
 
 
 def test_many_jumping_pairs_stay_tractable() -> None:
