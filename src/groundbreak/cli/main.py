@@ -14,6 +14,8 @@ from groundbreak.errors import GroundbreakError, InputError
 
 DONE, OUR_FAULT, USERS_INPUT, INTERRUPTED = 0, 1, 2, 130
 
+STOPPED = "interrupted; the same command goes on from here"
+
 EXTRAS = {
     "albumentations": "train",
     "jsonargparse": "train",
@@ -47,9 +49,11 @@ def run(arguments: list[str] | None = None) -> None:
     # Albumentations asks PyPI for news when it is imported.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     try:
-        app(words, standalone_mode=False)
+        ended = app(words, standalone_mode=False)
         sys.stdout.flush()
-        code = DONE
+        code = ended if isinstance(ended, int) else DONE
+        if code == INTERRUPTED:  # what typer makes of the signal
+            say(STOPPED)
     except BaseException as error:
         if verbose and isinstance(error, Exception):
             logging.getLogger(__name__).exception("traceback")
@@ -86,7 +90,7 @@ def explain(error: BaseException) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else OUR_FAULT
     if isinstance(error, KeyboardInterrupt | typer.Abort):
-        say("interrupted; the same command goes on from here")
+        say(STOPPED)
         return INTERRUPTED
     if hasattr(error, "format_message"):  # a usage error of the command line's own
         # Without a message the help was shown in its place.
