@@ -105,6 +105,12 @@ class TestOwn:
             (s.id, s.assets, s.masks) for s in from_folder.scenes
         ]
 
+    def test_a_time_to_the_second_from_the_folder_itself(self, tmp_path):
+        with rasterio.open(raster(tmp_path / "a.tif"), "r+") as dataset:
+            dataset.update_tags(ACQUISITION_DATE="2022-01-26T02:09:51Z")
+        (scene,) = read_catalog(tmp_path).scenes
+        assert scene.start == scene.end == datetime(2022, 1, 26, 2, 9, 51, tzinfo=UTC)
+
     def test_it_moves_with_its_folder(self, tmp_path):
         self.scanned(tmp_path / "old")
         write_catalog(scan_folder(tmp_path / "old").items, tmp_path / "old" / "catalog.json")

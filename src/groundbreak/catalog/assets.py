@@ -73,7 +73,9 @@ def item_to_scene(item: pystac.Item, resolve: Resolve) -> Scene:
         HrefError: an address may not be read.
         ValueError: it has no time, or no asset with an image, in words that read on from its id.
     """
-    acquired = from_properties(item.properties)
+    # An item that was made here, not read, has its time beside its properties.
+    time = {"datetime": item.datetime.isoformat()} if item.datetime else {}
+    acquired = from_properties(time | item.properties)
     if acquired is None:
         raise ValueError("has no datetime, nor start_datetime and end_datetime")
     sensor = _sensor(item)
