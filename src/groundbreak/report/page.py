@@ -158,10 +158,10 @@ def _about(about: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _site_view(site: _Site, most: int = MOST_EVENTS) -> dict[str, Any]:
+def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
     counts = Counter(event["properties"]["kind"] for event in site.events)
     stretch = _stretch(site)
-    shown = site.events[:most]
+    shown = site.events[: MOST_EVENTS if most is None else most]
     anchors = {event["id"]: _anchor("event", event["id"]) for event in shown}
     used = [row for row in site.observed if row["used"]]
     return {
