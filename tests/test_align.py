@@ -75,6 +75,33 @@ def test_what_cannot_be_known_is_not_claimed(make, reason):
     assert any(word in found.reason for word in reason.split("|"))
 
 
+def test_places_that_moved_by_themselves_do_not_pull():
+    """Leaning towers: a third of the picture is displaced once more."""
+    image = town(side=512)
+    later = displaced(image, 0.8, 0.4)
+    later[:, :, :170] = displaced(image, 5.5, -2.0)[:, :, :170]
+    found = estimate_shift(image, later, np.ones((512, 512), bool))
+    assert found.trusted
+    assert (found.dx, found.dy) == pytest.approx((0.8, 0.4), abs=0.15)
+
+
+def test_waves_are_no_structure():
+    rng = np.random.default_rng(5)
+    one, other = (
+        ndimage.gaussian_filter(0.05 + 0.01 * rng.standard_normal((3, 256, 256)), (0, 1.5, 1.5))
+        for _ in range(2)
+    )
+    found = estimate_shift(one.astype(np.float32), other.astype(np.float32), EVERYWHERE)
+    assert not found.trusted
+
+
+def test_one_band_is_enough():
+    image = town()[:1]
+    found = estimate_shift(image, displaced(image, -2.2, 1.1), EVERYWHERE)
+    assert found.trusted
+    assert (found.dx, found.dy) == pytest.approx((-2.2, 1.1), abs=0.1)
+
+
 def test_small_pictures():
     image = town()[:, 100:148, 100:148]
     later = displaced(town(), 1.0, 0.5)[:, 100:148, 100:148]
@@ -114,3 +141,28 @@ def test_unregistered_satellite_pairs(shared):
         lengths[city] = np.hypot(found.dx, found.dy)
     assert lengths["abudhabi"] == pytest.approx(1.4, abs=0.15)
     assert lengths["paris"] < 0.3
+
+
+@pytest.mark.shared
+def test_unrelated_places_are_never_aligned(shared):
+    one, other = (
+        to_unit(read_picture(shared / "pairs/oscd/train/A" / f"{city}.jp2")[0])
+        for city in ("nantes", "pisa")
+    )
+    for side, start in ((40, 50), (64, 200), (100, 120), (160, 10), (300, 20)):
+        crop = (slice(None), slice(start, start + side), slice(start, start + side))
+        assert not estimate_shift(one[crop], other[crop], np.ones((side, side), bool)).trusted
+
+
+@pytest.mark.shared
+def test_other_seasons_shift_alike(shared):
+    """However displaced two dates of farmland are, one more shift adds to it."""
+    before, after = (
+        to_unit(read_picture(shared / f"pairs/mshs_bcd/val/{date}/mshs_r28_c17.webp")[0])
+        for date in "AB"
+    )
+    first = estimate_shift(before, after, EVERYWHERE)
+    more = estimate_shift(before, displaced(after, 1.7, -2.3), EVERYWHERE)
+    assert first.trusted
+    assert more.trusted
+    assert (more.dx - first.dx, more.dy - first.dy) == pytest.approx((1.7, -2.3), abs=0.15)

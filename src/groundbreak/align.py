@@ -3,9 +3,10 @@
 Many small windows are compared by phase correlation of their gradient magnitudes (edges of roads,
 roofs and fields stay where they are while colours change with the season), each to a hundredth of
 a pixel. Windows with little structure, or whose best shift does not raise their correlation, are
-left out; the median of the rest is the answer if its own error is small. A second pass on the
-corrected pair measures what is left: the residual. In very high resolution it does not vanish,
-since relief and leaning buildings displace every place a little differently.
+left out. Of the rest, those that agree count: leaning towers, look-alike roofs and new quarters
+give other answers, each its own, so the place where most answers lie together is the displacement
+of the ground. A second pass on the corrected pair measures what is left: the residual. In very
+high resolution it does not vanish, since relief displaces every place a little differently.
 
 Phase correlation with upsampling: Guizar-Sicairos et al., Optics Letters 33(2), 2008
 (scikit-image's ``phase_cross_correlation``).
@@ -23,6 +24,12 @@ from groundbreak.types import BoolArray, FloatArray
 
 _Window = tuple[slice, slice]
 
+_FEWEST = 3
+"""So many windows must agree where the picture holds as many."""
+
+_CHANCE = 24.0
+"""Divided by the side of a window in pixels, the correlation that chance rarely exceeds."""
+
 
 @dataclass(frozen=True)
 class AlignConfig:
@@ -39,11 +46,14 @@ class AlignConfig:
     min_usable: float = 0.6
     """Least usable share of a window."""
     min_correlation: float = 0.15
-    """Least correlation of the edges of a window once it is aligned."""
+    """Least correlation of the edges of a window once it is aligned; more for a window of fewer
+    than 160 pixels a side, where unrelated pictures come that far by chance."""
+    agree_px: float = 1.5
+    """Windows agree when their shifts are so near to each other."""
+    min_agreeing: float = 0.3
+    """Least share of the compared windows that must agree."""
     max_error_px: float = 0.4
-    """Largest standard error of the median shift, from the spread of the windows."""
-    max_residual_px: float = 2.5
-    """Largest residual."""
+    """Largest standard error of the shift, from the spread of the windows that agree."""
     blur_px: float = 1.0
     """Smoothing before gradients are taken: noise has edges too."""
     upsample: int = 50
@@ -54,7 +64,7 @@ class AlignConfig:
 class Alignment:
     """The content of the moving look lies ``dx`` to the right and ``dy`` below the reference's.
 
-    ``residual_px`` is the median length of the windows' own shifts after the correction, NaN
+    ``residual_px`` is the median length of the shifts that are left in the windows that agree, NaN
     where nothing could be measured. ``reason`` says why it is not trusted, and is empty when it
     is.
     """
@@ -68,9 +78,13 @@ class Alignment:
 
 @dataclass(frozen=True)
 class _Measured:
-    """Shifts (n, 2) as (dy, dx) of the windows that could be compared, and of how many."""
+    """Shifts (n, 2) as (dy, dx) of the windows that agree.
+
+    ``compared`` is the number of those that found any shift, ``windows`` that of all.
+    """
 
     shifts: NDArray[np.float64]
+    compared: int
     windows: int
 
     @property
@@ -123,18 +137,19 @@ def estimate_shift(
     # What the second pass finds is measured on better overlap: take it in.
     dy, dx = dy + left.median[0], dx + left.median[1]
     residual = float(np.median(np.hypot(*(left.shifts - left.median).T)))
-    reason = _doubt(float(np.hypot(dx, dy)), residual, left, config)
+    reason = _doubt(float(np.hypot(dx, dy)), left, config)
     return Alignment(float(dx), float(dy), residual, not reason, reason)
 
 
-def _doubt(length: float, residual: float, left: _Measured, config: AlignConfig) -> str:
+def _doubt(length: float, left: _Measured, config: AlignConfig) -> str:
     """Why a shift is not to be believed; empty if it is."""
     if length > config.max_shift_px:
         return f"a shift of {length:.1f} pixels is more than {config.max_shift_px:g}"
+    agreeing = len(left.shifts)
+    if agreeing < max(config.min_agreeing * left.compared, min(_FEWEST, left.windows)):
+        return f"the windows disagree: {agreeing} of {left.compared} find the same shift"
     if left.error > config.max_error_px:
         return f"the windows disagree: the shift is uncertain by {left.error:.1f} pixels"
-    if residual > config.max_residual_px:
-        return f"a shift of {residual:.1f} pixels is left in most places"
     return ""
 
 
@@ -187,9 +202,21 @@ def _measure(
             continue
         before = _correlation(one, other)
         after = _correlation(one, ndimage.shift(other, found, order=1))
-        if after >= config.min_correlation and after >= before - 0.02:
+        least = max(config.min_correlation, _CHANCE / min(one.shape))
+        if after >= least and after >= before - 0.02:
             shifts.append(shift)
-    return _Measured(np.array(shifts).reshape(-1, 2), len(windows))
+    found_shifts = np.array(shifts).reshape(-1, 2)
+    return _Measured(_agreeing(found_shifts, config.agree_px), len(found_shifts), len(windows))
+
+
+def _agreeing(shifts: NDArray[np.float64], agree_px: float) -> NDArray[np.float64]:
+    """The shifts around the place where most of them lie together."""
+    if len(shifts) == 0:
+        return shifts
+    apart = np.hypot(*(shifts[:, None] - shifts[None]).transpose(2, 0, 1))
+    densest = int(np.argmax((apart <= agree_px / 2).sum(axis=1)))
+    near: NDArray[np.float64] = shifts[apart[densest] <= agree_px]
+    return near
 
 
 def _windows(usable: BoolArray, config: AlignConfig) -> list[_Window]:
