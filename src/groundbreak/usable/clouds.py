@@ -54,10 +54,9 @@ class CloudConfig:
     found: PatchRule = _FOUND
     """With other looks to compare with."""
     nearby: PatchRule = _NEARBY
-    """The same, within ``group_m`` of a cloud that was found."""
+    """The same, beside a cloud that was found."""
     single: PatchRule = _SINGLE
     """Without another look."""
-    group_m: float = 500.0
     body_opacity: float = 0.2
     """What was found to be cloud reaches as far as this,"""
     reach_m: float = 60.0
@@ -176,8 +175,7 @@ def _compared(
         if not body.any():
             return nothing, nothing, ""
         clear = seen & ~_with_margin(body, gsd_m, config)
-    near = widened(body, config.group_m / gsd_m)
-    body |= soft_patches(evidence, gsd_m, config.nearby, within=near)
+    body |= soft_patches(evidence, gsd_m, config.nearby, beside=body)
     body = _whole_bodies(body, evidence, gsd_m, config)
     opaque = body & (evidence.opacity > (config.found.core + config.nearby.core) / 2)
     shadow = find_shadows(look, ground, seen, body, opaque, gsd_m)

@@ -12,6 +12,7 @@ from scipy import ndimage
 from groundbreak.types import BoolArray, FloatArray
 
 _WHITE_RANGE = (0.42, 0.9)  # of an opaque cloud: in reflectance, in a stretched 8-bit picture
+_OUTSHINES = 3.0  # an opaque cloud is at least so many times as bright as ordinary ground
 _GENERAL = 0.15  # opacity that brightening all over the site may account for
 _LEAST_STEP = 0.15  # from ground to white; ground that is nearly white already hides a cloud
 _SHAPE_M = 4.0  # smoothing of the opacity: a bright street or house is no part of a cloud
@@ -66,7 +67,9 @@ def gather(
     if white is None:
         darkest = [v.min(axis=0)[seen] for v in (look, ground) if v is not None]
         brightest = max(float(np.percentile(v, 99.9)) for v in darkest)
-        white = float(np.clip(brightest, *_WHITE_RANGE))
+        # A dull picture has nothing white in it: cloud would still outshine its ordinary ground.
+        ordinary = float(np.median(darkest[-1]))
+        white = float(np.clip(max(brightest, _OUTSHINES * ordinary), *_WHITE_RANGE))
     # Of unknown ground no more is known than that much of it is darker than cloud.
     usual: NDArray[np.floating] = (
         np.minimum(np.percentile(look[:, seen], 25, axis=1), 0.4 * white)[:, None, None]

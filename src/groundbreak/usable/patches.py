@@ -14,6 +14,7 @@ _FINE_M = 5.0  # below, clouds are smooth inside, and roofs and yards are not
 _COARSE_M = 15.0  # above, the edge of a cloud is as sharp as that of a roof
 _GRAIN_WEIGHT = 10.0  # grain is 0.001 to 0.006 in clouds at 2 m, 0.003 to 0.05 on the ground
 _TINT_WEIGHT = 0.5
+_GROUP_GROWTH = 2.0  # a patch beside clouds is at most so many times as large as they are
 _MARGIN_PX = 4  # looked at around a patch
 
 _Box = tuple[slice, ...]
@@ -34,6 +35,8 @@ class PatchRule:
     max_tint: float
     """Greatest (max - min) / max of the bands in the core. Pictures that were stretched band by
     band have slightly coloured clouds."""
+    group_m: float = 500.0
+    """How far clouds of a group are from each other."""
     likeness: float = 0.4
     """Of the fine structure to that of the ground, at most: above, the ground shows through."""
     edge: float = 0.28
@@ -43,7 +46,7 @@ class PatchRule:
 
 
 def soft_patches(
-    evidence: Evidence, gsd_m: float, rule: PatchRule, within: BoolArray | None = None
+    evidence: Evidence, gsd_m: float, rule: PatchRule, beside: BoolArray | None = None
 ) -> BoolArray:
     """The patches, from core to rim, that look like cloud: (height, width).
 
@@ -51,12 +54,13 @@ def soft_patches(
         evidence: of the look.
         gsd_m: pixel size in metres.
         rule: thresholds.
-        within: where a core may lie; anywhere if None.
+        beside: clouds that were found already. If given, a core lies within ``rule.group_m`` of
+            them, and a patch is at most twice as large as all of them together.
     """
     opacity = evidence.opacity
     core = evidence.seen & (opacity > rule.core) & (evidence.tint < rule.max_tint)
-    if within is not None:
-        core &= within
+    if beside is not None:
+        core &= widened(beside, rule.group_m / gsd_m)
     core = opened(core, rule.width_m / 2 / gsd_m)
     if not core.any():
         return core
@@ -70,6 +74,9 @@ def soft_patches(
         box = tuple(slice(max(0, s.start - _MARGIN_PX), s.stop + _MARGIN_PX) for s in found)
         own = labels[box] == index
         patch = _Patch(kept[box] & own, core[box] & own, ~patches[box], box)
+        if beside is not None and patch.body.sum() > _GROUP_GROWTH * beside.sum():
+            kept[box] &= ~own
+            continue
         ground_shows = float(evidence.likeness[box][patch.core].mean()) > rule.likeness
         if ground_shows or not _is_soft(patch, evidence, slope[box], gsd_m, rule):
             kept[box] &= ~own
