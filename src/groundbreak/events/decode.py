@@ -51,7 +51,7 @@ class DecodeConfig:
 
     rates: Rates = field(default_factory=Rates)
     emission: Emission = field(default_factory=Emission)
-    interval_mass: float = 0.9
+    interval_mass: float = 0.7
 
     def __post_init__(self) -> None:
         check_share("interval_mass", self.interval_mass)
@@ -67,8 +67,8 @@ class CountedLook:
     """
 
     day: float
-    misled: float = 0.02
-    spread: float = 0.18
+    misled: float = 0.03
+    spread: float = 0.20
     likelihood: tuple[float, ...] | None = None
 
 

@@ -64,7 +64,7 @@ BEGINNINGS: dict[Kind, tuple[tuple[int, int], ...]] = {
 
 FIRST: dict[Family, tuple[float, ...]] = {
     Family.BUILDING: (0.46, 0.04, 0.03, 0.47, 0.0),
-    Family.SLIP: (0.72, 0.03, 0.25),
+    Family.SLIP: (0.85, 0.03, 0.12),
 }
 """Probability of each state at the first usable look."""
 
@@ -95,7 +95,7 @@ class Rates:
         fill: a berth is filled in, per year.
     """
 
-    changed: float = 1.2
+    changed: float = 1.0
     disturbed: float = 0.12
     at_once: float = 0.7
     finish: float = 3.0
