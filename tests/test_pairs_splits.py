@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from groundbreak.errors import DataError
 from groundbreak.pairs.index import PairRecord, read_index, read_pair
 from groundbreak.pairs.plot import COLOURS, paint, plot
-from groundbreak.pairs.splits import check_splits, find_leaks, fingerprint
+from groundbreak.pairs.splits import check_splits, find_leaks, fingerprint, refuse_leaks
 from groundbreak.types import MaskValue
 
 
@@ -107,6 +107,10 @@ def test_the_real_neighbours_are_found(shared: Path) -> None:
     leaks = find_leaks([fingerprint(r, read_pair(r), r.split) for r in records])
     # Two of the boxes touch, as their README says: disjoint, but side by side.
     assert [(leak.first.scene, leak.second.scene) for leak in leaks] == [("joplin_ne", "joplin_se")]
+    prints = [fingerprint(r, read_pair(r), r.split) for r in records]
+    with pytest.raises(DataError, match="cut side by side"):
+        refuse_leaks(prints, touching=["levir"])
+    refuse_leaks(prints, touching=["joplin"])
 
 
 def test_the_plot_shows_dates_and_label(tmp_path: Path) -> None:

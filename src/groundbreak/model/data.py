@@ -263,6 +263,7 @@ class PairsData(LightningDataModule):
         zoom_from_gsd_m: as ``Card.upsample_from_gsd_m``.
         workers: processes that prepare samples.
         seed: decides every sample.
+        touching: sets of which training and validation may lie side by side; others are refused.
     """
 
     def __init__(
@@ -278,6 +279,7 @@ class PairsData(LightningDataModule):
         zoom_from_gsd_m: float = 0.0,
         workers: int = 0,
         seed: int = 0,
+        touching: list[str] | None = None,
     ) -> None:
         super().__init__()
         self.train, self.val, self.bands = train, val, tuple(bands)
@@ -285,6 +287,7 @@ class PairsData(LightningDataModule):
         self.batch_size, self.steps, self.window = batch_size, steps, window
         self.zoom, self.zoom_from_gsd_m = zoom, zoom_from_gsd_m
         self.workers, self.seed = workers, seed
+        self.touching = tuple(touching or ())
 
     def setup(self, stage: str) -> None:
         """Decode everything once.
@@ -299,7 +302,7 @@ class PairsData(LightningDataModule):
         self.val_scenes = [scene for source in self.val for scene in self._load(source, "val")]
         if stage == "fit":
             seen = [scene.print for scenes, _, _ in self.groups for scene in scenes]
-            refuse_leaks(seen + [scene.print for scene in self.val_scenes])
+            refuse_leaks(seen + [scene.print for scene in self.val_scenes], self.touching)
 
     def _load(self, source: FolderSource, part: str) -> list[Scene]:
         return [load_scene(record, self.bands, part) for record in select(source)]

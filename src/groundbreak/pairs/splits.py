@@ -7,7 +7,7 @@ and scenes that were cut side by side out of one picture, whose edges continue o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -49,11 +49,12 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Leak:
-    """Two scenes of different splits that share ground."""
+    """Two scenes of different splits that share ground, or lie side by side (``touching``)."""
 
     first: PairRecord
     second: PairRecord
     reason: str
+    touching: bool = False
 
     def __str__(self) -> str:
         return f"{self.first.name} and {self.second.name}: {self.reason}"
@@ -68,16 +69,25 @@ def check_splits(records: Iterable[PairRecord]) -> None:
     refuse_leaks([fingerprint(record, read_pair(record), record.split) for record in records])
 
 
-def refuse_leaks(prints: Sequence[Fingerprint]) -> None:
+def refuse_leaks(prints: Sequence[Fingerprint], touching: Collection[str] = ()) -> None:
     """As ``check_splits``, for scenes that were read already.
+
+    Args:
+        prints: of the scenes, with the part each plays.
+        touching: names of sets whose own splits may lie side by side.
 
     Raises:
         DataError: two of them play different parts and share ground.
     """
-    leaks = find_leaks(prints)
+    leaks = [leak for leak in find_leaks(prints) if not _accepted(leak, touching)]
     if leaks:
         more = f" (and {len(leaks) - 1} more)" if len(leaks) > 1 else ""
         raise DataError(leaks[0].first.set, f"splits share ground: {leaks[0]}{more}")
+
+
+def _accepted(leak: Leak, touching: Collection[str]) -> bool:
+    one_set = leak.first.set == leak.second.set
+    return leak.touching and one_set and leak.first.set in touching
 
 
 def fingerprint(record: PairRecord, pair: PairArrays, split: str) -> Fingerprint:
@@ -104,7 +114,8 @@ def find_leaks(prints: Sequence[Fingerprint]) -> list[Leak]:
         elif _overlap(first.footprint, second.footprint):
             leaks.append(Leak(first.record, second.record, "their footprints overlap"))
         elif likeness[i, j] >= EDGE_LIKENESS:
-            leaks.append(Leak(first.record, second.record, "cut side by side out of one picture"))
+            reason = "cut side by side out of one picture"
+            leaks.append(Leak(first.record, second.record, reason, touching=True))
     return leaks
 
 
