@@ -10,6 +10,7 @@ from groundbreak.model.augment import (
     Augmenter,
     CropConfig,
     Sample,
+    change_cover,
     crop,
     cut_hole,
     mix,
@@ -158,3 +159,23 @@ def test_the_earlier_date_is_displaced_by_no_more_than_asked() -> None:
         steps.update(found)
     assert len(steps) > 3
     assert max(abs(step) for pair in steps for step in pair) <= 2
+
+
+@pytest.mark.parametrize("bands", [3, 4])
+def test_cover_changes_plants_on_one_date_and_leaves_objects_and_label(bands: int) -> None:
+    sample = make_sample(size=128, bands=bands)
+    meadow = np.array([60, 90, 50, 200], np.uint8)[:bands]
+    for image in (sample.before, sample.after):
+        image[..., 0] = np.maximum(image[..., 0], 110)  # bare ground is red
+        image[60:, 64:] = meadow
+        image[:, 100:] = meadow
+    touched = 0
+    for seed in range(20):
+        out = change_cover(sample, np.random.default_rng(seed))
+        np.testing.assert_array_equal(out.label, sample.label)
+        differs = (out.before != sample.before) | (out.after != sample.after)
+        assert not differs[sample.label > 0].any()
+        assert (out.before == sample.before).all() or (out.after == sample.after).all()
+        touched += bool(differs[90:, 90:].any())
+        assert not differs[30:, :40].any()  # bare ground: nothing to clear
+    assert touched > 5
