@@ -1,0 +1,87 @@
+r"""Make pairs of about 10 m out of finer ones: directions of change are labelled there.
+
+    python scripts/make_coarse_pairs.py ../shared/data/pairs -o runs/coarse \
+        --sets mshs_bcd sejong_k3a levir
+
+A pixel of the result is the mean of a block; it has the label of most of its labelled block.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from groundbreak.pairs.index import read_index, read_pair
+from groundbreak.types import MaskValue
+
+COLUMNS = ("set", "split", "scene", "before", "after", "label", "gsd_m", "bands")
+COLUMNS += ("licence", "label_quality")
+
+
+def main() -> None:
+    """Parse, average, list."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--sets", nargs="+", required=True)
+    parser.add_argument("--gsd", type=float, default=10.0, help="to come near to, in metres")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    options = parser.parse_args()
+    rows = []
+    for record in read_index(options.folder):
+        if record.set not in options.sets or record.split != "train" or record.gsd_m is None:
+            continue
+        pair = read_pair(record).select(("red", "green", "blue"))
+        block = round(options.gsd / record.gsd_m)
+        pictures = {
+            "A": averaged(pair.before, block),
+            "B": averaged(pair.after, block),
+            "label": most(pair.label, block),
+        }
+        files = []
+        for part, picture in pictures.items():
+            file = Path("train") / part / f"{record.scene}.png"
+            (options.output / file).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(options.output / file)
+            files.append(file.as_posix())
+        gsd_m = round(record.gsd_m * block, 3)
+        row = [f"{record.set}_10m", "train", record.scene, *files, gsd_m, "RGB"]
+        rows.append([*row, record.licence, record.label_quality or ""])
+    with (options.output / "index.csv").open("w", newline="", encoding="utf-8") as text:
+        writer = csv.writer(text)
+        writer.writerow(COLUMNS)
+        writer.writerows(rows)
+
+
+def blocks(image: NDArray[np.generic], side: int) -> NDArray[np.generic]:
+    """(h, w) to (rows, columns, side * side); what is left over at the ends is dropped."""
+    rows, columns = image.shape[0] // side, image.shape[1] // side
+    whole = image[: rows * side, : columns * side].reshape(rows, side, columns, side)
+    return whole.swapaxes(1, 2).reshape(rows, columns, side * side)
+
+
+def averaged(image: NDArray[np.float32], side: int) -> NDArray[np.uint8]:
+    """(bands, h, w) in [0, 1] to (rows, columns, bands) of 8 bits; 0 stays no data."""
+    means = np.stack([blocks(band, side).astype(np.float32).mean(axis=2) for band in image], axis=2)
+    return np.where(means.max(axis=2, keepdims=True) > 0, np.clip(means * 255, 1, 255), 0).astype(
+        np.uint8
+    )
+
+
+def most(label: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """The value that covers half of a block or more; unknown direction for a mixture of changes."""
+    cells = blocks(label, side)
+    result = np.zeros(cells.shape[:2], np.uint8)
+    changed = ((cells != MaskValue.NONE) & (cells != MaskValue.IGNORE)).mean(axis=2)
+    result[changed >= 0.5] = MaskValue.UNKNOWN_DIRECTION
+    for value in (MaskValue.NEW_BUILDING, MaskValue.DEMOLITION, MaskValue.IGNORE):
+        result[(cells == value).mean(axis=2) >= 0.5] = value
+    return result
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Make pairs without a change out of a series in which nothing was built.
+
+    python scripts/make_silent_pairs.py ../shared/data/eo/series/forest_s2_cloudy -o runs/silent
+
+Seasons, haze, drought, clouds that no mask caught and felled stands are in them: what a network
+has to keep silent about. The label is 0, and 255 where a cloud mask (``DATE_clm.tif``) of either
+date has a value. The dates of a pair are drawn by chance; dates that are mostly flagged are left
+out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from PIL import Image
+
+COLUMNS = ("set", "split", "scene", "before", "after", "label", "gsd_m", "bands")
+COLUMNS += ("licence", "label_quality")
+
+MOST_FLAGGED = 0.3
+"""Share of a date."""
+
+
+def main() -> None:
+    """Parse, draw dates, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("series", type=Path, help="folder of DATE.tif, all on one grid")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=120)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--licence", default="as its source states")
+    options = parser.parse_args()
+    dates = {path: flags(path) for path in sorted(options.series.glob("*[0-9].tif"))}
+    dates = {path: mask for path, mask in dates.items() if mask.mean() <= MOST_FLAGGED}
+    rng = np.random.default_rng(options.seed)
+    folder = options.output / "train"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for before, after in draw(sorted(dates), options.count, rng):
+        scene = f"{before.stem}_{after.stem}"
+        flagged = dates[before] | dates[after]
+        label = folder / f"{scene}_label.png"
+        Image.fromarray(np.where(flagged, 255, 0).astype(np.uint8)).save(label)
+        files = [path.resolve().as_posix() for path in (before, after, label)]
+        rows.append(["silent", "train", scene, *files, gsd_m(before), "red;green;blue;nir"])
+        rows[-1] += [options.licence, "good"]
+    with (options.output / "index.csv").open("w", newline="", encoding="utf-8") as text:
+        writer = csv.writer(text)
+        writer.writerow(COLUMNS)
+        writer.writerows(rows)
+
+
+def draw(dates: list[Path], count: int, rng: np.random.Generator) -> list[tuple[Path, Path]]:
+    """Different pairs of dates, in either order."""
+    pairs = [(one, other) for one in dates for other in dates if one != other]
+    return [pairs[i] for i in rng.choice(len(pairs), min(count, len(pairs)), replace=False)]
+
+
+def flags(path: Path) -> NDArray[np.bool_]:
+    """Where the cloud mask of a date has a value, or the date no data."""
+    with rasterio.open(path) as dataset:
+        bad = np.asarray(dataset.read_masks(1) == 0)
+    mask = path.with_name(f"{path.stem}_clm.tif")
+    if mask.is_file():
+        with rasterio.open(mask) as dataset:
+            bad = bad | np.asarray(dataset.read(1) > 0)
+    return bad
+
+
+def gsd_m(path: Path) -> float:
+    """Pixel size of a projected raster."""
+    with rasterio.open(path) as dataset:
+        return round(float(dataset.res[0]), 3)
+
+
+if __name__ == "__main__":
+    main()
