@@ -113,7 +113,7 @@ def find_leaks(prints: Sequence[Fingerprint]) -> list[Leak]:
             leaks.append(Leak(first.record, second.record, "the same picture"))
         elif _overlap(first.footprint, second.footprint):
             leaks.append(Leak(first.record, second.record, "their footprints overlap"))
-        elif likeness[i, j] >= EDGE_LIKENESS:
+        elif likeness[i, j] >= EDGE_LIKENESS and not _placed(first, second):
             reason = "cut side by side out of one picture"
             leaks.append(Leak(first.record, second.record, reason, touching=True))
     return leaks
@@ -125,6 +125,11 @@ def _digest(image: FloatArray) -> str:
 
 def _overlap(first: BaseGeometry | None, second: BaseGeometry | None) -> bool:
     return first is not None and second is not None and bool(first.intersects(second))
+
+
+def _placed(first: Fingerprint, second: Fingerprint) -> bool:
+    """Both footprints are known: what does not overlap then only looks alike."""
+    return first.footprint is not None and second.footprint is not None
 
 
 def _edges(image: FloatArray) -> tuple[NDArray[np.floating], ...]:
