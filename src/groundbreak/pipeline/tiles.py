@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from odc.geo.geobox import GeoBox
-
 from groundbreak.atomic import output_error
 from groundbreak.catalog.access import Access
 from groundbreak.catalog.store import read_catalog
-from groundbreak.errors import InputError
+from groundbreak.errors import HrefError, InputError, OutputError
 from groundbreak.model.weights import read_card
 from groundbreak.pipeline.detect import prepare
 from groundbreak.pipeline.plan import COARSE, FINE, PlanRequest, SitePlan, plan_site
@@ -55,10 +53,12 @@ class TileResult:
 
 
 def cut_sites(request: TileRequest, tell: Tell = lambda _message, _share: None) -> TileResult:
-    """Cut all usable looks of all sites.
+    """Cut all usable looks of all sites; a site that cannot be cut is noted.
 
     Raises:
-        InputError: no site or no scene is left, or the folder cannot be written.
+        InputError: no site or no scene is left, or every site failed.
+        HrefError: an address may not be read.
+        OutputError: the folder cannot be written.
     """
     sites = read_sites(request.sites)
     catalog = read_catalog(request.catalog, allow=request.allow)
@@ -66,45 +66,48 @@ def cut_sites(request: TileRequest, tell: Tell = lambda _message, _share: None) 
     refused = [f"{r.subject}: {r.reason}" for r in (*sites.refused, *catalog.refused)]
     notes = [*sites.notes, *catalog.notes, *refused]
     tiles: list[Tile] = []
+    problems: list[InputError] = []
     with Access(catalog.policy) as access:
         for index, site in enumerate(sites.sites):
             tell(site.name, index / len(sites.sites))
             try:
                 plan = plan_site(site, catalog, PlanRequest(request.gsd_m, request.dates), cards)
+                source = source_of(plan.bands, catalog.policy, access, request.config)
+                cut, remarks = _cut_site(request, plan, source)
+            except (HrefError, OutputError):
+                raise
             except InputError as error:
-                notes.append(str(error))
+                problems.append(error)
+                notes.append(f"site '{site.id}' was left out: {error}")
                 continue
-            notes += [f"{entry.scene.id}: {entry.reason}" for entry in plan.left_out]
-            if plan.grid is None:
-                notes.append(f"site '{site.id}': no scene covers it")
-                continue
-            source = source_of(plan.bands, catalog.policy, access, request.config)
-            cut, remarks = _cut_site(request, plan, plan.grid, source)
             tiles += cut
             notes += remarks
+    if problems and len(problems) == len(sites.sites):
+        raise problems[0]
     manifest = request.output / MANIFEST
     write_manifest(tiles, manifest)
     return TileResult(manifest, len(tiles), tuple(notes))
 
 
-def _cut_site(
-    request: TileRequest, plan: SitePlan, grid: GeoBox, source: Source
-) -> tuple[list[Tile], list[str]]:
-    """Prepare the looks of a site in a temporary folder and cut them."""
+def _cut_site(request: TileRequest, plan: SitePlan, source: Source) -> tuple[list[Tile], list[str]]:
+    """Prepare the looks of a site in a temporary folder and cut them; tiles and remarks."""
+    remarks = [f"{entry.scene.id}: {entry.reason}" for entry in plan.left_out]
+    if plan.grid is None:
+        return [], [*remarks, f"site '{plan.site.id}': no scene covers it"]
     try:
         request.output.mkdir(parents=True, exist_ok=True)
         work = tempfile.TemporaryDirectory(prefix=".work-", dir=request.output)
     except OSError as error:
         raise output_error(request.output, error) from error
     with work as folder:
-        prepared = prepare(plan, grid, source, request.config, Path(folder))
+        prepared = prepare(plan, plan.grid, source, request.config, Path(folder))
         looks = [
             TileSource(look.id, look.start, look.end, look.bands, _reader(look))
             for look in prepared.looks
         ]
-        tiles = cut_tiles(plan.site.id, grid, looks, request.output, request.tiles)
-    remarks = [f"{u.plan.start:%Y-%m-%d}: {u.reason}" for u in prepared.unused]
-    return tiles, [*prepared.notes, *remarks]
+        tiles = cut_tiles(plan.site.id, plan.grid, looks, request.output, request.tiles)
+    unused = [f"{u.plan.start:%Y-%m-%d}: {u.reason}" for u in prepared.unused]
+    return tiles, [*remarks, *prepared.notes, *unused]
 
 
 def _reader(look: PreparedLook) -> Callable[[Window], tuple[FloatArray, BoolArray]]:
