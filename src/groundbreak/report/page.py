@@ -103,7 +103,7 @@ def write_report(run: Path) -> Path:
         lead=_lead(about, sites),
         simulated=bool(about.get("simulated")),
         sites=[_site_view(site, _most_events(len(sites))) for site in sites],
-        about=_about(about),
+        about=_about(about, sites),
         notes=about.get("notes", []),
     )
     path = run / "report.html"
@@ -144,18 +144,21 @@ def _lead(about: dict[str, Any], sites: list[_Site]) -> str:
     return f"{watched}, {found}. Run of {finished} UTC."
 
 
-def _about(about: dict[str, Any]) -> list[tuple[str, str]]:
+def _about(about: dict[str, Any], sites: list[_Site]) -> list[tuple[str, str]]:
+    used = {site.document.get("weights") for site in sites}
     weights = "; ".join(
         f"{name} ({(entry.get('sha256') or '')[:12]}) on {entry.get('engine', '')}"
         for name, entry in about.get("weights", {}).items()
+        if name in used
     )
-    return [
+    rows = [
         ("groundbreak", about.get("version", "")),
         ("command", about.get("command", "")),
         ("watch-list", about.get("sites", {}).get("path", "")),
         ("catalogue", about.get("catalog", {}).get("source", "")),
         ("weights", weights),
     ]
+    return [(name, value) for name, value in rows if value]
 
 
 def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
@@ -286,7 +289,7 @@ def look_overview(look: PreparedLook, shape: tuple[int, int], step: int, stretch
 
     height, width = shape
     strips = []
-    rows_at_once = max(step, 2048 // step * step)
+    rows_at_once = max(step, 256 // step * step)
     for top in range(0, height, rows_at_once):
         window = (slice(top, min(top + rows_at_once, height)), slice(0, width))
         pixels = look.pixels(window)[rows_of(look)][:, ::step, ::step]
@@ -311,7 +314,10 @@ def _event_view(
         "date_confidence": f"{about['date_confidence']:.2f}",
         "area": f"{about['area_m2']:,.0f} m²",
         "facts": _facts(about),
-        "flags": [{"name": f, "meaning": MEANINGS.get(f, "")} for f in about["flags"]],
+        "flags": [
+            {"name": flag.replace("_", " "), "meaning": MEANINGS.get(flag, "")}
+            for flag in about["flags"]
+        ],
         "chips": [],
         "path": "",
         "strip": [],
