@@ -5,13 +5,28 @@ from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
+from affine import Affine
+from odc.geo.geobox import GeoBox
 
 from groundbreak.config import DetectConfig
 from groundbreak.inference.stitch import StitchConfig
 from groundbreak.pipeline import change, run, tasks
+from groundbreak.pipeline.pairs import PairsConfig
+from groundbreak.pipeline.results import summary_of
 from groundbreak.pipeline.run import RunRequest, run_detect
 from groundbreak.types import Kind
-from series import BARN, HOUSE, SIDE, BrightEngine, write_series, write_sites
+from series import (
+    BARN,
+    CRS,
+    GRID,
+    HOUSE,
+    SIDE,
+    BrightEngine,
+    picture,
+    write_picture,
+    write_series,
+    write_sites,
+)
 
 EMPTY, BUILT, GONE_TOO = {}, {"house": True}, {"house": True, "barn": False}
 HIDDEN = {"cloud": (slice(30, 70), slice(20, 65))}
@@ -86,6 +101,34 @@ def test_seen_in_the_newest_look_only_is_provisional(tmp_path, engine):
     assert event["provisional"]
 
 
+def test_a_look_that_misleads_is_compared_around(tmp_path, engine):
+    """A house in one look only: the pair that leaves this look out says that nothing happened."""
+    job = request(tmp_path, [EMPTY, EMPTY, BUILT, EMPTY, EMPTY])
+    run_detect(job)
+    assert events(job.run) == []
+    around = sorted(done.parent.name for done in job.run.rglob("longer/*/done.json"))
+    days = [tuple(look[:8] for look in name.split("__")) for name in around]
+    assert days == [
+        ("20240110", "20240310"),
+        ("20240209", "20240409"),
+        ("20240310", "20240509"),
+    ]
+
+
+def test_with_a_reach_of_one_only_neighbours_are_compared(tmp_path, engine):
+    job = request(tmp_path, [EMPTY, EMPTY, BUILT, BUILT])
+    near = replace(job, settings=replace(job.settings, pairs=PairsConfig(reach=1)))
+    run_detect(near)
+    windows = engine.pairs
+    assert len(events(near.run)) == 1
+    assert not (near.run / "work" / "s0" / "longer").exists()
+    run_detect(job)
+    assert engine.pairs > windows
+    assert len(list(job.run.rglob("longer/*/done.json"))) == 2
+    run_detect(near)
+    assert not list(near.run.rglob("longer/*/done.json"))
+
+
 def test_nothing_new_computes_nothing(tmp_path, engine):
     job = request(tmp_path, [EMPTY, EMPTY, BUILT, BUILT])
     run_detect(job)
@@ -113,6 +156,27 @@ def test_an_extended_run_equals_one_from_scratch(tmp_path, engine):
     assert events(job.run) == events(scratch.run)
     assert rows(job.run / "ledger.parquet") == rows(scratch.run / "ledger.parquet")
     assert added < engine.pairs / 2
+
+
+def test_an_extended_run_keeps_its_grid_though_new_scenes_are_coarser(tmp_path, engine):
+    job = request(tmp_path, [EMPTY, BUILT])
+    run_detect(job)
+    before = json.loads((job.run / "work/s0/site.json").read_text())
+    coarse = GeoBox((SIDE // 2, SIDE // 2), GRID.affine * Affine.scale(2), CRS)
+    for month in (5, 6, 7):
+        pixels = picture(house=True)[:, ::2, ::2]
+        write_picture(tmp_path / "scenes" / f"2024-{month:02d}-01.tif", pixels, coarse)
+    outcome = run_detect(job)
+    after = json.loads((job.run / "work/s0/site.json").read_text())
+    assert after["transform"] == before["transform"]
+    assert len(after["looks"]) == 5
+    [note] = summary_of(outcome.sites[0])["notes"]
+    assert "grid of 1 m of the earlier run is kept" in note
+    assert "given 2 m" in note
+    assert note in (job.run / "log.jsonl").read_text()
+    anew = run_detect(replace(job, gsd_m=2.0))
+    assert anew.sites[0].plan.gsd_m == 2.0
+    assert summary_of(anew.sites[0])["notes"] == []
 
 
 def test_killed_in_the_middle_it_goes_on_and_ends_the_same(tmp_path, engine, monkeypatch):

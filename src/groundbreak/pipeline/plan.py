@@ -46,10 +46,15 @@ class SitePlan:
     gsd_m: float | None = None
     weights: str = ""
     bands: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def plan_site(
-    site: Site, catalog: Catalog, request: PlanRequest, cards: dict[str, Card]
+    site: Site,
+    catalog: Catalog,
+    request: PlanRequest,
+    cards: dict[str, Card],
+    earlier_gsd_m: float | None = None,
 ) -> SitePlan:
     """Choose the looks, the weights, the pixel size and the grid of a site.
 
@@ -59,6 +64,8 @@ def plan_site(
         request: what was asked for.
         cards: cards of the weights that may be chosen, by name; with ``weights`` other than
             ``auto`` that one suffices.
+        earlier_gsd_m: pixel size that an earlier run chose for the site. It is kept, unless the
+            request names another: on a new grid all that was dated would have to be dated anew.
 
     Raises:
         SiteError: the grid would be larger than ``MOST_PIXELS``.
@@ -67,9 +74,17 @@ def plan_site(
     if not looks:
         return SitePlan(site, (), tuple(left_out))
     native = _median_gsd([scene for look in looks for scene in look.scenes])
-    weights = _choose_weights(request, native)
+    weights, gsd_m = _choose(request, cards, native)
+    notes = []
+    if request.gsd_m is None and earlier_gsd_m is not None:
+        fresh = weights, gsd_m
+        weights, gsd_m = _choose(request, cards, earlier_gsd_m)
+        if (weights, gsd_m) != fresh:
+            notes.append(
+                f"the grid of {gsd_m:g} m of the earlier run is kept; these scenes by themselves "
+                f"would have been given {fresh[1]:g} m (--gsd, or a new run folder, changes it)"
+            )
     card = cards[weights]
-    gsd_m = request.gsd_m if request.gsd_m is not None else _snap(native, card)
     kept = [look for look in looks if look.gsd_m is None or look.gsd_m <= MIXED_SENSORS * gsd_m]
     for look in looks:
         if look not in kept:
@@ -81,12 +96,21 @@ def plan_site(
     check_size(site, grid, MOST_PIXELS)
     scenes = [scene for look in kept for scene in look.scenes]
     bands = available_bands(scenes, card.bands)
-    return SitePlan(site, tuple(kept), tuple(left_out), grid, gsd_m, weights, bands)
+    return SitePlan(site, tuple(kept), tuple(left_out), grid, gsd_m, weights, bands, tuple(notes))
 
 
 def _median_gsd(scenes: Sequence[Scene]) -> float | None:
     known = [scene.gsd_m for scene in scenes if scene.gsd_m is not None]
     return float(np.median(known)) if known else None
+
+
+def _choose(
+    request: PlanRequest, cards: dict[str, Card], native_m: float | None
+) -> tuple[str, float]:
+    """Weights and pixel size for scenes of a pixel size."""
+    weights = _choose_weights(request, native_m)
+    gsd_m = request.gsd_m if request.gsd_m is not None else _snap(native_m, cards[weights])
+    return weights, gsd_m
 
 
 def _choose_weights(request: PlanRequest, native_m: float | None) -> str:

@@ -170,7 +170,7 @@ def summary_of(outcome: SiteOutcome) -> dict[str, Any]:
         "looks_left_out": len(outcome.prepared.unused) + len(outcome.plan.left_out),
         "events": 0 if found is None else len(found.events),
         "remark": remark(outcome),
-        "notes": [*outcome.plan.site.notes, *outcome.prepared.notes],
+        "notes": [*outcome.plan.site.notes, *outcome.plan.notes, *outcome.prepared.notes],
         "text": "",
         "sentences": [],
         "not_observed": {"periods": [], "never_share": None, "once_share": None},

@@ -22,7 +22,7 @@ from groundbreak.pipeline.detect import Settings, SiteOutcome
 from groundbreak.pipeline.folder import claimed, logged, write_run
 from groundbreak.pipeline.plan import COARSE, FINE, PlanRequest, plan_site
 from groundbreak.pipeline.results import observed_rows, refused_rows, remark, write_results
-from groundbreak.pipeline.sitework import site_folder
+from groundbreak.pipeline.sitework import load_gsd, site_folder
 from groundbreak.pipeline.tasks import SiteTask, run_tasks
 from groundbreak.sites.read import SiteList, read_sites
 from groundbreak.types import Catalog, Kind
@@ -123,7 +123,7 @@ def _do_sites(request: RunRequest, inputs: _Inputs, tell: Tell) -> list[SiteOutc
         # Absolute: a worker elsewhere has another current folder.
         folder = site_folder(request.run.resolve(), site.id)
         try:
-            plan = plan_site(site, inputs.catalog, asked, inputs.cards)
+            plan = plan_site(site, inputs.catalog, asked, inputs.cards, load_gsd(folder))
         except InputError as error:
             if request.strict or len(inputs.sites.sites) == 1:
                 raise
@@ -145,6 +145,8 @@ def _do_sites(request: RunRequest, inputs: _Inputs, tell: Tell) -> list[SiteOutc
 def _log(outcome: SiteOutcome) -> None:
     """What the run's log says of a site: the looks that took no part, and how it ended."""
     about = {"site": outcome.plan.site.id}
+    for text in outcome.plan.notes:
+        log.info("%s", text, extra=about)
     for row in observed_rows(outcome):
         if not row["used"] and row.get("look_id"):
             log.info("look %s is not used: %s", row["look_id"], row["reason"], extra=about)

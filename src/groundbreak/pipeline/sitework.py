@@ -56,13 +56,29 @@ def save_work(folder: Path, work: SiteWork) -> None:
 
 def load_work(folder: Path) -> SiteWork | None:
     """Grid and looks of a site, None where the working folder was deleted or never made."""
+    document = _read(folder)
+    if document is None:
+        return None
+    looks = [read_look(folder / "looks" / name) for name in document["looks"]]
+    return SiteWork(_grid(document), tuple(look for look in looks if look is not None))
+
+
+def load_gsd(folder: Path) -> float | None:
+    """Pixel size in metres of the grid that an earlier run of a site chose, None without one."""
+    document = _read(folder)
+    return None if document is None else float(abs(_grid(document).resolution.x))
+
+
+def _read(folder: Path) -> dict[str, Any] | None:
     path = folder / "site.json"
     if not path.is_file():
         return None
     document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    looks = [read_look(folder / "looks" / name) for name in document["looks"]]
-    grid = GeoBox(tuple(document["shape"]), Affine(*document["transform"]), document["crs"])
-    return SiteWork(grid, tuple(look for look in looks if look is not None))
+    return document
+
+
+def _grid(document: dict[str, Any]) -> GeoBox:
+    return GeoBox(tuple(document["shape"]), Affine(*document["transform"]), document["crs"])
 
 
 def save_objects(folder: Path, objects: Sequence[KnownObject]) -> None:
