@@ -74,7 +74,9 @@ class _JsonLines(logging.FileHandler):
         site = getattr(record, "site", None)
         if site is not None:
             document["site"] = site
-        if record.exc_info:
+        if record.exc_text:  # of another process, or told before
+            document["traceback"] = record.exc_text
+        elif record.exc_info:
             document["traceback"] = logging.Formatter().formatException(record.exc_info)
         return json.dumps(document, ensure_ascii=False)
 

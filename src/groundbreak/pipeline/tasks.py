@@ -15,6 +15,7 @@ from groundbreak.errors import ConfigError, HrefError, InputError, OutputError, 
 from groundbreak.inference.engine import Engine, open_engine
 from groundbreak.pipeline.detect import DetectJob, Settings, SiteOutcome, detect_site
 from groundbreak.pipeline.plan import SitePlan
+from groundbreak.pipeline.worklog import PROCESS, logged_apart, replay
 from groundbreak.prepare.acquire import Source
 from groundbreak.prepare.site import PrepareConfig, PreparedSite
 from groundbreak.types import HrefPolicy
@@ -105,7 +106,8 @@ def run_tasks(
             yield task, do_site(task, partial(_tell_part, tell, task, index / len(tasks), tasks))
         return
     with _pool(scheduler) as finished:
-        for count, (task, outcome) in enumerate(finished(tasks), start=1):
+        for count, (task, (outcome, records)) in enumerate(finished(tasks), start=1):
+            replay(records)
             tell(task.plan.site.name, count / len(tasks))
             yield task, outcome
 
@@ -116,7 +118,10 @@ def _tell_part(
     tell(f"{task.plan.site.name}: {message}", done + share / len(tasks))
 
 
-Finished = Callable[[Sequence[SiteTask]], Iterator[tuple[SiteTask, SiteOutcome]]]
+Done = tuple[SiteOutcome, list[logging.LogRecord]]
+"""What came out of a site, and what was logged meanwhile."""
+
+Finished = Callable[[Sequence[SiteTask]], Iterator[tuple[SiteTask, Done]]]
 
 
 @contextmanager
@@ -143,8 +148,8 @@ def _processes(count: int) -> Iterator[Finished]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=context) as pool:
 
-        def finished(tasks: Sequence[SiteTask]) -> Iterator[tuple[SiteTask, SiteOutcome]]:
-            futures = {pool.submit(do_site, task): task for task in tasks}
+        def finished(tasks: Sequence[SiteTask]) -> Iterator[tuple[SiteTask, Done]]:
+            futures = {pool.submit(logged_apart, do_site, task, PROCESS): task for task in tasks}
             for future in as_completed(futures):
                 yield futures[future], future.result()
 
@@ -169,9 +174,12 @@ def _dask(address: str) -> Iterator[Finished]:
         raise ConfigError("--scheduler", f"no Dask scheduler answers at {address}") from error
     with closing(client):
 
-        def finished(tasks: Sequence[SiteTask]) -> Iterator[tuple[SiteTask, SiteOutcome]]:
+        def finished(tasks: Sequence[SiteTask]) -> Iterator[tuple[SiteTask, Done]]:
             futures = {
-                client.submit(do_site, task, pure=False, retries=RETRIES): task for task in tasks
+                client.submit(
+                    logged_apart, do_site, task, PROCESS, pure=False, retries=RETRIES
+                ): task
+                for task in tasks
             }
             for future in as_completed(list(futures), loop=client.loop):
                 yield futures[future], future.result()

@@ -1,0 +1,84 @@
+"""What other processes log reaches the run's log."""
+
+import json
+import logging
+import pickle
+
+import pytest
+
+from groundbreak.config import DetectConfig
+from groundbreak.errors import InternalError
+from groundbreak.pipeline import worklog
+from groundbreak.pipeline.folder import logged
+from groundbreak.pipeline.run import RunRequest, run_detect
+from groundbreak.pipeline.worklog import PROCESS, logged_apart, replay
+from series import write_series, write_sites
+
+log = logging.getLogger("groundbreak.prepare.offsets")
+
+
+@pytest.fixture
+def worker():
+    """Leaves the loggers of this process as they were."""
+    package = logging.getLogger("groundbreak")
+    handlers, level = package.handlers[:], package.level
+    worklog._records.cache_clear()
+    yield
+    package.handlers[:] = handlers
+    package.setLevel(level)
+    worklog._records.cache_clear()
+
+
+def work(task):
+    log.info("%s begun", task, extra={"site": task})
+    try:
+        1 / 0  # noqa: B018
+    except ZeroDivisionError:
+        log.exception("%s failed", task)
+    return task.upper()
+
+
+def lines(run):
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def test_records_travel_with_the_result(tmp_path, worker):
+    result, records = pickle.loads(pickle.dumps(logged_apart(work, "s0", "another process")))
+    assert result == "S0"
+    with logged(tmp_path):
+        replay(records)
+    begun, failed = lines(tmp_path)
+    assert (begun["level"], begun["room"]) == ("info", "prepare.offsets")
+    assert (begun["message"], begun["site"]) == ("s0 begun", "s0")
+    assert failed["level"] == "error"
+    assert failed["traceback"].splitlines()[-1] == "ZeroDivisionError: division by zero"
+
+
+def test_nothing_is_told_twice(tmp_path, worker):
+    assert len(logged_apart(work, "s0", "another process")[1]) == 2
+    assert len(logged_apart(work, "s1", "another process")[1]) == 2
+    with logged(tmp_path):
+        _, records = logged_apart(work, "s2", PROCESS)
+        replay(records)
+    assert [line["message"] for line in lines(tmp_path)] == ["s2 begun", "s2 failed"]
+
+
+@pytest.mark.slow
+def test_the_traceback_of_a_process_is_in_the_log(tmp_path):
+    write_series(tmp_path / "scenes", [{}, {"house": True}])
+    write_sites(tmp_path / "sites.geojson")
+    job = RunRequest(
+        tmp_path / "sites.geojson",
+        tmp_path / "scenes",
+        tmp_path / "run",
+        DetectConfig().settings(),
+        scheduler="local:1",
+    )
+    (job.run / "work/s0").mkdir(parents=True)
+    (job.run / "run.json").write_text("{}")
+    (job.run / "work/s0/objects.json").write_text("broken")
+    with pytest.raises(InternalError, match="JSONDecodeError"):
+        run_detect(job)
+    [failed] = [line for line in lines(job.run) if "traceback" in line]
+    assert failed["message"] == "site s0 failed"
+    assert "load_objects" in failed["traceback"]
