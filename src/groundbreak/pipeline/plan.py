@@ -101,7 +101,8 @@ def plan_site(
 
 def _median_gsd(scenes: Sequence[Scene]) -> float | None:
     known = [scene.gsd_m for scene in scenes if scene.gsd_m is not None]
-    return float(np.median(known)) if known else None
+    # Two digits, so that scenes whose sizes differ in the last place share a grid.
+    return float(f"{np.median(known):.2g}") if known else None
 
 
 def _choose(
@@ -125,6 +126,4 @@ def _snap(native_m: float | None, card: Card) -> float:
     low, high = card.gsd_m
     if native_m is None:
         return low
-    clamped = min(max(native_m, low), high)
-    # Two digits, so that scenes whose sizes differ in the last place share a grid.
-    return float(f"{clamped:.2g}")
+    return min(max(native_m, low), high)

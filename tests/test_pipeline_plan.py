@@ -1,0 +1,60 @@
+"""Which weights, pixel size and grid a site gets."""
+
+from datetime import UTC, datetime
+
+import pytest
+from shapely.geometry import box
+
+from groundbreak.model.card import Card
+from groundbreak.model.network import NetworkConfig
+from groundbreak.pipeline.plan import COARSE, FINE, PlanRequest, plan_site
+from groundbreak.types import Asset, Band, Catalog, HrefPolicy, Scene, Site
+
+SITE = Site("s", "Site", box(129.0, 39.0, 129.01, 39.01))
+BANDS = tuple(Band(n, name, name) for n, name in enumerate(("red", "green", "blue"), 1))
+
+
+def card(name, gsd_m):
+    return Card(
+        name=name,
+        description="",
+        bands=("red", "green", "blue"),
+        gsd_m=gsd_m,
+        network=NetworkConfig(),
+        sha256="",
+    )
+
+
+CARDS = {FINE: card(FINE, (0.2, 3.0)), COARSE: card(COARSE, (3.0, 30.0))}
+
+
+def plan(gsd_m, earlier=None, request=None):
+    days = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 2)]
+    assets = (Asset("a.tif", BANDS),)
+    scenes = tuple(Scene(f"{d:%d}", d, d, assets, gsd_m=gsd_m) for d in days)
+    catalog = Catalog(scenes, "scenes", HrefPolicy())
+    return plan_site(SITE, catalog, request or PlanRequest(), CARDS, earlier)
+
+
+@pytest.mark.parametrize(
+    ("native", "weights", "gsd_m"),
+    [
+        (0.1, FINE, 0.2),
+        (0.5972, FINE, 0.6),
+        (3.02, FINE, 3.0),
+        (3.4, COARSE, 3.4),
+        (10.0, COARSE, 10.0),
+    ],
+)
+def test_a_run_that_goes_on_chooses_as_it_did(native, weights, gsd_m):
+    first = plan(native)
+    assert (first.weights, first.gsd_m) == (weights, gsd_m)
+    assert plan(native, earlier=first.gsd_m) == first
+
+
+def test_the_grid_of_the_earlier_run_is_kept():
+    kept = plan(10.0, earlier=4.0)
+    assert kept.gsd_m == 4.0
+    assert "would have been given 10 m" in kept.notes[0]
+    asked = plan(10.0, earlier=4.0, request=PlanRequest(gsd_m=6.0))
+    assert (asked.gsd_m, asked.notes) == (6.0, ())
