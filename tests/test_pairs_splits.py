@@ -56,6 +56,16 @@ def test_neighbours_in_two_splits_are_refused(tmp_path: Path) -> None:
         check_splits(records)
 
 
+def test_one_bright_roof_on_both_edges_makes_no_neighbours(tmp_path: Path) -> None:
+    scenes = {}
+    for name, split, column in (("west", "train", -1), ("east", "test", 0)):
+        images = [100 + halves(seed + column)[0] // 16 for seed in (10, 20)]
+        for image in images:
+            image[60:66, column] = 255
+        scenes[name] = (split, *images)
+    check_splits(write(tmp_path, scenes))
+
+
 def test_tiny_scenes_are_not_told_by_their_edges(tmp_path: Path) -> None:
     (west_a, east_a), (west_b, east_b) = halves(1), halves(2)
     check_splits(

@@ -26,7 +26,11 @@ EDGE_SAMPLES = 256
 EDGE_LIKENESS = 0.6
 """Correlation of two edges, the lower of both dates, that only neighbours of one picture reach.
 
-Of 411 real scenes of four sensors half of the neighbours reach 0.74, and no others 0.46."""
+Of 781 scenes, real ones of four sensors and rendered ones, three quarters of the neighbours reach
+it, and of the others none 0.53."""
+
+EDGE_CLIP = 3.0
+"""In robust standard deviations (1.4826 times the median absolute deviation)."""
 
 OPPOSITE = ((0, 1), (2, 3))
 """Top continues bottom, left continues right: positions in ``Fingerprint.edges``."""
@@ -145,6 +149,10 @@ def _signature(edge: NDArray[np.floating]) -> FloatArray:
     values = np.interp(at, np.arange(len(edge)), edge)
     smooth = np.convolve(np.pad(values, 16, mode="edge"), np.ones(33) / 33, mode="valid")
     detail = values - smooth
+    # One bright roof on either edge must not decide alone.
+    bound = EDGE_CLIP * 1.4826 * float(np.median(np.abs(detail)))
+    detail = np.clip(detail, -bound, bound)
+    detail -= detail.mean()
     length = float(np.linalg.norm(detail))
     if length < 0.01 * EDGE_SAMPLES**0.5:
         return np.zeros(EDGE_SAMPLES, np.float32)
