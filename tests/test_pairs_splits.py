@@ -59,7 +59,7 @@ def test_neighbours_in_two_splits_are_refused(tmp_path: Path) -> None:
 def test_one_bright_roof_on_both_edges_makes_no_neighbours(tmp_path: Path) -> None:
     scenes = {}
     for name, split, column in (("west", "train", -1), ("east", "test", 0)):
-        images = [100 + halves(seed + column)[0] // 16 for seed in (10, 20)]
+        images = [100 + halves(seed + column)[0] // 8 for seed in (10, 20)]
         for image in images:
             image[60:66, column] = 255
         scenes[name] = (split, *images)
