@@ -26,6 +26,7 @@ from groundbreak.inference.engine import Engine
 from groundbreak.inference.stitch import StitchConfig
 from groundbreak.model.card import Card
 from groundbreak.pipeline.change import ChangeJob, StoredChange, compute_change
+from groundbreak.pipeline.order import in_sure_order
 from groundbreak.pipeline.pairs import PairPlan, plan_pairs
 from groundbreak.pipeline.plan import SitePlan
 from groundbreak.pipeline.sitework import SiteWork, load_objects, save_objects, save_work
@@ -131,9 +132,10 @@ def detect_site(job: DetectJob, tell: Tell = lambda _message, _share: None) -> S
         job.folder / "looks",
         lambda message, share: tell(message, 0.3 * share),
     )
+    _forget(job.folder / "looks", {look.id for look in prepared.looks})
+    prepared = in_sure_order(prepared, job.plan.looks)
     looks = prepared.looks
     save_work(job.folder, SiteWork(grid, looks))
-    _forget(job.folder / "looks", {look.id for look in looks})
     zoom = job.engine.card.magnification(float(abs(grid.resolution.x)))
     cut = job.settings.inference.scaled(zoom)
     pairs = plan_pairs(looks, (int(grid.shape[0]), int(grid.shape[1])), cut)
