@@ -21,6 +21,7 @@ from groundbreak.errors import ConfigError
 from groundbreak.events.build import EventsConfig
 from groundbreak.inference.stitch import StitchConfig
 from groundbreak.pipeline.detect import OutlineConfig, Settings
+from groundbreak.pipeline.pairs import PairsConfig
 from groundbreak.prepare.site import PrepareConfig
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ class DetectConfig:
 
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
     inference: StitchConfig = field(default_factory=StitchConfig)
+    pairs: PairsConfig = field(default_factory=PairsConfig)
     outlines: OutlineConfig = field(default_factory=OutlineConfig)
     events: EventsConfig = field(default_factory=EventsConfig)
 
@@ -40,7 +42,7 @@ class DetectConfig:
         events = self.events
         if min_confidence is not None:
             events = replace(events, min_confidence=min_confidence)
-        return Settings(self.prepare, self.inference, self.outlines, events)
+        return Settings(self.prepare, self.inference, self.outlines, events, self.pairs)
 
 
 def load_config(path: Path | None) -> DetectConfig:

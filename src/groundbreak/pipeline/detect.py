@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +26,10 @@ from groundbreak.events.vectorize import Candidate, VectorConfig, candidates_str
 from groundbreak.inference.engine import Engine
 from groundbreak.inference.stitch import StitchConfig
 from groundbreak.model.card import Card
-from groundbreak.pipeline.change import ChangeJob, StoredChange, compute_change
+from groundbreak.pipeline.change import ChangeJob, compute_change
+from groundbreak.pipeline.maps import SiteMaps
 from groundbreak.pipeline.order import in_sure_order
-from groundbreak.pipeline.pairs import PairPlan, plan_pairs
+from groundbreak.pipeline.pairs import PairPlan, PairsConfig, plan_longer, plan_pairs
 from groundbreak.pipeline.plan import SitePlan
 from groundbreak.pipeline.sitework import SiteWork, load_objects, save_objects, save_work
 from groundbreak.prepare.acquire import Source
@@ -86,6 +88,7 @@ class Settings:
     inference: StitchConfig
     outlines: OutlineConfig
     events: EventsConfig
+    pairs: PairsConfig = field(default_factory=PairsConfig)
 
 
 @dataclass(frozen=True)
@@ -138,12 +141,9 @@ def detect_site(job: DetectJob, tell: Tell = lambda _message, _share: None) -> S
     save_work(job.folder, SiteWork(grid, looks))
     zoom = job.engine.card.magnification(float(abs(grid.resolution.x)))
     cut = job.settings.inference.scaled(zoom)
-    pairs = plan_pairs(looks, (int(grid.shape[0]), int(grid.shape[1])), cut)
-    changes = _compute(job, ChangeJob(job.engine, cut, grid, job.folder / "pairs"), pairs, tell)
-    _forget(job.folder / "pairs", {change.folder.name for change in changes.values()})
-    tell("outlines", 0.95)
-    result = _events(job, grid, looks, changes)
-    return SiteOutcome(job.plan, prepared, result)
+    maps, candidates = _changes(job, grid, cut, looks, tell)
+    tell("events", 0.97)
+    return SiteOutcome(job.plan, prepared, _events(job, grid, looks, maps, candidates))
 
 
 def prepare(
@@ -171,30 +171,76 @@ def prepare(
     return prepare_site(job, plan.looks, progress)
 
 
+def _changes(
+    job: DetectJob,
+    grid: GeoBox,
+    cut: StitchConfig,
+    looks: Sequence[PreparedLook],
+    tell: Tell,
+) -> tuple[SiteMaps, list[Candidate]]:
+    """Compare the looks: each with the one before, and farther where that found something."""
+    maps = SiteMaps()
+    vectors = job.settings.outlines.over(job.engine.card)
+    suspicion = replace(
+        vectors,
+        thresholds={k: t * vectors.low_ratio for k, t in vectors.thresholds.items()},
+        low_ratio=1.0,
+    )
+    chain = ChangeJob(job.engine, cut, grid, job.folder / "pairs")
+    shape = (int(grid.shape[0]), int(grid.shape[1]))
+    _compute(chain, plan_pairs(looks, shape, cut), maps, tell, (0.3, 0.8))
+    found = {pair: _outlines(maps, grid, pair, suspicion) for pair in maps.pairs}
+    longer = []
+    if job.settings.pairs.reach > 1:
+        suspects = [patch for patches in found.values() for patch in patches]
+        least = job.settings.events.evidence.min_usable
+        longer = plan_longer(looks, suspects, grid, cut, least)
+    beyond = replace(chain, folder=job.folder / "longer")
+    for pair in _compute(beyond, longer, maps, tell, (0.8, 0.95)):
+        found[pair] = _outlines(maps, grid, pair, suspicion)
+    candidates = [
+        patch
+        for patches in found.values()
+        for patch in patches
+        if patch.peak >= vectors.thresholds[patch.kind]
+    ]
+    return maps, candidates
+
+
 def _compute(
-    job: DetectJob, change: ChangeJob, pairs: Sequence[PairPlan], tell: Tell
-) -> dict[PairKey, StoredChange]:
-    done = {}
-    for index, pair in enumerate(pairs):
+    change: ChangeJob,
+    plans: Sequence[PairPlan],
+    maps: SiteMaps,
+    tell: Tell,
+    share: tuple[float, float],
+) -> list[PairKey]:
+    """Compute pairs, add them to the maps, and forget what other inputs left in their folder."""
+    done, folders = [], set()
+    for index, plan in enumerate(plans):
         tell(
-            f"{pair.earlier.start:%Y-%m-%d} → {pair.later.start:%Y-%m-%d}",
-            0.3 + 0.65 * index / len(pairs),
+            f"{plan.earlier.start:%Y-%m-%d} → {plan.later.start:%Y-%m-%d}",
+            share[0] + (share[1] - share[0]) * index / len(plans),
         )
-        stored = compute_change(change, pair)
-        done[PairKey(pair.earlier.id, pair.later.id)] = stored
+        stored = compute_change(change, plan)
+        folders.add(stored.folder.name)
+        done.append(maps.add(stored, plan.around))
+    _forget(change.folder, folders)
     return done
+
+
+def _outlines(maps: SiteMaps, grid: GeoBox, pair: PairKey, config: VectorConfig) -> list[Candidate]:
+    blocks = [Box(w.y0, w.y1, w.x0, w.x1) for w in tile_windows(grid, BLOCK, 0)]
+    return candidates_streamed(partial(maps.read, pair), blocks, grid, pair, config)
 
 
 def _events(
     job: DetectJob,
     grid: GeoBox,
     looks: Sequence[PreparedLook],
-    changes: Mapping[PairKey, StoredChange],
+    maps: SiteMaps,
+    candidates: Sequence[Candidate],
 ) -> EventsResult:
     by_id = {look.id: look for look in looks}
-
-    def read_pair(pair: PairKey, box: Box) -> tuple[FloatArray, BoolArray] | None:
-        return changes[pair].read(*box.slices)
 
     def read_usable(look_id: str, box: Box) -> BoolArray:
         return by_id[look_id].usable(box.slices)
@@ -209,30 +255,14 @@ def _events(
         area=site_shape(job.plan.site),
         geobox=grid,
         looks=[look_meta(look) for look in looks],
-        pairs=list(changes),
+        pairs=maps.pairs,
         coverage=_coverage(job, grid, looks),
     )
-    candidates = _candidates(job, grid, changes)
     known = load_objects(job.folder)
-    readers = Readers(read_pair, read_usable, read_pixels)
+    readers = Readers(maps.read, read_usable, read_pixels)
     result = build_events(site, candidates, readers, job.settings.events, known)
     save_objects(job.folder, result.objects)
     return result
-
-
-def _candidates(
-    job: DetectJob, grid: GeoBox, changes: Mapping[PairKey, StoredChange]
-) -> list[Candidate]:
-    config = job.settings.outlines.over(job.engine.card)
-    blocks = [Box(w.y0, w.y1, w.x0, w.x1) for w in tile_windows(grid, BLOCK, 0)]
-    found: list[Candidate] = []
-    for pair, change in changes.items():
-        found += candidates_streamed(_reader(change), blocks, grid, pair, config)
-    return found
-
-
-def _reader(change: StoredChange) -> Callable[[Box], tuple[FloatArray, BoolArray] | None]:
-    return lambda box: change.read(*box.slices)
 
 
 def _coverage(job: DetectJob, grid: GeoBox, looks: Sequence[PreparedLook]) -> Coverage:

@@ -3,6 +3,11 @@
 Seen from one pixel the pairs form a chain: each usable look with the usable look before it. A
 cloud in between makes a longer pair necessary, but only under the cloud. So longer pairs are
 computed in the windows that need them and nowhere else.
+
+Where the chain shows a patch of change, one of its looks may have misled. The pairs that leave
+out one of them, and reach one look farther, tell: they are planned once the chain is computed.
+Which they are depends on nothing that is later than their later look, so a run that is extended
+computes what one from scratch does, and computes it once.
 """
 
 from __future__ import annotations
@@ -13,7 +18,11 @@ from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
 
+from groundbreak.events import looks as events
+from groundbreak.events.geometry import burn, to_pixels
+from groundbreak.events.vectorize import Candidate
 from groundbreak.inference.stitch import Box, StitchConfig, lattice
 from groundbreak.prepare.store import PreparedLook
 from groundbreak.types import BoolArray
@@ -21,14 +30,36 @@ from groundbreak.types import BoolArray
 LEAST_PIXELS = 24
 """Fewer pixels that only a longer pair could judge do not make a building."""
 
+AROUND_PX = 8
+"""A footprint may be that much larger than the patch in which it was suspected."""
+
+
+@dataclass(frozen=True)
+class PairsConfig:
+    """How far looks are compared.
+
+    ``reach``: 1 compares each usable look with the usable look before it; 2 also with the one
+    before that, where a patch of change was found.
+    """
+
+    reach: int = 2
+
+    def __post_init__(self) -> None:
+        if self.reach not in (1, 2):
+            raise ValueError(f"reach is {self.reach}: expected 1 or 2")
+
 
 @dataclass(frozen=True)
 class PairPlan:
-    """Two looks, and the windows of the lattice in which they are compared."""
+    """Two looks, and the windows of the lattice in which they are compared.
+
+    Of what the windows show, only what lies in ``around`` counts; None: all of it.
+    """
 
     earlier: PreparedLook
     later: PreparedLook
     boxes: frozenset[Box]
+    around: tuple[events.Box, ...] | None = None
 
 
 class _Packed(Sequence[BoolArray]):
@@ -93,3 +124,64 @@ def chained(usable: Sequence[BoolArray]) -> list[tuple[int, int]]:
                 pairs.append((earlier, later))
                 waiting &= ~met
     return pairs
+
+
+def plan_longer(
+    looks: Sequence[PreparedLook],
+    suspects: Iterable[Candidate],
+    grid: GeoBox,
+    cut: StitchConfig,
+    min_usable: float,
+) -> list[PairPlan]:
+    """The pairs that reach one look farther than those in which change was suspected.
+
+    Args:
+        looks: prepared looks in the order of their dates.
+        suspects: patches of change of the chained pairs.
+        grid: of the site.
+        cut: the windows of the network.
+        min_usable: share of a patch that a look must show to count there.
+
+    Returns:
+        Plans by the date of the later look.
+    """
+    place = {look.id: number for number, look in enumerate(looks)}
+    shape = (int(grid.shape[0]), int(grid.shape[1]))
+    around: dict[tuple[int, int], set[events.Box]] = {}
+    for patch in suspects:
+        inside = burn(to_pixels(patch.polygon, grid), patch.box)
+        near = patch.box.grown(AROUND_PX, shape)
+        a, b = place[patch.pair.earlier], place[patch.pair.later]
+        for before in _first_shown(looks, range(a - 1, -1, -1), patch.box, inside, min_usable):
+            around.setdefault((before, b), set()).add(near)
+        for after in _first_shown(looks, range(b + 1, len(looks)), patch.box, inside, min_usable):
+            around.setdefault((a, after), set()).add(near)
+    windows = [box for row in lattice(shape, cut) for box in row]
+    return [
+        PairPlan(
+            looks[i],
+            looks[j],
+            frozenset(box for box in windows if any(_meet(box, near) for near in around[i, j])),
+            tuple(sorted(around[i, j])),
+        )
+        for i, j in sorted(around, key=lambda pair: (pair[1], -pair[0]))
+    ]
+
+
+def _first_shown(
+    looks: Sequence[PreparedLook],
+    numbers: Iterable[int],
+    box: events.Box,
+    inside: BoolArray,
+    min_usable: float,
+) -> list[int]:
+    """The first of the looks that shows enough of a patch, if any does."""
+    for number in numbers:
+        if np.count_nonzero(looks[number].usable(box.slices) & inside) >= min_usable * inside.sum():
+            return [number]
+    return []
+
+
+def _meet(one: Box, other: events.Box) -> bool:
+    rows = one.y0 < other.y1 and other.y0 < one.y1
+    return rows and one.x0 < other.x1 and other.x0 < one.x1
