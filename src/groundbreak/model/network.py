@@ -86,22 +86,31 @@ class SiameseUNet(nn.Module):
         Raises:
             ValueError: shapes differ, or are not what the network takes.
         """
+        return self.decode(*self.encode(before, after, statistics))
+
+    def encode(
+        self, before: Tensor, after: Tensor, statistics: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Features of each date at strides 2, 4, 8, 16 and 32; arguments as of ``forward``."""
         self._check(before, after)
         if statistics is None:
             statistics = measure(before, after)
         before, after = standardise(before, after, statistics, self.config.standardise)
         n = before.shape[0]
         features = self.encoder(torch.cat([before, after]))[1:]
-        earlier = [level[:n] for level in features]
-        later = [level[n:] for level in features]
-        logits = self._decode(before, earlier, later)
+        return [level[:n] for level in features], [level[n:] for level in features]
+
+    def decode(self, earlier: list[Tensor], later: list[Tensor]) -> Tensor:
+        """Logits (n, 4, h, w) of what ``encode`` gave."""
+        logits = self._in_order(earlier, later)
         if self.training:
             return logits
-        return (logits + swap_classes(self._decode(before, later, earlier))) / 2
+        return (logits + swap_classes(self._in_order(later, earlier))) / 2
 
-    def _decode(self, image: Tensor, earlier: list[Tensor], later: list[Tensor]) -> Tensor:
+    def _in_order(self, earlier: list[Tensor], later: list[Tensor]) -> Tensor:
         fused = [fusion(a, b) for fusion, a, b in zip(self.fusions, earlier, later, strict=True)]
-        return self.head(self.decoder([image, *fused]))
+        # In the place of the picture, which the decoder drops.
+        return self.head(self.decoder([earlier[0], *fused]))
 
     def _check(self, before: Tensor, after: Tensor) -> None:
         if before.shape != after.shape:
