@@ -93,6 +93,8 @@ def run_detect(request: RunRequest, tell: Tell = lambda _message, _share: None) 
         InternalError: every site failed by our fault.
     """
     inputs = _read_inputs(request)
+    prepare = request.settings.prepare.settled()
+    request = replace(request, settings=replace(request.settings, prepare=prepare))
     with claimed(request.run), logged(request.run):
         record = _record(request, inputs)
         write_run(request.run, record)

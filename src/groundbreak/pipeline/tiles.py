@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -63,6 +63,7 @@ def cut_sites(request: TileRequest, tell: Tell = lambda _message, _share: None) 
     sites = read_sites(request.sites)
     catalog = read_catalog(request.catalog, allow=request.allow)
     cards = {name: read_card(name) for name in (FINE, COARSE)}
+    request = replace(request, config=request.config.settled())
     refused = [f"{r.subject}: {r.reason}" for r in (*sites.refused, *catalog.refused)]
     notes = [*sites.notes, *catalog.notes, *refused]
     tiles: list[Tile] = []

@@ -16,6 +16,7 @@ from odc.geo.geobox import GeoBox
 
 from groundbreak.prepare.acquire import Acquired, Source, acquire
 from groundbreak.prepare.looks import LookPlan
+from groundbreak.prepare.network import clouds_by_network
 from groundbreak.types import BoolArray, FloatArray
 from groundbreak.usable.background import background_from
 from groundbreak.usable.clouds import detect_clouds
@@ -55,8 +56,16 @@ def coarse_grid(grid: GeoBox, looks: int, bands: int) -> GeoBox:
     return grid if longest <= side else grid.zoom_to(side)
 
 
-def take_overviews(plans: Sequence[LookPlan], grid: GeoBox, source: Source) -> list[Overview]:
+def take_overviews(
+    plans: Sequence[LookPlan], grid: GeoBox, source: Source, network: bool = False
+) -> list[Overview]:
     """Read and judge every look on the coarse grid.
+
+    Args:
+        plans: of the looks.
+        grid: the coarse grid.
+        source: how scenes are read.
+        network: ask the trained cloud network as well, where it knows the sensor.
 
     Raises:
         SceneLostError: a file is damaged.
@@ -65,11 +74,14 @@ def take_overviews(plans: Sequence[LookPlan], grid: GeoBox, source: Source) -> l
     gsd_m = abs(float(grid.resolution.x))
     stack = np.stack([look.pixels for look in acquired])
     usable = np.stack([look.usable for look in acquired])
-    for i, look in enumerate(acquired):
+    told = np.zeros_like(usable)
+    for i, (plan, look) in enumerate(zip(plans, acquired, strict=True)):
+        if network:
+            told[i] = clouds_by_network(plan, look, source.bands, gsd_m)
         alone = detect_clouds(look.pixels, look.valid, source.bands, gsd_m)
-        usable[i] &= ~(alone.cloud | alone.shadow)
+        usable[i] &= ~(alone.cloud | alone.shadow | told[i])
     return [
-        Overview(plan, look, _clouds(i, stack, usable, acquired, source.bands, gsd_m))
+        Overview(plan, look, told[i] | _clouds(i, stack, usable, acquired, source.bands, gsd_m))
         for i, (plan, look) in enumerate(zip(plans, acquired, strict=True))
     ]
 

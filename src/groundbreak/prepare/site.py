@@ -13,6 +13,7 @@ from groundbreak import __version__
 from groundbreak.prepare.acquire import SceneLostError, Source, unreadable
 from groundbreak.prepare.look import Reference, SiteGrid, prepare_look, take_reference
 from groundbreak.prepare.looks import LeftOut, LookPlan
+from groundbreak.prepare.network import CloudNetwork, settled
 from groundbreak.prepare.offsets import settle_offsets
 from groundbreak.prepare.overview import (
     Overview,
@@ -32,14 +33,24 @@ class PrepareConfig:
     Attributes:
         min_usable_share: of the site; below, the look is left out.
         zero_is_nodata: take zeros that touch the border of a picture for fill.
+        cloud_network: whether ukis-csmask judges Sentinel-2 and Landsat looks without a mask too.
     """
 
     min_usable_share: float = 0.02
     zero_is_nodata: bool = False
+    cloud_network: CloudNetwork = CloudNetwork.AUTO
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_usable_share <= 1:
             raise ValueError(f"min_usable_share {self.min_usable_share}: expected 0 to 1")
+
+    def settled(self) -> PrepareConfig:
+        """With what depends on the installation decided, so that workers need not.
+
+        Raises:
+            ConfigError: something is asked for that is not installed.
+        """
+        return replace(self, cloud_network=settled(self.cloud_network))
 
 
 @dataclass(frozen=True)
@@ -117,7 +128,8 @@ def _prepare_without(
     source, remarks = settle_offsets(kept, job.grid.coarse, job.source)
     job = replace(job, source=source)
     overviews = []
-    for view in take_overviews(kept, job.grid.coarse, job.source) if kept else ():
+    network = job.config.cloud_network is CloudNetwork.REQUIRE
+    for view in take_overviews(kept, job.grid.coarse, job.source, network) if kept else ():
         share = float(view.usable[job.inside].mean())
         reason = _useless(view, share, job)
         if reason is None:

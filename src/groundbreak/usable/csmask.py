@@ -8,6 +8,7 @@ better with both short-wave infrared bands, and was trained on pixels of about 3
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Literal
 
 import numpy as np
@@ -17,10 +18,17 @@ from groundbreak.types import BoolArray, FloatArray
 from groundbreak.usable.blocks import block_mean, unblock
 from groundbreak.usable.clouds import CloudMask
 
-_NEEDED = ("blue", "green", "red", "nir")
+NEEDED = ("blue", "green", "red", "nir")
+"""Bands without which it sees nothing."""
+
 _TRAINED_GSD_M = 30.0
 _TILE_PX = 256
 _CLOUD, _SHADOW = 1, 2
+
+
+def installed() -> bool:
+    """Whether the network and what runs it are there."""
+    return all(find_spec(name) is not None for name in ("ukis_csmask", "onnxruntime"))
 
 
 def network_clouds(
@@ -45,9 +53,9 @@ def network_clouds(
     Raises:
         InputError: the package is not installed, or a band is missing.
     """
-    missing = [name for name in _NEEDED if name not in bands]
+    missing = [name for name in NEEDED if name not in bands]
     if missing:
-        problem = f"ukis-csmask needs the bands {', '.join(_NEEDED)}; {missing[0]} is missing"
+        problem = f"ukis-csmask needs the bands {', '.join(NEEDED)}; {missing[0]} is missing"
         raise InputError(",".join(bands), problem, "use the default cloud detection")
     try:
         from ukis_csmask.mask import CSmask

@@ -1,0 +1,74 @@
+"""Whether the trained cloud network (an extra) judges a look, and what it says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Literal
+
+import numpy as np
+
+from groundbreak.errors import ConfigError
+from groundbreak.prepare.acquire import Acquired
+from groundbreak.prepare.looks import LookPlan
+from groundbreak.types import BoolArray, Scene
+from groundbreak.usable import csmask
+
+COARSEST_GSD_M = 60.0
+"""Overviews of large sites are coarser; there the network has not been tried."""
+
+_TRAINED = re.compile(r"sentinel.?2|\bs2[abc]\b|landsat", re.IGNORECASE)
+_TOP_OF_ATMOSPHERE = re.compile(r"l1c|l1tp|l1gt|sentinel-2-l1|landsat-c2-?l1", re.IGNORECASE)
+
+
+class CloudNetwork(StrEnum):
+    """Whether clouds in Sentinel-2 and Landsat looks are also told by ukis-csmask."""
+
+    AUTO = "auto"  # where it is installed
+    NEVER = "never"
+    REQUIRE = "require"
+
+
+def settled(choice: CloudNetwork) -> CloudNetwork:
+    """The choice without ``auto``: made once, so that all looks and workers are treated alike.
+
+    Raises:
+        ConfigError: it is required and not installed.
+    """
+    if choice is CloudNetwork.AUTO:
+        return CloudNetwork.REQUIRE if csmask.installed() else CloudNetwork.NEVER
+    if choice is CloudNetwork.REQUIRE and not csmask.installed():
+        mend = "pip install 'groundbreak[csmask]', or say auto"
+        raise ConfigError("prepare: cloud_network", "ukis-csmask is not installed", mend)
+    return choice
+
+
+def clouds_by_network(
+    plan: LookPlan, look: Acquired, bands: Sequence[str], gsd_m: float
+) -> BoolArray:
+    """Cloud and cloud shadow (height, width) where the network was trained for the look.
+
+    Nothing where every scene came with a mask of its own, lacks near infrared, is of a sensor
+    the network does not know, or where the pixels are too large.
+
+    Raises:
+        InputError: the network is not installed.
+    """
+    knows = all(_TRAINED.search(" ".join(_sensor(scene))) for scene in plan.scenes)
+    enough = set(csmask.NEEDED) <= set(bands) and gsd_m <= COARSEST_GSD_M
+    if look.masked or not knows or not enough:
+        return np.zeros_like(look.valid)
+    high = any(_TOP_OF_ATMOSPHERE.search(" ".join(_product(scene))) for scene in plan.scenes)
+    level: Literal["l1c", "l2a"] = "l1c" if high else "l2a"
+    found = csmask.network_clouds(look.pixels, look.valid, bands, gsd_m, level)
+    return found.cloud | found.shadow
+
+
+def _sensor(scene: Scene) -> Iterable[str]:
+    told = (scene.sensor, *(scene.properties.get(k) for k in ("platform", "constellation")))
+    return (str(each) for each in told if each)
+
+
+def _product(scene: Scene) -> Iterable[str]:
+    return (scene.id, scene.sensor or "", str(scene.properties.get("collection", "")))
