@@ -9,7 +9,8 @@ from functools import cache
 from typing import TypeVar
 from uuid import uuid4
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 PROCESS = uuid4().hex
 """This process: a cluster may run its workers in the very process that asked for the work."""
