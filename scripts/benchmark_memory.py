@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from groundbreak.atomic import write_json
-from groundbreak.raster.grid import Window
 from groundbreak.raster.write import RasterSink
 from groundbreak.simulate.pairs import render_pair
+from groundbreak.types import Box
 
 TILE = 1024
 GSD_M = 0.5
@@ -79,22 +79,23 @@ def make_series(folder: Path, size: int, dates: int) -> None:
     write_json(folder / "sites.geojson", document)
 
 
-def tiles(size: int) -> Iterator[Window]:
-    for row, y in enumerate(range(0, size, TILE)):
-        for col, x in enumerate(range(0, size, TILE)):
-            yield Window(row, col, y, min(y + TILE, size), x, min(x + TILE, size))
+def tiles(size: int) -> Iterator[Box]:
+    for y in range(0, size, TILE):
+        for x in range(0, size, TILE):
+            yield Box(y, min(y + TILE, size), x, min(x + TILE, size))
 
 
-def tile(ground: NDArray[np.uint8], window: Window, number: int, dates: int) -> NDArray[np.uint8]:
+def tile(ground: NDArray[np.uint8], window: Box, number: int, dates: int) -> NDArray[np.uint8]:
     """(3, h, w) of one date: mirrored ground, perhaps the roof, noise."""
-    pixels = ground[:: -1 if window.row % 2 else 1, :: -1 if window.col % 2 else 1].astype(float)
-    place = np.random.default_rng([window.row, window.col])
+    row, column = window.y0 // TILE, window.x0 // TILE
+    pixels = ground[:: -1 if row % 2 else 1, :: -1 if column % 2 else 1].astype(float)
+    place = np.random.default_rng([row, column])
     y, x = place.integers(50, TILE - 110, 2)
     height, width = place.integers(20, 60, 2)
     if number >= place.integers(1, dates + 1):
         pixels[y : y + height, x : x + width] = ROOF
         pixels[y + 4 : y + height + 4, x - 5 : x] *= 0.5  # its shadow
-    pixels += np.random.default_rng([window.row, window.col, number]).normal(0, NOISE, pixels.shape)
+    pixels += np.random.default_rng([row, column, number]).normal(0, NOISE, pixels.shape)
     cut = pixels[: window.shape[0], : window.shape[1]]
     return np.moveaxis(np.clip(cut, 1, 255), 2, 0).astype(np.uint8)
 

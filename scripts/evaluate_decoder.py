@@ -25,7 +25,7 @@ from groundbreak.evaluate.dates import SaidEvent, TrueEvent
 from groundbreak.evaluate.temporal import temporal_scores
 from groundbreak.events.build import EventsConfig, SiteObservations, events_of
 from groundbreak.events.evidence import ObjectEvidence
-from groundbreak.events.looks import Box, LookMeta, PairKey
+from groundbreak.events.looks import LookMeta, PairKey
 from groundbreak.events.objects import follow_objects
 from groundbreak.events.vectorize import Candidate, VectorConfig
 from groundbreak.simulate.buildings import footprint
@@ -37,7 +37,7 @@ from groundbreak.simulate.observations import (
     simulate_observations,
 )
 from groundbreak.times import Span
-from groundbreak.types import KINDS, Event
+from groundbreak.types import KINDS, Box, Event
 
 Observed = tuple[list[Candidate], list[ObjectEvidence]]
 

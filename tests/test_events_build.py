@@ -19,12 +19,12 @@ from groundbreak.events.build import (
 )
 from groundbreak.events.emission import Emission
 from groundbreak.events.evidence import EvidenceConfig, ReadPixels
-from groundbreak.events.looks import Box, LookMeta, PairKey
+from groundbreak.events.looks import LookMeta, PairKey
 from groundbreak.events.schema import validate_feature
 from groundbreak.events.states import Family, Rates
 from groundbreak.events.summary import Coverage
 from groundbreak.events.vectorize import VectorConfig, candidates
-from groundbreak.types import KINDS, ChangeMap, Event, Kind
+from groundbreak.types import KINDS, Box, ChangeMap, Event, Kind
 from groundbreak.writers.geojson import event_feature
 
 SHAPE = (160, 200)

@@ -16,12 +16,12 @@ from shapely.geometry import Point, Polygon, box
 
 from groundbreak.events.chains import link_chains
 from groundbreak.events.evidence import EvidenceConfig, gather_evidence
-from groundbreak.events.looks import Box, LookMeta, PairKey, in_date_order
+from groundbreak.events.looks import LookMeta, PairKey, in_date_order
 from groundbreak.events.objects import KnownObject, ObjectConfig, TrackedObject, follow_objects
 from groundbreak.events.slips import measure_berth, vessel_length_m, water_like
 from groundbreak.events.states import Family
 from groundbreak.events.vectorize import Candidate
-from groundbreak.types import Event, Interval, Kind
+from groundbreak.types import Box, Event, Interval, Kind
 
 NEW, TORN, SLIP = Kind.NEW_BUILDING, Kind.DEMOLITION, Kind.DOCKING_SLIP
 CONFIG = ObjectConfig()

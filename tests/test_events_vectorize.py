@@ -11,9 +11,9 @@ from scipy import ndimage
 from shapely.geometry import box
 
 from groundbreak.events.geometry import MIN_REGULAR_IOU, iou, regularize, to_pixels
-from groundbreak.events.looks import Box, PairKey
+from groundbreak.events.looks import PairKey
 from groundbreak.events.vectorize import VectorConfig, candidates, candidates_streamed
-from groundbreak.types import KINDS, ChangeMap, Kind
+from groundbreak.types import KINDS, Box, ChangeMap, Kind
 
 GSD = 0.5
 CONFIG = VectorConfig()

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from groundbreak.events.looks import Box, PairKey
+from groundbreak.events.looks import PairKey
 from groundbreak.pipeline.maps import SiteMaps
+from groundbreak.types import Box
 
 WHOLE = Box(0, 6, 0, 8)
 PAIR = PairKey("a", "b")

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
-from groundbreak.events.looks import Box as EventBox
 from groundbreak.events.looks import PairKey
 from groundbreak.events.vectorize import Candidate
 from groundbreak.inference.stitch import StitchConfig
@@ -19,7 +18,7 @@ from groundbreak.pipeline.pairs import (
     chained,
     plan_longer,
 )
-from groundbreak.types import Kind
+from groundbreak.types import Box, Kind
 
 
 def looks(*shares):
@@ -91,7 +90,7 @@ def seen(count, *hidden):
 GROUND = GeoBox((100, 100), Affine(1, 0, 500_000, 0, -1, 4_400_000), "EPSG:32652")
 CUT = StitchConfig(window=40, overlap=10, margin=2)
 PLOT = slice(4, 14)
-PATCH = EventBox(4, 14, 4, 14)
+PATCH = Box(4, 14, 4, 14)
 
 
 def patch(earlier, later, box=PATCH):
@@ -124,8 +123,8 @@ def test_looks_that_do_not_show_the_patch_are_jumped_over():
 def test_longer_pairs_are_computed_around_the_patch_only():
     plan = longer(seen(4), patch(1, 2))["02"]
     assert {(box.y0, box.x0) for box in plan.boxes} == {(0, 0)}
-    assert plan.around == (EventBox(0, 14 + AROUND_PX, 0, 14 + AROUND_PX),)
-    between = longer(seen(4), patch(1, 2, EventBox(30, 38, 32, 40)))["02"]
+    assert plan.around == (Box(0, 14 + AROUND_PX, 0, 14 + AROUND_PX),)
+    between = longer(seen(4), patch(1, 2, Box(30, 38, 32, 40)))["02"]
     assert len(between.boxes) == 4  # every window that has a part in the patch
 
 

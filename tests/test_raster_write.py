@@ -14,10 +14,11 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from groundbreak.errors import OutputError, RasterError
-from groundbreak.raster.grid import Window, tile_windows
+from groundbreak.raster.grid import tile_windows
 from groundbreak.raster.read import inspect, read_overview, read_window
 from groundbreak.raster.tiling import TileConfig, TileSource, cut_tiles, write_manifest
 from groundbreak.raster.write import RasterSink, write_cog
+from groundbreak.types import Box
 
 GRID = GeoBox((700, 900), Affine(2, 0, 500000, 0, -2, 4000000), "EPSG:32633")
 WHOLE = (slice(0, 700), slice(0, 900))
@@ -37,7 +38,7 @@ def test_what_is_streamed_is_what_is_read(tmp_path: Path, dtype: str, size: int)
             sink.write(window, values[:, *window.slices])
         assert not path.exists()
     np.testing.assert_array_equal(read_window(path, WHOLE), values)
-    window = Window(0, 0, 600, 640, 880, 900)
+    window = Box(600, 640, 880, 900)
     np.testing.assert_array_equal(read_window(path, window, bands=[3]), values[2:, 600:640, 880:])
     info = inspect(path)
     assert [band.name for band in info.bands] == ["a", "b", "c"]
@@ -47,7 +48,7 @@ def test_what_is_streamed_is_what_is_read(tmp_path: Path, dtype: str, size: int)
 def test_a_sink_that_fails_leaves_nothing(tmp_path: Path) -> None:
     def write_half() -> None:
         with RasterSink(tmp_path / "a.tif", GRID, 1, "uint8") as sink:
-            sink.write(Window(0, 0, 0, 10, 0, 10), np.ones((1, 10, 10), np.uint8))
+            sink.write(Box(0, 10, 0, 10), np.ones((1, 10, 10), np.uint8))
             raise KeyError("trouble elsewhere")
 
     with pytest.raises(KeyError):
@@ -64,9 +65,9 @@ def test_a_sink_checks_what_it_is_given(tmp_path: Path) -> None:
         RasterSink(tmp_path / "a.tif", GRID, 2, "uint8") as sink,
         pytest.raises(ValueError, match=r"expected an array of \(2, 10, 20\)"),
     ):
-        sink.write(Window(0, 0, 0, 10, 0, 20), np.ones((1, 10, 20), np.uint8))
+        sink.write(Box(0, 10, 0, 20), np.ones((1, 10, 20), np.uint8))
     with pytest.raises(ValueError, match="not open"):
-        sink.write(Window(0, 0, 0, 10, 0, 20), np.ones((2, 10, 20), np.uint8))
+        sink.write(Box(0, 10, 0, 20), np.ones((2, 10, 20), np.uint8))
 
 
 def test_a_cog_has_tiles_overviews_and_all_it_was_told(tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ def write_whole(path: Path, way: str) -> None:
         write_cog(path, noise(), GRID, ())
         return
     with RasterSink(path, GRID, 3, "uint16") as sink:
-        sink.write(Window(0, 0, 0, 700, 0, 900), noise())
+        sink.write(Box(0, 700, 0, 900), noise())
 
 
 @pytest.mark.parametrize("way", ["cog", "sink"])
@@ -144,7 +145,7 @@ def test_a_file_that_does_not_fit_is_never_left_behind(
 
 
 def look(look_id: str, value: float, grid: GeoBox = GRID) -> TileSource:
-    def read(window: Window) -> tuple[np.ndarray, np.ndarray]:
+    def read(window: Box) -> tuple[np.ndarray, np.ndarray]:
         pixels = np.full((3, *window.shape), value, np.float32)
         usable = np.ones(window.shape, bool)
         usable[: max(0, 350 - window.y0)] = False

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from groundbreak.inference.stitch import (
-    Box,
     StitchConfig,
     lattice,
     predict_bands,
     predict_scene,
     window_starts,
 )
+from groundbreak.types import Box
 
 CONFIG = StitchConfig(window=64, overlap=24, margin=4, batch=3)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from affine import Affine
@@ -21,6 +21,34 @@ from shapely.geometry.base import BaseGeometry
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
+
+
+class Box(NamedTuple):
+    """A window of a grid in pixels: rows ``y0:y1``, columns ``x0:x1``."""
+
+    y0: int
+    y1: int
+    x0: int
+    x1: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index of arrays (…, height, width) and of a ``GeoBox``."""
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.y1 - self.y0, self.x1 - self.x0
+
+    def grown(self, pixels: int, shape: tuple[int, int]) -> Box:
+        """The window with a margin on every side, cut to a grid of ``shape``."""
+        return Box(
+            max(self.y0 - pixels, 0),
+            min(self.y1 + pixels, shape[0]),
+            max(self.x0 - pixels, 0),
+            min(self.x1 + pixels, shape[1]),
+        )
 
 
 class Kind(StrEnum):

@@ -13,9 +13,9 @@ from shapely.geometry.base import BaseGeometry
 
 from groundbreak.events.checks import check_share
 from groundbreak.events.geometry import burn, pixel_box, to_pixels
-from groundbreak.events.looks import Box, LookMeta, PairKey
+from groundbreak.events.looks import LookMeta, PairKey
 from groundbreak.events.objects import TrackedObject
-from groundbreak.types import BoolArray, FloatArray
+from groundbreak.types import BoolArray, Box, FloatArray
 
 ReadPair = Callable[[PairKey, Box], "tuple[FloatArray, BoolArray] | None"]
 """Pair and window to (probabilities (3, h, w), observed (h, w)); None where not computed."""

@@ -13,8 +13,7 @@ from odc.geo.geobox import GeoBox
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
-from groundbreak.events.looks import Box
-from groundbreak.types import BoolArray
+from groundbreak.types import BoolArray, Box
 
 MIN_REGULAR_IOU = 0.85
 """A right-angled outline that fits the mask less well than this is not used."""

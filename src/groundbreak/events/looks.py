@@ -8,34 +8,6 @@ from datetime import datetime
 from typing import NamedTuple
 
 
-class Box(NamedTuple):
-    """A window of the grid in pixels: rows y0..y1, columns x0..x1, ends exclusive."""
-
-    y0: int
-    y1: int
-    x0: int
-    x1: int
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """Index of the window in a (height, width) array."""
-        return slice(self.y0, self.y1), slice(self.x0, self.x1)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(height, width) in pixels."""
-        return self.y1 - self.y0, self.x1 - self.x0
-
-    def grown(self, pixels: int, shape: tuple[int, int]) -> Box:
-        """The window with a margin on every side, cut to a grid of ``shape``."""
-        return Box(
-            max(self.y0 - pixels, 0),
-            min(self.y1 + pixels, shape[0]),
-            max(self.x0 - pixels, 0),
-            min(self.x1 + pixels, shape[1]),
-        )
-
-
 class PairKey(NamedTuple):
     """Ids of an earlier and a later look."""
 

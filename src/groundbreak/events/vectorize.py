@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import shapely
@@ -21,27 +21,14 @@ from shapely.geometry.base import BaseGeometry
 
 from groundbreak.events.checks import check_share
 from groundbreak.events.geometry import burn, pixel_box, to_ground
-from groundbreak.events.looks import Box, PairKey
+from groundbreak.events.looks import PairKey
 from groundbreak.events.split import split_component
-from groundbreak.types import KINDS, BoolArray, ChangeMap, FloatArray, Kind
+from groundbreak.types import KINDS, BoolArray, Box, ChangeMap, FloatArray, Kind
 
 Labels = NDArray[np.int64]
 
 ReadChange = Callable[[Box], "tuple[FloatArray, BoolArray] | None"]
 """Window to (probabilities (3, h, w), observed (h, w)); None where nothing was computed."""
-
-
-class WindowLike(Protocol):
-    """Rows y0..y1 and columns x0..x1 of a grid, ends exclusive."""
-
-    @property
-    def y0(self) -> int: ...  # noqa: D102
-    @property
-    def y1(self) -> int: ...  # noqa: D102
-    @property
-    def x0(self) -> int: ...  # noqa: D102
-    @property
-    def x1(self) -> int: ...  # noqa: D102
 
 
 SPLIT_LIMIT_PX = 4_000_000
@@ -168,7 +155,7 @@ def candidates(change: ChangeMap, config: VectorConfig) -> list[Candidate]:
 
 def candidates_streamed(
     read: ReadChange,
-    windows: Iterable[WindowLike],
+    windows: Iterable[Box],
     geobox: GeoBox,
     pair: PairKey,
     config: VectorConfig,
@@ -189,8 +176,7 @@ def candidates_streamed(
     pixel_m2 = abs(geobox.affine.determinant)
     least = {kind: config.min_area_m2[kind] / pixel_m2 for kind in KINDS}
     merger = _Merger(shape)
-    for window in windows:
-        box = Box(window.y0, window.y1, window.x0, window.x1)
+    for box in windows:
         block = read(box)
         if block is not None:
             merger.join(box, _components(merger, box, *block, config, least))

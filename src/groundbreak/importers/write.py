@@ -25,9 +25,8 @@ from groundbreak.importers.second import SECOND
 from groundbreak.importers.spacenet7 import SPACENET7
 from groundbreak.importers.whu import WHU_CD
 from groundbreak.importers.xbd import XBD
-from groundbreak.raster.grid import Window
 from groundbreak.raster.write import RasterSink
-from groundbreak.types import MaskValue
+from groundbreak.types import Box, MaskValue
 
 LAYOUTS: dict[str, Layout] = {
     "levir-cd": LEVIR_CD,
@@ -182,7 +181,7 @@ def _write_image(out: Path, stem: Path, image: Image, pair: SourcePair) -> Path:
     nowhere = GeoBox((height, width), Affine.identity(), None)
     names = pair.bands.split(";")
     with RasterSink(out / path, nowhere, bands, image.dtype.name, band_names=names) as sink:
-        sink.write(Window(0, 0, 0, height, 0, width), image)
+        sink.write(Box(0, height, 0, width), image)
     return path
 
 

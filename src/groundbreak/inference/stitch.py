@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from groundbreak.types import BoolArray, FloatArray
+from groundbreak.types import BoolArray, Box, FloatArray
 
 CLASSES = 4
 NEGLIGIBLE = np.float32(1e-6)
@@ -49,21 +49,6 @@ class StitchConfig:
         margin = max(1, self.margin // factor)
         overlap = max(2 * margin + 2, self.overlap // factor)
         return StitchConfig(max(overlap + 8, self.window // factor), overlap, margin, self.batch)
-
-
-@dataclass(frozen=True)
-class Box:
-    """A window of the map in pixels: rows ``y0:y1``, columns ``x0:x1``."""
-
-    y0: int
-    y1: int
-    x0: int
-    x1: int
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """Index of the window in a (height, width) array."""
-        return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
 
 ReadPair = Callable[[Box], tuple[FloatArray, FloatArray]]

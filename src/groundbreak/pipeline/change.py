@@ -19,13 +19,12 @@ from odc.geo.geobox import GeoBox
 
 from groundbreak.atomic import write_json
 from groundbreak.inference.engine import Engine, Statistics
-from groundbreak.inference.stitch import Box, StitchConfig, lattice, predict_bands
+from groundbreak.inference.stitch import StitchConfig, lattice, predict_bands
 from groundbreak.pipeline.pairs import PairPlan
 from groundbreak.prepare.store import PreparedLook
-from groundbreak.raster.grid import Window
 from groundbreak.raster.read import read_window
 from groundbreak.raster.write import RasterSink
-from groundbreak.types import KINDS, BoolArray, FloatArray
+from groundbreak.types import KINDS, BoolArray, Box, FloatArray
 
 PROBABILITY_SCALE = 10000.0
 NOT_OBSERVED = 65535
@@ -107,9 +106,7 @@ def _note(folder: Path, top: int) -> dict[str, Any]:
     return note
 
 
-def _predict(
-    job: ChangeJob, plan: PairPlan, first_band: int
-) -> Iterator[tuple[Window, np.ndarray]]:
+def _predict(job: ChangeJob, plan: PairPlan, first_band: int) -> Iterator[tuple[Box, np.ndarray]]:
     statistics = Statistics(
         mean=np.stack([_arranged(job, look, look.mean) for look in (plan.earlier, plan.later)]),
         spread=np.stack([_arranged(job, look, look.spread) for look in (plan.earlier, plan.later)]),
@@ -131,8 +128,8 @@ def _predict(
     bands = predict_bands(
         predict, read, (height, width), job.cut, plan.boxes.__contains__, first_band
     )
-    for index, band in enumerate(bands, start=first_band):
-        window = Window(row=index, col=0, y0=band.y0, y1=band.y1, x0=0, x1=width)
+    for band in bands:
+        window = Box(band.y0, band.y1, 0, width)
         observed = plan.earlier.usable(window.slices) & plan.later.usable(window.slices)
         values = np.rint(band.probabilities[1:] * PROBABILITY_SCALE).astype(np.uint16)
         values[:, ~(observed & band.predicted)] = NOT_OBSERVED
@@ -166,7 +163,7 @@ def _arranged(job: ChangeJob, look: PreparedLook, values: object) -> FloatArray:
 
 def _write_band(path: Path, grid: GeoBox, values: np.ndarray) -> None:
     height, width = grid.shape
-    window = Window(row=0, col=0, y0=0, y1=height, x0=0, x1=width)
+    window = Box(0, height, 0, width)
     names = tuple(kind.value for kind in KINDS)
     with RasterSink(
         path, grid, len(KINDS), "uint16", nodata=NOT_OBSERVED, band_names=names

@@ -20,7 +20,7 @@ from groundbreak.events.build import (
     build_events,
 )
 from groundbreak.events.checks import check_positive, check_share
-from groundbreak.events.looks import Box, LookMeta, PairKey
+from groundbreak.events.looks import LookMeta, PairKey
 from groundbreak.events.summary import Coverage
 from groundbreak.events.vectorize import Candidate, VectorConfig, candidates_streamed
 from groundbreak.inference.engine import Engine
@@ -38,7 +38,7 @@ from groundbreak.prepare.overview import coarse_grid
 from groundbreak.prepare.site import PrepareConfig, PreparedSite, SiteJob, prepare_site
 from groundbreak.prepare.store import PreparedLook
 from groundbreak.raster.grid import site_mask, site_shape, tile_windows
-from groundbreak.types import BoolArray, FloatArray, Kind, Site
+from groundbreak.types import BoolArray, Box, FloatArray, Kind, Site
 
 log = logging.getLogger(__name__)
 
@@ -229,7 +229,7 @@ def _compute(
 
 
 def _outlines(maps: SiteMaps, grid: GeoBox, pair: PairKey, config: VectorConfig) -> list[Candidate]:
-    blocks = [Box(w.y0, w.y1, w.x0, w.x1) for w in tile_windows(grid, BLOCK, 0)]
+    blocks = tile_windows(grid, BLOCK, 0)
     return candidates_streamed(partial(maps.read, pair), blocks, grid, pair, config)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from groundbreak.events.looks import Box, PairKey
+from groundbreak.events.looks import PairKey
 from groundbreak.pipeline.change import StoredChange
-from groundbreak.types import BoolArray, FloatArray
+from groundbreak.types import BoolArray, Box, FloatArray
 
 
 class SiteMaps:

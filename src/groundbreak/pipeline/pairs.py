@@ -20,12 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from groundbreak.events import looks as events
 from groundbreak.events.geometry import burn, to_pixels
 from groundbreak.events.vectorize import Candidate
-from groundbreak.inference.stitch import Box, StitchConfig, lattice
+from groundbreak.inference.stitch import StitchConfig, lattice
 from groundbreak.prepare.store import PreparedLook
-from groundbreak.types import BoolArray
+from groundbreak.types import BoolArray, Box
 
 LEAST_PIXELS = 24
 """Fewer pixels that only a longer pair could judge do not make a building."""
@@ -59,7 +58,7 @@ class PairPlan:
     earlier: PreparedLook
     later: PreparedLook
     boxes: frozenset[Box]
-    around: tuple[events.Box, ...] | None = None
+    around: tuple[Box, ...] | None = None
 
 
 class _Packed(Sequence[BoolArray]):
@@ -147,7 +146,7 @@ def plan_longer(
     """
     place = {look.id: number for number, look in enumerate(looks)}
     shape = (int(grid.shape[0]), int(grid.shape[1]))
-    around: dict[tuple[int, int], set[events.Box]] = {}
+    around: dict[tuple[int, int], set[Box]] = {}
     for patch in suspects:
         inside = burn(to_pixels(patch.polygon, grid), patch.box)
         near = patch.box.grown(AROUND_PX, shape)
@@ -171,7 +170,7 @@ def plan_longer(
 def _first_shown(
     looks: Sequence[PreparedLook],
     numbers: Iterable[int],
-    box: events.Box,
+    box: Box,
     inside: BoolArray,
     min_usable: float,
 ) -> list[int]:
@@ -182,6 +181,6 @@ def _first_shown(
     return []
 
 
-def _meet(one: Box, other: events.Box) -> bool:
+def _meet(one: Box, other: Box) -> bool:
     rows = one.y0 < other.y1 and other.y0 < one.y1
     return rows and one.x0 < other.x1 and other.x0 < one.x1

@@ -19,10 +19,9 @@ from groundbreak.pipeline.tasks import source_of
 from groundbreak.prepare.acquire import Source
 from groundbreak.prepare.site import PrepareConfig
 from groundbreak.prepare.store import PreparedLook
-from groundbreak.raster.grid import Window
 from groundbreak.raster.tiling import Tile, TileConfig, TileSource, cut_tiles, write_manifest
 from groundbreak.sites.read import read_sites
-from groundbreak.types import BoolArray, FloatArray
+from groundbreak.types import BoolArray, Box, FloatArray
 
 Tell = Callable[[str, float], None]
 
@@ -111,5 +110,5 @@ def _cut_site(request: TileRequest, plan: SitePlan, source: Source) -> tuple[lis
     return tiles, [*remarks, *prepared.notes, *unused]
 
 
-def _reader(look: PreparedLook) -> Callable[[Window], tuple[FloatArray, BoolArray]]:
+def _reader(look: PreparedLook) -> Callable[[Box], tuple[FloatArray, BoolArray]]:
     return lambda window: (look.pixels(window.slices), look.usable(window.slices))

@@ -21,9 +21,9 @@ from groundbreak.prepare.acquire import Acquired, Source, acquire
 from groundbreak.prepare.overview import Overview
 from groundbreak.prepare.store import PIXEL_SCALE, PreparedLook, save_look
 from groundbreak.radiometry import Radiometry, apply, match
-from groundbreak.raster.grid import Window, site_mask, tile_windows
+from groundbreak.raster.grid import site_mask, tile_windows
 from groundbreak.raster.write import RasterSink
-from groundbreak.types import Site
+from groundbreak.types import Box, Site
 
 SOME_HIDDEN = 0.05
 """A pixel of an overview of which this share is hidden does not count."""
@@ -41,7 +41,7 @@ class Reference:
 
     overview: Overview
     sample: Acquired
-    window: Window
+    window: Box
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ class SiteGrid:
     coarse: GeoBox
 
 
-def sample_window(grid: SiteGrid, overview: Overview) -> Window:
+def sample_window(grid: SiteGrid, overview: Overview) -> Box:
     """The piece of the site, at most ``SAMPLE`` a side, that the reference shows best."""
     windows = tile_windows(grid.full, SAMPLE, 0)
 
-    def usable(window: Window) -> float:
+    def usable(window: Box) -> float:
         rows, columns = _coarse_index(grid, window)
         return float(overview.usable[np.ix_(rows, columns)].sum())
 
@@ -189,7 +189,7 @@ def _blocks(
     source: Source,
     shift: tuple[float, float],
     radiometry: Radiometry | None,
-) -> Iterator[tuple[Window, Acquired]]:
+) -> Iterator[tuple[Box, Acquired]]:
     for window in tile_windows(grid.full, BLOCK, 0):
         target = grid.full[window.slices]
         if shift != (0.0, 0.0):
@@ -204,7 +204,7 @@ def _blocks(
 
 
 def _coarse_index(
-    grid: SiteGrid, window: Window, shift: tuple[float, float] = (0.0, 0.0)
+    grid: SiteGrid, window: Box, shift: tuple[float, float] = (0.0, 0.0)
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of the coarse grid under the pixels of a window of the full one."""
 

@@ -8,7 +8,6 @@ same pixel size always gets the same grid, whatever the scenes.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -20,38 +19,13 @@ from pyproj import Transformer
 from shapely.geometry.base import BaseGeometry
 
 from groundbreak.errors import SiteError
-from groundbreak.types import BoolArray, Site
+from groundbreak.types import BoolArray, Box, Site
 
 _MIDDLE_M, _REACH_M = 500e3, 2.1e6
 """Easting of a zone's middle, and how far from it pixels have become 5 % too large."""
 
 _SEGMENT_DEG = 0.05
 """Sides longer than this are divided before projection, since they are bent in UTM."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """A rectangle of a grid: rows ``y0`` to ``y1``, columns ``x0`` to ``x1`` (exclusive).
-
-    ``row`` and ``col`` count the windows of a tiling.
-    """
-
-    row: int
-    col: int
-    y0: int
-    y1: int
-    x0: int
-    x1: int
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """Index of arrays (…, height, width) and of a ``GeoBox``."""
-        return slice(self.y0, self.y1), slice(self.x0, self.x1)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(height, width)."""
-        return self.y1 - self.y0, self.x1 - self.x0
 
 
 def utm_code(lon: float, lat: float) -> str:
@@ -135,7 +109,7 @@ def site_mask(site: Site, geobox: GeoBox) -> BoolArray:
     return inside
 
 
-def tile_windows(geobox: GeoBox, size: int, overlap: int) -> list[Window]:
+def tile_windows(geobox: GeoBox, size: int, overlap: int) -> list[Box]:
     """Windows of ``size`` pixels that cover a grid, row by row.
 
     Neighbours share ``overlap`` pixels; the last of a row or column share more, so that they too
@@ -148,9 +122,9 @@ def tile_windows(geobox: GeoBox, size: int, overlap: int) -> list[Window]:
         raise ValueError(f"overlap must be from 0 to {size - 1}, got {overlap}")
     height, width = geobox.shape
     return [
-        Window(row, col, y0, min(y0 + size, height), x0, min(x0 + size, width))
-        for row, y0 in enumerate(_starts(height, size, size - overlap))
-        for col, x0 in enumerate(_starts(width, size, size - overlap))
+        Box(y0, min(y0 + size, height), x0, min(x0 + size, width))
+        for y0 in _starts(height, size, size - overlap)
+        for x0 in _starts(width, size, size - overlap)
     ]
 
 

@@ -27,7 +27,6 @@ from rasterio.io import DatasetReader
 
 from groundbreak.errors import InputError, RasterError
 from groundbreak.raster.bands import find_band, missing_band
-from groundbreak.raster.grid import Window
 from groundbreak.raster.href import Opener, is_remote, resolve_href, shown
 from groundbreak.raster.info import RasterInfo
 from groundbreak.raster.offsets import OffsetDecision, baseline_offset
@@ -39,6 +38,7 @@ from groundbreak.types import (
     Asset,
     Band,
     BoolArray,
+    Box,
     HrefPolicy,
     MaskAsset,
     Patch,
@@ -211,7 +211,7 @@ def read_mask(
 
 
 def read_window(
-    path: Path, window: Window | tuple[slice, slice], bands: Sequence[int] | None = None
+    path: Path, window: Box | tuple[slice, slice], bands: Sequence[int] | None = None
 ) -> NDArray[Any]:
     """Read a window of a file of our own making, as it is.
 
@@ -226,7 +226,7 @@ def read_window(
     Raises:
         RasterError: the file is missing or damaged.
     """
-    rows, cols = window.slices if isinstance(window, Window) else window
+    rows, cols = window.slices if isinstance(window, Box) else window
     with _opened(str(path)) as source:
         height, width = source.shape
         file_window = rasterio.windows.Window.from_slices(rows, cols, height=height, width=width)

@@ -18,11 +18,11 @@ from shapely.geometry.base import BaseGeometry
 
 from groundbreak.atomic import atomic_path
 from groundbreak.lonlat import cut
-from groundbreak.raster.grid import Window, tile_windows
+from groundbreak.raster.grid import tile_windows
 from groundbreak.raster.placing import outline
 from groundbreak.raster.write import write_cog
 from groundbreak.scaling import REFLECTANCE_DN
-from groundbreak.types import BoolArray, FloatArray
+from groundbreak.types import BoolArray, Box, FloatArray
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class TileSource:
     start: datetime
     end: datetime
     bands: tuple[str, ...]
-    read: Callable[[Window], tuple[FloatArray, BoolArray]]
+    read: Callable[[Box], tuple[FloatArray, BoolArray]]
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,12 @@ def cut_tiles(
     """
     config = config or TileConfig()
     windows = tile_windows(geobox, config.size, config.overlap)
+    rows, columns = _numbers(w.y0 for w in windows), _numbers(w.x0 for w in windows)
     tiles = []
     for look in looks:
         home = folder / _file_name(site_id) / _file_name(look.look_id)
         for window in windows:
+            row, col = rows[window.y0], columns[window.x0]
             pixels, usable = look.read(window)
             share = float(usable.mean())
             if share < config.min_usable:
@@ -120,9 +122,9 @@ def cut_tiles(
                 look.look_id,
                 look.start,
                 look.end,
-                window.row,
-                window.col,
-                home / f"r{window.row:03d}_c{window.col:03d}.tif",
+                row,
+                col,
+                home / f"r{row:03d}_c{col:03d}.tif",
                 share,
                 _padded(geobox[window.slices], config.size),
             )
@@ -162,6 +164,11 @@ def write_manifest(tiles: Sequence[Tile], path: Path) -> None:
     )
     with atomic_path(path) as temporary:
         table.to_parquet(temporary, schema_version="1.1.0", write_covering_bbox=True, index=False)
+
+
+def _numbers(starts: Iterable[int]) -> dict[int, int]:
+    """Row or column of a tile, by its first pixel."""
+    return {start: number for number, start in enumerate(sorted(set(starts)))}
 
 
 def _write(tile: Tile, values: np.ndarray[Any, Any], bands: Sequence[str]) -> None:

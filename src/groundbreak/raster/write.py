@@ -21,7 +21,7 @@ from rasterio.windows import Window as FileWindow
 
 from groundbreak.atomic import atomic_path, output_error
 from groundbreak.errors import OutputError
-from groundbreak.raster.grid import Window
+from groundbreak.types import Box
 
 # SystemError is what rasterio makes of an error that GDAL does not explain.
 GDAL_ERRORS = (RasterioError, CPLE_BaseError, OSError, SystemError)
@@ -86,7 +86,7 @@ class RasterSink:
             self._stack = stack.pop_all()
         return self
 
-    def write(self, window: Window, values: NDArray[Any]) -> None:
+    def write(self, window: Box, values: NDArray[Any]) -> None:
         """Write (bands, height, width) into a window of the grid.
 
         Raises:

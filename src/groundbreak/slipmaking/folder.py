@@ -13,12 +13,12 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from groundbreak.atomic import atomic_path
-from groundbreak.raster.grid import Window
 from groundbreak.raster.write import RasterSink
 from groundbreak.slipmaking.ground import fill_by_patch, fill_smooth
 from groundbreak.slipmaking.ports import BERTHS, Port, read_port, rescaled
 from groundbreak.slipmaking.recipes import WITH_BERTHS, SlipPair, make_pair
 from groundbreak.slipmaking.structures import Fill
+from groundbreak.types import Box
 
 SPLITS: Mapping[str, tuple[str, ...]] = {
     "train": (
@@ -200,7 +200,7 @@ def _write_tif(path: Path, pixels: np.ndarray, bands: Sequence[str]) -> None:
     numbers = np.round(pixels * 10_000).astype(np.uint16)
     nowhere = GeoBox(numbers.shape[1:], Affine.identity(), None)
     with RasterSink(path, nowhere, len(numbers), "uint16", band_names=bands) as sink:
-        sink.write(Window(0, 0, 0, numbers.shape[1], 0, numbers.shape[2]), numbers)
+        sink.write(Box(0, numbers.shape[1], 0, numbers.shape[2]), numbers)
 
 
 def _write_png(path: Path, pixels: np.ndarray) -> None:
