@@ -191,7 +191,7 @@ class HrefPolicy:
     """Which addresses a catalogue may make us read.
 
     ``root`` is the catalogue's own folder (files below it are read), ``folders`` and ``hosts``
-    are further ones allowed by name. Anything else is refused by ``raster.read``. A host is
+    are further ones allowed by name. Anything else is refused by ``raster.opening``. A host is
     written ``name`` (any port), ``name:port`` or ``*.domain``. Of the hosts, only those also
     named in ``private_hosts`` may have loopback or private addresses.
     """
