@@ -33,7 +33,7 @@ def engine(monkeypatch):
     from series import BrightEngine
 
     bright = BrightEngine()
-    monkeypatch.setattr(tasks, "_engine", lambda _weights, _device: bright)
+    monkeypatch.setattr(tasks, "_engine", lambda *_: bright)
     for module in (run, tiles):
         monkeypatch.setattr(module, "read_card", lambda _name: bright.card)
     return bright

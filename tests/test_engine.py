@@ -8,8 +8,9 @@ import torch
 
 from groundbreak.errors import ConfigError
 from groundbreak.inference.device import choose_device, works
-from groundbreak.inference.engine import Statistics, TorchEngine
+from groundbreak.inference.engine import Statistics
 from groundbreak.inference.stitch import StitchConfig, predict_scene
+from groundbreak.inference.torch_engine import TorchEngine
 from groundbreak.model.card import Card
 from groundbreak.model.network import NetworkConfig, SiameseUNet
 

@@ -17,8 +17,9 @@ from groundbreak.evaluate import predict
 from groundbreak.evaluate.compare import compare, read_scenes
 from groundbreak.evaluate.predict import Predictor, arrange, refusal
 from groundbreak.evaluate.run import evaluate
-from groundbreak.inference.engine import Statistics, TorchEngine
+from groundbreak.inference.engine import Statistics
 from groundbreak.inference.stitch import StitchConfig
+from groundbreak.inference.torch_engine import TorchEngine
 from groundbreak.model.card import Card
 from groundbreak.model.network import NetworkConfig, SiameseUNet
 from groundbreak.pairs.index import PairArrays
@@ -117,9 +118,7 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     fake = FakeEngine()
-    monkeypatch.setattr(
-        predict, "open_predictor", lambda weights, device, *, flips: Predictor(fake, flips)
-    )
+    monkeypatch.setattr(predict, "open_predictor", lambda *_, flips, **__: Predictor(fake, flips))
     return fake
 
 

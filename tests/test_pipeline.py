@@ -35,7 +35,7 @@ HIDDEN = {"cloud": (slice(30, 70), slice(20, 65))}
 @pytest.fixture
 def engine(monkeypatch):
     bright = BrightEngine()
-    monkeypatch.setattr(tasks, "_engine", lambda _weights, _device: bright)
+    monkeypatch.setattr(tasks, "_engine", lambda *_: bright)
     monkeypatch.setattr(run, "read_card", lambda _name: bright.card)
     return bright
 

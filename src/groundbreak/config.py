@@ -29,8 +29,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class DetectConfig:
-    """One section per stage; see the stages for their keys."""
+    """One section per stage, see the stages for their keys; and what runs the network."""
 
+    engine: str = "auto"
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
     inference: StitchConfig = field(default_factory=StitchConfig)
     pairs: PairsConfig = field(default_factory=PairsConfig)

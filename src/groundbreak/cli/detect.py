@@ -43,6 +43,9 @@ def detect(
     output: Annotated[Path, typer.Option("-o", "--output", help="The run folder.")],
     weights: Annotated[str, typer.Option(help="auto, a shipped name or a file.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    engine: Annotated[
+        str | None, typer.Option(help="auto (default), torch, openvino or onnxruntime.")
+    ] = None,
     gsd: Gsd = None,
     dates: Dates = None,
     kinds: Annotated[
@@ -65,13 +68,15 @@ def detect(
     from groundbreak.pipeline.run import RunRequest, run_detect
     from groundbreak.report.page import write_report
 
+    settings = load_config(config)
     request = RunRequest(
         sites=sites,
         catalog=catalog,
         run=output,
-        settings=load_config(config).settings(min_confidence),
+        settings=settings.settings(min_confidence),
         weights=weights,
         device=device,
+        engine=engine or settings.engine,
         gsd_m=gsd,
         dates=_dates(dates),
         kinds=_kinds(kinds),

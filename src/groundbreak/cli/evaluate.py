@@ -23,6 +23,7 @@ def evaluate(
     weights: Annotated[str, typer.Option(help="A name or a .safetensors file.")] = "site-2m",
     sets: Annotated[str | None, typer.Option(help="Only these sets, between commas.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    engine: Annotated[str, typer.Option(help="torch, openvino or onnxruntime.")] = "torch",
     tta: Annotated[
         bool, typer.Option(help="Average over mirror images: eight times slower.")
     ] = False,
@@ -49,7 +50,15 @@ def evaluate(
 
         chosen = [name.strip() for name in sets.split(",") if name.strip()] if sets else None
         document = evaluate_pairs(
-            data, split, weights, output, sets=chosen, device=device, compare=compare, tta=tta
+            data,
+            split,
+            weights,
+            output,
+            sets=chosen,
+            device=device,
+            compare=compare,
+            tta=tta,
+            engine=engine,
         )
     if json:
         print_json(document)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from groundbreak.inference.engine import Engine, Statistics, open_engine
+from groundbreak.inference.choose import EngineChoice, open_engine
+from groundbreak.inference.engine import Engine, Statistics
 from groundbreak.inference.stitch import StitchConfig, predict_scene
 from groundbreak.model.card import Card
 from groundbreak.model.network import measure
@@ -71,14 +72,16 @@ class Predictor:
         return predict_scene(predict, before, after, cut)
 
 
-def open_predictor(weights: str, device: str = "auto", *, flips: bool = False) -> Predictor:
-    """Load weights onto the processor that works.
+def open_predictor(
+    weights: str, device: str = "auto", *, flips: bool = False, engine: str = "torch"
+) -> Predictor:
+    """Load weights into an engine.
 
     Raises:
         WeightsError: the weights cannot be used.
-        ConfigError: there is no such device.
+        ConfigError: there is no such device or engine.
     """
-    return Predictor(open_engine(weights, device), flips)
+    return Predictor(open_engine(weights, EngineChoice(engine, device)), flips)
 
 
 def refusal(card: Card, bands: Sequence[str], gsd_m: float | None) -> str | None:

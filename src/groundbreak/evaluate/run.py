@@ -62,6 +62,7 @@ def evaluate(
     device: str = "auto",
     compare: Path | None = None,
     tta: bool = False,
+    engine: str = "torch",
 ) -> dict[str, Any]:
     """Judge weights on the labelled pairs of a split.
 
@@ -77,6 +78,7 @@ def evaluate(
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         compare: output folder of an earlier evaluation of the same scenes.
         tta: average over the mirror images of a scene.
+        engine: see ``inference.choose``.
 
     Returns:
         ``sets``, ``overall`` (None if no set could be judged), ``skipped`` and what was asked.
@@ -90,7 +92,7 @@ def evaluate(
 
     records = choose_records(read_index(data), data, split, sets)
     theirs = None if compare is None else read_scenes(compare)
-    predictor = open_predictor(weights, device, flips=tta)
+    predictor = open_predictor(weights, device, flips=tta, engine=engine)
     card = predictor.card
     config = VectorConfig(thresholds=card.thresholds, min_area_m2=card.min_area_m2)
     results = {

@@ -65,3 +65,11 @@ def cpu_has_bfloat16() -> bool:
     capability = getattr(torch.backends.cpu, "get_cpu_capability", lambda: "")()
     flags = torch.cpu._is_avx512_bf16_supported
     return "AVX512" in capability and bool(flags())
+
+
+def share_cores(processes: int) -> None:
+    """Leave the other processes of a run their part of the cores; call it before any work.
+
+    All engines take as many threads as PyTorch would.
+    """
+    torch.set_num_threads(max(1, torch.get_num_threads() // processes))

@@ -86,22 +86,27 @@ class SiameseUNet(nn.Module):
         Raises:
             ValueError: shapes differ, or are not what the network takes.
         """
-        return self.decode(*self.encode(before, after, statistics))
+        return self.decode(self.encode(before, after, statistics))
 
     def encode(
         self, before: Tensor, after: Tensor, statistics: tuple[Tensor, Tensor] | None = None
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        """Features of each date at strides 2, 4, 8, 16 and 32; arguments as of ``forward``."""
+    ) -> list[Tensor]:
+        """Features at strides 2, 4, 8, 16 and 32, of all earlier dates, then of all later ones.
+
+        Arguments as of ``forward``.
+        """
         self._check(before, after)
         if statistics is None:
             statistics = measure(before, after)
         before, after = standardise(before, after, statistics, self.config.standardise)
-        n = before.shape[0]
-        features = self.encoder(torch.cat([before, after]))[1:]
-        return [level[:n] for level in features], [level[n:] for level in features]
+        features: list[Tensor] = self.encoder(torch.cat([before, after]))[1:]
+        return features
 
-    def decode(self, earlier: list[Tensor], later: list[Tensor]) -> Tensor:
+    def decode(self, features: list[Tensor]) -> Tensor:
         """Logits (n, 4, h, w) of what ``encode`` gave."""
+        n = features[0].shape[0] // 2
+        earlier = [level[:n] for level in features]
+        later = [level[n:] for level in features]
         logits = self._in_order(earlier, later)
         if self.training:
             return logits

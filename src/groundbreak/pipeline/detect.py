@@ -104,12 +104,13 @@ class DetectJob:
 
 @dataclass(frozen=True)
 class SiteOutcome:
-    """What came out of a site."""
+    """What came out of a site; ``engine`` says what computed it."""
 
     plan: SitePlan
     prepared: PreparedSite
     result: EventsResult | None
     problem: str = ""
+    engine: str = ""
 
     @classmethod
     def failed(cls, site: Site, problem: str) -> SiteOutcome:

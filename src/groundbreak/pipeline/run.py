@@ -15,12 +15,12 @@ from typing import Any
 from groundbreak import __version__
 from groundbreak.catalog.store import read_catalog
 from groundbreak.errors import InputError, InternalError
-from groundbreak.inference.device import choose_device
+from groundbreak.inference.choose import EngineChoice
 from groundbreak.model.card import Card
 from groundbreak.model.weights import read_card
 from groundbreak.pipeline.detect import Settings, SiteOutcome
 from groundbreak.pipeline.folder import claimed, logged, write_run
-from groundbreak.pipeline.plan import COARSE, FINE, PlanRequest, plan_site
+from groundbreak.pipeline.plan import COARSE, FINE, PlanRequest, SitePlan, plan_site
 from groundbreak.pipeline.results import observed_rows, refused_rows, remark, write_results
 from groundbreak.pipeline.sitework import load_gsd, site_folder
 from groundbreak.pipeline.tasks import SiteTask, run_tasks
@@ -45,6 +45,7 @@ class RunRequest:
         settings: of the stages.
         weights: ``auto``, a shipped name or a file.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        engine: what runs the network, one of ``choose.ENGINES``.
         gsd_m: pixel size of the grids in metres, None for the scenes' own.
         dates: outer bounds of the looks.
         kinds: kinds of events that are written.
@@ -60,6 +61,7 @@ class RunRequest:
     settings: Settings
     weights: str = "auto"
     device: str = "auto"
+    engine: str = "auto"
     gsd_m: float | None = None
     dates: tuple[datetime | None, datetime | None] = (None, None)
     kinds: tuple[Kind, ...] = tuple(Kind)
@@ -82,7 +84,6 @@ class _Inputs:
     sites: SiteList
     catalog: Catalog
     cards: dict[str, Card]
-    device: str
 
 
 def run_detect(request: RunRequest, tell: Tell = lambda _message, _share: None) -> RunOutcome:
@@ -104,6 +105,8 @@ def run_detect(request: RunRequest, tell: Tell = lambda _message, _share: None) 
         refused = refused_rows(inputs.sites.refused, inputs.catalog.refused)
         write_results(request.run, outcomes, record, refused)
         failed = bool(outcomes) and all(outcome.problem for outcome in outcomes)
+        for name, entry in record["weights"].items():
+            entry["engine"] = _engines(outcomes, name)
         record |= {"status": "failed" if failed else "finished", "finished": _now()}
         write_run(request.run, record)
     _check_failures(outcomes)
@@ -115,33 +118,49 @@ def _read_inputs(request: RunRequest) -> _Inputs:
     catalog = read_catalog(request.catalog, allow=request.allow, strict=request.strict)
     names = (FINE, COARSE) if request.weights == "auto" else (request.weights,)
     cards = {name: read_card(name) for name in names}
-    return _Inputs(sites, catalog, cards, choose_device(request.device))
+    EngineChoice(request.engine, request.device).check()
+    return _Inputs(sites, catalog, cards)
 
 
 def _do_sites(request: RunRequest, inputs: _Inputs, tell: Tell) -> list[SiteOutcome]:
     asked = PlanRequest(request.gsd_m, request.dates, request.weights)
-    tasks, outcomes = [], {}
+    # Absolute: a worker elsewhere has another current folder.
+    run = request.run.resolve()
+    plans, outcomes = [], {}
     for site in inputs.sites.sites:
-        # Absolute: a worker elsewhere has another current folder.
-        folder = site_folder(request.run.resolve(), site.id)
+        gsd_m = load_gsd(site_folder(run, site.id))
         try:
-            plan = plan_site(site, inputs.catalog, asked, inputs.cards, load_gsd(folder))
+            plans.append(plan_site(site, inputs.catalog, asked, inputs.cards, gsd_m))
         except InputError as error:
             if request.strict or len(inputs.sites.sites) == 1:
                 raise
             outcomes[site.id] = SiteOutcome.failed(site, str(error))
             _log(outcomes[site.id])
-            continue
-        settings = replace(
-            request.settings, events=replace(request.settings.events, kinds=request.kinds)
-        )
-        tasks.append(SiteTask(plan, inputs.catalog.policy, settings, request.device, folder))
+    settings = replace(
+        request.settings, events=replace(request.settings.events, kinds=request.kinds)
+    )
+    engine = EngineChoice(request.engine, request.device, _work_px(plans, inputs.cards))
+    tasks = [
+        SiteTask(plan, inputs.catalog.policy, settings, engine, site_folder(run, plan.site.id))
+        for plan in plans
+    ]
     for task, outcome in run_tasks(tasks, request.scheduler, tell):
         outcomes[task.plan.site.id] = outcome
         _log(outcome)
         if request.strict:
             _refuse_gaps(outcome)
     return [outcomes[site.id] for site in inputs.sites.sites]
+
+
+def _work_px(plans: Sequence[SitePlan], cards: dict[str, Card]) -> float:
+    """What there is for the network, each look compared with the one before."""
+    total = 0.0
+    for plan in plans:
+        if plan.grid is not None:
+            zoom = cards[plan.weights].magnification(plan.gsd_m)
+            height, width = plan.grid.shape
+            total += float(height * width) * zoom**2 * (len(plan.looks) - 1)
+    return total
 
 
 def _log(outcome: SiteOutcome) -> None:
@@ -198,6 +217,8 @@ def _record(request: RunRequest, inputs: _Inputs) -> dict[str, Any]:
             "dates": [moment and moment.isoformat() for moment in request.dates],
             "kinds": list(request.kinds),
             "weights": request.weights,
+            "engine": request.engine,
+            "device": request.device,
             "scheduler": request.scheduler,
             "strict": request.strict,
         },
@@ -213,8 +234,7 @@ def _record(request: RunRequest, inputs: _Inputs) -> dict[str, Any]:
             "scenes": len(inputs.catalog.scenes),
         },
         "weights": {
-            name: {"sha256": card.sha256, "engine": f"torch on {inputs.device}"}
-            for name, card in inputs.cards.items()
+            name: {"sha256": card.sha256, "engine": None} for name, card in inputs.cards.items()
         },
         "versions": {
             "python": platform.python_version(),
@@ -222,6 +242,12 @@ def _record(request: RunRequest, inputs: _Inputs) -> dict[str, Any]:
         },
         "notes": [*inputs.sites.notes, *left_out, *inputs.catalog.notes],
     }
+
+
+def _engines(outcomes: Sequence[SiteOutcome], weights: str) -> str | None:
+    """What ran these weights; workers may differ."""
+    used = {site.engine for site in outcomes if site.plan.weights == weights and site.engine}
+    return "; ".join(sorted(used)) or None
 
 
 def _plain(value: Any) -> Any:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import IO, cast
 
 from groundbreak.catalog.access import Access
 from groundbreak.errors import ConfigError, HrefError, InputError, OutputError, WeightsError
-from groundbreak.inference.engine import Engine, open_engine
+from groundbreak.inference.choose import EngineChoice, open_engine
+from groundbreak.inference.device import share_cores
+from groundbreak.inference.engine import Engine
 from groundbreak.pipeline.detect import DetectJob, Settings, SiteOutcome, detect_site
 from groundbreak.pipeline.plan import SitePlan
 from groundbreak.pipeline.worklog import PROCESS, logged_apart, replay
@@ -35,7 +37,7 @@ class SiteTask:
     plan: SitePlan
     policy: HrefPolicy
     settings: Settings
-    device: str
+    engine: EngineChoice
     folder: Path
 
 
@@ -53,8 +55,9 @@ def do_site(task: SiteTask, tell: Tell = lambda _message, _share: None) -> SiteO
     try:
         with Access(task.policy) as access:
             source = source_of(plan.bands, task.policy, access, task.settings.prepare)
-            engine = _engine(plan.weights, task.device)
-            return detect_site(DetectJob(plan, engine, source, task.settings, task.folder), tell)
+            engine = _engine(plan.weights, task.engine)
+            job = DetectJob(plan, engine, source, task.settings, task.folder)
+            return replace(detect_site(job, tell), engine=engine.description)
     except (HrefError, OutputError, WeightsError):
         raise
     except InputError as error:
@@ -80,8 +83,8 @@ def source_of(
 
 
 @lru_cache(maxsize=4)
-def _engine(weights: str, device: str) -> Engine:
-    return open_engine(weights, device)
+def _engine(weights: str, choice: EngineChoice) -> Engine:
+    return open_engine(weights, choice)
 
 
 def run_tasks(
@@ -146,7 +149,7 @@ def _processes(count: int) -> Iterator[Finished]:
 
     # Not forked: threads of the libraries do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context) as pool:
+    with ProcessPoolExecutor(count, context, share_cores, (count,)) as pool:
 
         def finished(tasks: Sequence[SiteTask]) -> Iterator[tuple[SiteTask, Done]]:
             futures = {pool.submit(logged_apart, do_site, task, PROCESS): task for task in tasks}

@@ -1,0 +1,182 @@
+"""Which engine runs the network: the one that was named, or the fastest of a short trial."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import numpy as np
+
+from groundbreak.errors import ConfigError
+from groundbreak.inference.device import choose_device
+from groundbreak.inference.engine import Engine, Statistics
+from groundbreak.inference.runtimes import open_onnxruntime, open_openvino
+from groundbreak.inference.torch_engine import TorchEngine
+from groundbreak.model.card import Card
+from groundbreak.model.weights import LoadedModel, load_weights
+from groundbreak.types import FloatArray
+
+log = logging.getLogger(__name__)
+
+RUNTIMES: Mapping[str, Callable[[LoadedModel], Engine]] = {
+    "openvino": open_openvino,
+    "onnxruntime": open_onnxruntime,
+}
+"""Engines that are extras, by the name of their package."""
+
+ENGINES = ("auto", "torch", *RUNTIMES)
+
+TRIAL_FROM_PX = 64_000_000
+"""Pixels that the network must have before it for a trial, which takes some ten seconds, to pay."""
+
+TRIAL_SIDE = 512
+"""Pixels of the network; the trial is on a piece of the first pictures."""
+
+TRIAL_ROUNDS = 3
+
+SAME = 0.02
+"""An engine whose probabilities differ more from PyTorch's is wrong, not fast."""
+
+
+@dataclass(frozen=True)
+class EngineChoice:
+    """What was asked for.
+
+    Attributes:
+        name: one of ``ENGINES``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; only PyTorch knows others than the CPU.
+        work_px: pixels that the network will have to look at, enlarged as it sees them.
+    """
+
+    name: str = "auto"
+    device: str = "auto"
+    work_px: float = 0.0
+
+    def check(self) -> None:
+        """Whether it can be had here.
+
+        Raises:
+            ConfigError: there is no such engine or device, the engine is not installed, or it
+                does not compute on that device.
+        """
+        if self.name not in ENGINES:
+            raise ConfigError("--engine", f"unknown '{self.name}'", f"use {', '.join(ENGINES)}")
+        choose_device(self.device)
+        if self.name not in RUNTIMES:
+            return
+        if self.device not in ("auto", "cpu"):
+            raise ConfigError("--engine", f"{self.name} does not compute on {self.device}")
+        if not _installed(self.name):
+            mend = f"pip install 'groundbreak[{self.name}]'"
+            raise ConfigError("--engine", f"{self.name} is not installed", mend)
+
+
+def open_engine(weights: str, choice: EngineChoice) -> Engine:
+    """Load weights into an engine.
+
+    Args:
+        weights: name of shipped weights, or a path.
+        choice: what was asked for.
+
+    Raises:
+        WeightsError: the weights cannot be used.
+        ConfigError: see ``EngineChoice.check``.
+    """
+    choice.check()
+    loaded = load_weights(weights)
+    if choice.name in RUNTIMES:
+        return RUNTIMES[choice.name](loaded)
+    plain = TorchEngine(loaded.network, loaded.card, choose_device(choice.device))
+    if choice.name == "torch":
+        return plain
+    return AutoEngine(plain, loaded, choice.work_px)
+
+
+class AutoEngine:
+    """Chooses when it is first asked to predict, so that a finished run has no trial."""
+
+    def __init__(self, plain: TorchEngine, loaded: LoadedModel, work_px: float) -> None:
+        self._plain, self._loaded, self._work_px = plain, loaded, work_px
+        self._chosen: Engine | None = None
+        self._why = ""
+        self._choosing = threading.Lock()
+
+    @property
+    def card(self) -> Card:
+        """The card of the weights."""
+        return self._plain.card
+
+    @property
+    def description(self) -> str:
+        """Which engine, and why."""
+        if self._chosen is None:
+            return "auto, not needed"
+        return f"{self._chosen.description} ({self._why})"
+
+    def predict(
+        self,
+        before: FloatArray,
+        after: FloatArray,
+        statistics: Statistics | None = None,
+        zoom: int | None = None,
+    ) -> FloatArray:
+        """Probabilities (n, 4, h, w); see ``Engine.predict``."""
+        with self._choosing:
+            if self._chosen is None:
+                factor = self.card.magnification(None) if zoom is None else zoom
+                piece = np.s_[:1, :, : TRIAL_SIDE // factor, : TRIAL_SIDE // factor]
+                self._chosen, self._why = self._choose(
+                    lambda engine: engine.predict(before[piece], after[piece], statistics, factor)
+                )
+                log.info("engine: %s", self.description)
+        return self._chosen.predict(before, after, statistics, zoom)
+
+    def _choose(self, predict: Callable[[Engine], FloatArray]) -> tuple[Engine, str]:
+        if self._plain.device != "cpu":
+            return self._plain, "chosen because the device works"
+        names = [name for name in RUNTIMES if _installed(name)]
+        if not names:
+            return self._plain, "the only engine installed"
+        if self._work_px < TRIAL_FROM_PX:
+            return self._plain, "too little work for a trial of engines"
+        engines: dict[str, Engine] = {"torch": self._plain}
+        expected = predict(self._plain)
+        for name in names:
+            try:
+                engine = RUNTIMES[name](self._loaded)
+                error = float(np.abs(predict(engine) - expected).max())
+            except Exception as problem:
+                # Whatever it is: there is another engine.
+                log.warning("engine %s failed its trial: %s", name, problem)
+                continue
+            if error > SAME:
+                log.warning("engine %s is off by %.3f: not used", name, error)
+                continue
+            engines[name] = engine
+        seconds = _fastest_of_rounds(engines, predict)
+        best = min(seconds, key=lambda name: seconds[name])
+        order = sorted(seconds.items(), key=lambda item: item[1])
+        told = ", ".join(f"{name} {taken:.3f} s" for name, taken in order)
+        return engines[best], f"fastest of a trial: {told}"
+
+
+def _fastest_of_rounds(
+    engines: Mapping[str, Engine], predict: Callable[[Engine], FloatArray]
+) -> dict[str, float]:
+    """Least seconds of each engine; they take turns, so that other load hits all alike."""
+    seconds = dict.fromkeys(engines, float("inf"))
+    for _ in range(TRIAL_ROUNDS):
+        for name, engine in engines.items():
+            began = time.perf_counter()
+            predict(engine)
+            seconds[name] = min(seconds[name], time.perf_counter() - began)
+    return seconds
+
+
+def _installed(name: str) -> bool:
+    """Whether a runtime can be used: it and the package that writes its graphs."""
+    return all(find_spec(package) is not None for package in (name, "onnx"))

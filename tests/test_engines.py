@@ -1,0 +1,272 @@
+"""The engines side by side: the same answers, the same events; and how one is chosen."""
+
+import json
+import shutil
+from dataclasses import replace
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import torch
+from shapely.geometry import shape
+
+from groundbreak.catalog.scan import scan_folder
+from groundbreak.catalog.store import write_catalog
+from groundbreak.config import DetectConfig
+from groundbreak.errors import ConfigError
+from groundbreak.evaluate.predict import open_predictor
+from groundbreak.inference import choose, device
+from groundbreak.inference.choose import AutoEngine, EngineChoice, open_engine
+from groundbreak.inference.engine import Statistics
+from groundbreak.inference.runtimes import RuntimeEngine
+from groundbreak.inference.torch_engine import TorchEngine, folded
+from groundbreak.model.card import Card
+from groundbreak.model.network import NetworkConfig, SiameseUNet
+from groundbreak.model.weights import LoadedModel, load_weights
+from groundbreak.pairs.index import read_index, read_pair
+from groundbreak.pipeline.run import RunRequest, run_detect
+from groundbreak.simulate.series import write_series as simulate
+from series import write_series, write_sites
+
+SMALL = NetworkConfig(fused=(4, 4, 8, 8, 16), decoder=(16, 8, 8, 8))
+
+RUNTIMES = [
+    pytest.param(
+        name,
+        marks=pytest.mark.skipif(
+            find_spec(name) is None, reason=f"groundbreak[{name}] is not installed"
+        ),
+    )
+    for name in choose.RUNTIMES
+]
+ENGINES = ["torch", *RUNTIMES]
+
+
+def model(**network):
+    torch.manual_seed(0)
+    config = replace(SMALL, **network)
+    made = SiameseUNet(config).eval()
+    with torch.no_grad():  # a fresh head answers the same everywhere
+        for parameter in made.head.parameters():
+            parameter.normal_(std=0.5)
+    card = Card("t", "", ("red", "green", "blue", "nir")[: config.bands], (0.2, 3), config)
+    return LoadedModel(made, card)
+
+
+def images(shape, seed=1):
+    return np.random.default_rng(seed).random((2, *shape), dtype=np.float32)
+
+
+@pytest.mark.parametrize("network", [{}, {"bands": 4, "standardise": "date"}], ids=["pair", "date"])
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_a_runtime_answers_as_the_network_does(name, network):
+    loaded = model(**network)
+    bands = loaded.card.network.bands
+    exact = TorchEngine(loaded.network, loaded.card, "cpu")
+    exact._precision = "float32"
+    tested = choose.RUNTIMES[name](loaded)
+    scene = Statistics(np.full((2, bands), 0.4), np.full((2, bands), 0.2))
+    for (n, height, width), statistics, zoom in [
+        ((2, 64, 96), None, 1),
+        ((1, 33, 70), scene, 1),
+        ((3, 40, 20), scene, 3),
+        ((1, 1, 1), None, 2),
+    ]:
+        dates = images((n, bands, height, width))
+        expected = exact.predict(*dates, statistics, zoom)
+        found = tested.predict(*dates, statistics, zoom)
+        assert found.shape == (n, 4, height, width)
+        np.testing.assert_allclose(found, expected, atol=1e-2)
+
+
+def test_folding_the_normalisations_changes_nothing():
+    loaded = load_weights("site-2m")
+    before, after = (torch.from_numpy(date) for date in images((1, 3, 64, 64)))
+    with torch.inference_mode():
+        expected = loaded.network(before, after)
+        found = folded(loaded.network)(before, after)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("scene", ["levir", "mshs_bcd"])
+def test_probabilities_of_real_pairs_agree(shared, scene):
+    """Every engine, as it computes here, against the network in float32."""
+    record = next(r for r in read_index(shared / "pairs") if (r.set, r.split) == (scene, "val"))
+    pair = read_pair(record)
+    exact = open_predictor("site-2m", "cpu")
+    exact.engine._precision = "float32"
+    expected = exact(pair)
+    assert expected[1:].max() > 0.5
+    for name in ("torch", *(name for name in choose.RUNTIMES if find_spec(name))):
+        found = open_predictor("site-2m", "cpu", engine=name)(pair)
+        assert np.abs(found - expected).max() < 1e-2, name
+
+
+def events(run):
+    features = json.loads((run / "events.geojson").read_text())["features"]
+    return {feature["properties"]["id"]: feature for feature in features}
+
+
+def assert_same(found, expected):
+    assert expected
+    assert found.keys() == expected.keys()
+    for name, feature in expected.items():
+        for key in ("kind", "start_datetime", "end_datetime", "provisional", "flags"):
+            assert found[name]["properties"][key] == feature["properties"][key]
+        ours, theirs = shape(found[name]["geometry"]), shape(feature["geometry"])
+        assert ours.intersection(theirs).area > 0.95 * ours.union(theirs).area
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_events_of_the_demo_agree(tmp_path):
+    simulate(tmp_path, 7)
+    catalog = tmp_path / "catalog.json"
+    write_catalog(scan_folder(tmp_path / "scenes").items, catalog)
+    sites, settings = tmp_path / "sites.geojson", DetectConfig().settings()
+    job = RunRequest(sites, catalog, tmp_path / "torch", settings, engine="torch")
+    run_detect(job)
+    for name in choose.RUNTIMES:
+        if find_spec(name) is None:
+            continue
+        run = tmp_path / name
+        shutil.copytree(job.run, run)  # the prepared looks
+        for made in run.glob("work/*/pairs"):
+            shutil.rmtree(made)
+        run_detect(replace(job, run=run, engine=name))
+        assert_same(events(run), events(job.run))
+
+
+class Stub:
+    """An engine that answers after a while."""
+
+    def __init__(self, card, answer=0.25, seconds=0.0):
+        self.card, self.description = card, f"stub {seconds}"
+        self.answer, self.seconds, self.asked = answer, seconds, []
+
+    def predict(self, before, after, statistics=None, zoom=None):
+        clock.now += self.seconds
+        self.asked.append(before.shape)
+        return np.full((len(before), 4, *before.shape[2:]), self.answer, np.float32)
+
+
+class clock:  # noqa: N801
+    now = 0.0
+
+
+@pytest.fixture
+def stubs(monkeypatch):
+    """PyTorch takes 2 s; which other engines there are is up to the test."""
+    loaded = model()
+    made = {"torch": Stub(loaded.card, seconds=2.0)}
+    made["torch"].device = "cpu"
+    monkeypatch.setattr(choose.time, "perf_counter", lambda: clock.now)
+    monkeypatch.setattr(choose, "_installed", lambda name: name in made)
+
+    def have(**engines):
+        made.update(engines)
+        runtimes = {name: lambda _loaded, name=name: made[name] for name in engines}
+        monkeypatch.setattr(choose, "RUNTIMES", runtimes)
+        return AutoEngine(made["torch"], loaded, work_px=1e9), made
+
+    have.card = loaded.card
+    return have
+
+
+class TestAuto:
+    def test_the_fastest_is_taken_and_it_says_why(self, stubs):
+        quick, slow = Stub(stubs.card, seconds=1.0), Stub(stubs.card, seconds=3.0)
+        auto, made = stubs(openvino=quick, onnxruntime=slow)
+        assert auto.description == "auto, not needed"
+        dates = images((4, 3, 600, 700))
+        auto.predict(*dates, zoom=1)
+        auto.predict(*dates, zoom=1)
+        assert quick.asked[-2:] == [(4, 3, 600, 700)] * 2
+        assert set(slow.asked) == {(1, 3, 512, 512)}
+        assert auto.description.startswith("stub 1.0 (fastest of a trial: openvino 1.000 s, torch")
+        assert len(made["torch"].asked) == 1 + choose.TRIAL_ROUNDS
+
+    def test_the_trial_is_as_large_for_the_network_when_it_magnifies(self, stubs):
+        auto, made = stubs(openvino=Stub(stubs.card))
+        auto.predict(*images((1, 3, 600, 600)), zoom=4)
+        assert made["torch"].asked[0] == (1, 3, 128, 128)
+
+    def test_an_engine_that_answers_otherwise_is_not_taken(self, stubs, caplog):
+        auto, _ = stubs(openvino=Stub(stubs.card, answer=0.3))
+        auto.predict(*images((1, 3, 64, 64)))
+        assert "openvino is off by 0.050: not used" in caplog.text
+        assert auto.description.startswith("stub 2.0")
+
+    def test_an_engine_that_fails_is_not_taken(self, stubs, caplog):
+        class Broken(Stub):
+            def predict(self, *_):
+                raise RuntimeError("illegal instruction")
+
+        auto, _ = stubs(openvino=Broken(stubs.card))
+        auto.predict(*images((1, 3, 64, 64)))
+        assert "openvino failed its trial: illegal instruction" in caplog.text
+        assert auto.description.startswith("stub 2.0")
+
+    def test_little_work_is_not_worth_a_trial(self, stubs):
+        auto, made = stubs(openvino=Stub(stubs.card))
+        auto._work_px = choose.TRIAL_FROM_PX - 1
+        auto.predict(*images((1, 3, 64, 64)))
+        assert made["openvino"].asked == []
+        assert "too little work" in auto.description
+
+    def test_a_graphics_processor_needs_no_trial(self, stubs):
+        auto, made = stubs(openvino=Stub(stubs.card))
+        made["torch"].device = "cuda"
+        auto.predict(*images((1, 3, 64, 64)))
+        assert made["openvino"].asked == []
+
+
+class TestChoice:
+    def test_unknown_engines_are_refused(self):
+        with pytest.raises(ConfigError, match="use auto, torch, openvino, onnxruntime"):
+            EngineChoice("tensorrt").check()
+
+    def test_a_missing_extra_is_named(self, monkeypatch):
+        monkeypatch.setattr(choose, "find_spec", lambda _name: None)
+        with pytest.raises(ConfigError, match=r"pip install 'groundbreak\[openvino\]'"):
+            open_engine("site-2m", EngineChoice("openvino"))
+
+    def test_runtimes_compute_on_the_cpu_only(self):
+        with pytest.raises(ConfigError, match="openvino does not compute on cuda"):
+            EngineChoice("openvino", "cuda").check()
+
+    @pytest.mark.parametrize("name", RUNTIMES)
+    def test_by_name(self, name):
+        opened = open_engine("site-2m", EngineChoice(name, "cpu"))
+        assert isinstance(opened, RuntimeEngine)
+        assert opened.description.startswith(name)
+
+    def test_the_command_refuses_in_one_line(self, command, tmp_path):
+        write_series(tmp_path / "scenes", [{}, {}])
+        write_sites(tmp_path / "sites.geojson")
+        words = ("--sites", tmp_path / "sites.geojson", "--catalog", tmp_path / "scenes")
+        answer = command("detect", *words, "-o", tmp_path / "run", "--engine", "fast")
+        assert answer.code == 2
+        assert answer.error.startswith("--engine: unknown 'fast'")
+
+    def test_the_run_says_what_computed_it(self, command, engine, tmp_path):
+        write_series(tmp_path / "scenes", [{}, {"house": True}])
+        write_sites(tmp_path / "sites.geojson")
+        (tmp_path / "c.yaml").write_text("engine: torch\n")
+        words = ("--sites", tmp_path / "sites.geojson", "--catalog", tmp_path / "scenes")
+        answer = command("detect", *words, "-o", tmp_path / "run", "--config", tmp_path / "c.yaml")
+        assert answer.code == 0
+        record = json.loads((tmp_path / "run" / "run.json").read_text())
+        assert record["asked"]["engine"] == "torch"
+        assert record["weights"]["site-2m"]["engine"] == engine.description
+        assert record["weights"]["area-10m"]["engine"] is None
+
+
+def test_processes_share_the_cores(monkeypatch):
+    given = []
+    monkeypatch.setattr(device.torch, "get_num_threads", lambda: 8)
+    monkeypatch.setattr(device.torch, "set_num_threads", given.append)
+    for processes in (3, 100):
+        device.share_cores(processes)
+    assert given == [2, 1]
