@@ -162,7 +162,7 @@ def stubs(monkeypatch):
     made = {"torch": Stub(loaded.card, seconds=2.0)}
     made["torch"].device = "cpu"
     monkeypatch.setattr(choose.time, "perf_counter", lambda: clock.now)
-    monkeypatch.setattr(choose, "_installed", lambda name: name in made)
+    monkeypatch.setattr(choose, "installed", lambda name: name in made)
 
     def have(**engines):
         made.update(engines)

@@ -70,7 +70,7 @@ class EngineChoice:
             return
         if self.device not in ("auto", "cpu"):
             raise ConfigError("--engine", f"{self.name} does not compute on {self.device}")
-        if not _installed(self.name):
+        if not installed(self.name):
             mend = f"pip install 'groundbreak[{self.name}]'"
             raise ConfigError("--engine", f"{self.name} is not installed", mend)
 
@@ -138,7 +138,7 @@ class AutoEngine:
     def _choose(self, predict: Callable[[Engine], FloatArray]) -> tuple[Engine, str]:
         if self._plain.device != "cpu":
             return self._plain, "chosen because the device works"
-        names = [name for name in RUNTIMES if _installed(name)]
+        names = [name for name in RUNTIMES if installed(name)]
         if not names:
             return self._plain, "the only engine installed"
         if self._work_px < TRIAL_FROM_PX:
@@ -177,6 +177,6 @@ def _fastest_of_rounds(
     return seconds
 
 
-def _installed(name: str) -> bool:
+def installed(name: str) -> bool:
     """Whether a runtime can be used: it and the package that writes its graphs."""
     return all(find_spec(package) is not None for package in (name, "onnx"))
