@@ -78,7 +78,8 @@ BERTH = {"length_m": 123.4, "width_m": 25.2, "orientation_deg": 30.0, "vessel_le
         (
             event(NEW, 3, 4, confidence=0.51, provisional=True),
             "A building of about 450 m² was possibly built between 9 July 2024 and "
-            "1 February 2025. Only the newest image shows it so far.",
+            "1 February 2025. It was seen in one image only, the "
+            "last in which the plot could be seen.",
         ),
         (
             event(NEW, 3, None, confidence=0.7),
@@ -164,6 +165,12 @@ def plot(torn: int, built: int, name: str = "", **more: Any) -> list[Event]:
             "on the plots by 9 July 2024.",
         ),
         (
+            plot(1, 1, provisional=True),
+            "One building was torn down between 3 January and 14 March 2024; one new one stood "
+            "on the plot by 9 July 2024, seen in one image only, the last in which the place "
+            "could be seen.",
+        ),
+        (
             plot(2, 1, interval=Interval(LOOKS[3].start, None), after_scenes=()),
             "Two buildings were torn down between 3 January and 14 March 2024; one new one was "
             "under way on the plot in the newest image.",
@@ -192,8 +199,8 @@ def test_a_site_in_words() -> None:
         "and 1 February 2025 (five images).",
         "Two buildings were built between 3 January and 14 March 2024.",
         "One building was probably built between 3 January and 14 March 2024.",
-        "One docking slip was opened between 9 July 2024 and 1 February 2025, seen only in the "
-        "newest image so far.",
+        "One docking slip was opened between 9 July 2024 and 1 February 2025, seen in one "
+        "image only, the last in which the place could be seen.",
         "One building was begun after 9 July 2024 and not finished in the newest image.",
         "Not observed: 3 % of the site, hidden in every image.",
     ]

@@ -37,7 +37,7 @@ def event_sentence(event: Event, looks: Sequence[LookMeta]) -> str:
         text.append(f"A vessel of up to about {rounded(event.vessel_length_m)} m fits it.")
     text += [phrases.sentence(part) for part in _plot(event)]
     if event.provisional:
-        text.append("Only the newest image shows it so far.")
+        text.append("It was seen in one image only, the last in which the plot could be seen.")
     cautions = [words for flag, words in CAUTIONS.items() if flag in event.flags]
     if cautions:
         text.append(f"Beware: {'; '.join(cautions)}.")

@@ -163,7 +163,14 @@ def _when(event: Event, looks: Sequence[LookMeta]) -> str:
     before, after = spans_of(event, looks)
     if after is None and before is not None:
         return f"after {phrases.date(before)} and not finished in the newest image"
-    return phrases.between(before, after)
+    return phrases.between(before, after) + _once(event)
+
+
+def _once(event: Event) -> str:
+    """Nothing, or that a single image shows the event."""
+    if not event.provisional:
+        return ""
+    return ", seen in one image only, the last in which the place could be seen"
 
 
 def _singles(events: Sequence[Event], looks: Sequence[LookMeta]) -> list[Clause]:
@@ -172,8 +179,6 @@ def _singles(events: Sequence[Event], looks: Sequence[LookMeta]) -> list[Clause]
         kind = Kind(name)
         did = _did(kind, group, hedge)
         text = f"{phrases.count(len(group), *THINGS[kind])} {did} {when}"
-        if all(event.provisional for event in group):
-            text += ", seen only in the newest image so far"
         clauses.append(Clause(phrases.sentence(text), _ids(group)))
     return clauses
 
@@ -222,7 +227,7 @@ def _stood(group: Sequence[Event], hedge: str, where: str, looks: Sequence[LookM
         verb = "was" if len(group) == 1 else "were"
         did = " ".join(part for part in (verb, hedge, "under way") if part)
         return f"{new} {did}{where} in the newest image"
-    return f"{new} {hedge + ' ' if hedge else ''}stood{where} {phrases.by(after)}"
+    return f"{new} {hedge + ' ' if hedge else ''}stood{where} {phrases.by(after)}{_once(group[0])}"
 
 
 def _plots(events: Sequence[Event]) -> list[list[Event]]:
