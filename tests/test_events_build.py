@@ -19,6 +19,7 @@ from groundbreak.events.build import (
 )
 from groundbreak.events.emission import Emission
 from groundbreak.events.evidence import EvidenceConfig, ReadPixels
+from groundbreak.events.history import escaped
 from groundbreak.events.looks import LookMeta, PairKey
 from groundbreak.events.schema import validate_feature
 from groundbreak.events.states import Family, Rates
@@ -167,7 +168,7 @@ def test_an_event_in_the_newest_look_only_is_provisional() -> None:
     series = Series(changes=[(6, NEW, HALL)])
     event = only(series.result())
     assert event.provisional
-    assert "newest" in event.sentence
+    assert "seen in one image only" in event.sentence
     confirmed = only(Series(count=9, changes=[(6, NEW, HALL)]).result())
     assert not confirmed.provisional
     assert confirmed.confidence > event.confidence
@@ -350,3 +351,26 @@ def test_a_run_that_knows_its_objects_gives_the_same_result() -> None:
     )
     again = build_events(site, patches, readers, CONFIG, known=first.objects)
     assert again == first
+
+
+def test_a_look_mostly_under_cloud_deserves_little_trust() -> None:
+    assert escaped(1.0, 0.05) == 0.0
+    assert escaped(0.5, 0.05) == pytest.approx(0.0526, abs=1e-3)
+    assert escaped(0.05, 0.05) == pytest.approx(1.0)
+    assert escaped(0.0, 0.05) == 1.0
+    series = Series(changes=[(6, NEW, HALL)])
+    told = only(series.result())
+    series.looks[6] = replace(series.looks[6], clear_share=0.1)
+    result = series.result(replace(CONFIG, min_confidence=0.0, min_confidence_eased=0.0))
+    assert only(result).confidence < told.confidence / 2
+
+
+def test_a_certain_event_vouches_for_what_it_is_linked_with() -> None:
+    series = Series(changes=[(2, TORN, HALL), (4, NEW, HALL)])
+    loose = replace(CONFIG, min_confidence=0.0, min_confidence_eased=0.0)
+    events = series.result(loose).events
+    low, high = sorted(event.confidence for event in events)
+    assert low < high
+    between = replace(CONFIG, min_confidence=(low + high) / 2)
+    assert len(series.result(replace(between, min_confidence_eased=low)).events) == 2
+    assert len(series.result(replace(between, min_confidence_eased=1.0)).events) == 1

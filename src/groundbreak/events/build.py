@@ -77,18 +77,23 @@ class Calibration:
 class EventsConfig:
     """Everything that turns patches of change into events.
 
-    ``min_confidence``: less certain events are left out. ``kinds``: others are left out.
+    ``min_confidence``: less certain events are left out. ``min_confidence_eased`` is enough where
+    two looks are all there is (no other look could confirm the event), and for an event that a
+    chain links with one that reaches ``min_confidence``: what was certainly rebuilt was cleared.
+    ``kinds``: others are left out.
     """
 
     objects: ObjectConfig = field(default_factory=ObjectConfig)
     evidence: EvidenceConfig = field(default_factory=EvidenceConfig)
     decode: DecodeConfig = field(default_factory=DecodeConfig)
     calibration: Calibration = field(default_factory=Calibration)
-    min_confidence: float = 0.5
+    min_confidence: float = 0.7
+    min_confidence_eased: float = 0.5
     kinds: tuple[Kind, ...] = KINDS
 
     def __post_init__(self) -> None:
         check_share("min_confidence", self.min_confidence)
+        check_share("min_confidence_eased", self.min_confidence_eased)
 
 
 @dataclass(frozen=True)
@@ -199,9 +204,9 @@ def events_of(
             if transition is None:
                 continue
             event = _event(history, transition, site, config.calibration)
-            if event.confidence >= config.min_confidence:
+            if event.confidence >= min(config.min_confidence, config.min_confidence_eased):
                 events.append(event)
-    events = link_chains(_shaped(_without_doubles(events), site, read_pixels))
+    events = link_chains(_shaped(_certain(_without_doubles(events), config), site, read_pixels))
     events = [replace(event, sentence=event_sentence(event, site.looks)) for event in events]
     return tuple(sorted(events, key=_by_time)), tuple(ledger)
 
@@ -274,6 +279,23 @@ def _without_doubles(events: Sequence[Event]) -> list[Event]:
         if not any(_doubles(event, other) for other in kept):
             kept.append(event)
     return kept
+
+
+def _certain(events: Sequence[Event], config: EventsConfig) -> list[Event]:
+    """Leave out what is not certain enough; see `EventsConfig`."""
+    certain = {event.id for event in events if event.confidence >= config.min_confidence}
+    return [
+        event
+        for event, linked in zip(events, link_chains(events), strict=True)
+        if event.id in certain
+        or (
+            event.confidence >= config.min_confidence_eased
+            and (
+                "single_pair" in event.flags
+                or not certain.isdisjoint((*linked.replaces, *linked.replaced_by))
+            )
+        )
+    ]
 
 
 def _doubles(event: Event, other: Event) -> bool:

@@ -39,8 +39,10 @@ class Emission:
         residual_spread: added likewise, per pixel of residual shift.
         pair_spread: standard deviation of the step that a pair tells.
         stray: probability that a pair tells anything.
-        misled: probability that a look shows anything although it is counted, per family.
+        misled: probability that a look without any cloud shows anything, per family.
         misled_clouded: added in proportion to the unusable share of the footprint.
+        unmasked: share of the cloud that no mask finds: what an overcast look shows as clear
+            ground is likely to be cloud.
     """
 
     unchanged: float = -4.0
@@ -52,9 +54,10 @@ class Emission:
     pair_spread: float = 0.15
     stray: float = 0.01
     misled: Mapping[Family, float] = field(
-        default_factory=lambda: {Family.BUILDING: 0.03, Family.SLIP: 0.04}
+        default_factory=lambda: {Family.BUILDING: 0.018, Family.SLIP: 0.025}
     )
     misled_clouded: float = 0.1
+    unmasked: float = 0.05
 
     def __post_init__(self) -> None:
         if self.unchanged >= self.changed:
@@ -65,6 +68,9 @@ class Emission:
         check_share("stray", self.stray)
         check_share("misled", *self.misled.values())
         check_share("misled_clouded", self.misled_clouded)
+        check_share("unmasked", self.unmasked)
+        if self.unmasked == 1:
+            raise ValueError("unmasked must be less than 1")
 
 
 def look_table(family: Family, misled: float, spread: float, works_spread: float) -> Matrix:

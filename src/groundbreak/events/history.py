@@ -32,6 +32,19 @@ UNUSABLE = "not usable over the footprint"
 NOT_COMPARED = "not compared with any other look here"
 
 
+def escaped(clear_share: float, unmasked: float) -> float:
+    """Probability that what a look shows as clear ground is cloud that the mask did not find.
+
+    Of a look that is a share c under cloud, 1 - c + unmasked * c passes for clear ground, and
+    unmasked * c of it wrongly: what is left of an overcast look deserves little trust.
+
+    >>> round(escaped(0.5, 0.05), 3), round(escaped(0.05, 0.05), 3), escaped(1.0, 0.05)
+    (0.053, 1.0, 0.0)
+    """
+    cloud = (1 - clear_share) / (1 - unmasked)
+    return min(unmasked * cloud / max(clear_share, 1e-6), 1.0)
+
+
 @dataclass(frozen=True)
 class LedgerRow:
     """One object at one look. ``evidence`` is the posterior that the object stands there."""
@@ -76,6 +89,7 @@ class History:
         emission = self.decode.emission
         chance = emission.misled[self.tracked.family]
         chance += emission.misled_clouded * (1 - self.seen.usable[number])
+        chance += escaped(self.looks[number].clear_share, emission.unmasked)
         return min(chance * (1.0 if self.doubt is None else self.doubt[number]), MOST_MISLED)
 
     def spread(self, number: int) -> float:

@@ -20,7 +20,8 @@ class LookMeta:
     """A look without its pixels.
 
     ``start``/``end`` are the outer bounds of its acquisition time: intervals use them.
-    ``usable_share`` is the usable share of the whole site. ``residual_px`` is what is left of
+    ``usable_share`` is the usable share of the whole site, ``clear_share`` that of the part of it
+    which the look covers. ``residual_px`` is what is left of
     the look's shift against the reference look, None when unknown; ``aligned`` is False where
     the shift could not be trusted. ``cloud_masked`` is False where no delivered mask said which
     pixels are cloud. ``date_assumed`` marks a date that somebody supposed.
@@ -32,6 +33,7 @@ class LookMeta:
     scene_ids: tuple[str, ...]
     sensor: str | None = None
     usable_share: float = 1.0
+    clear_share: float = 1.0
     residual_px: float | None = None
     aligned: bool = True
     cloud_masked: bool = True

@@ -51,7 +51,9 @@ UNDER_WAY: dict[Kind, int] = {Kind.NEW_BUILDING: WORKS, Kind.DOCKING_SLIP: DIGGI
 
 TRANSITIONS: dict[Kind, tuple[tuple[int, int], ...]] = {
     Kind.NEW_BUILDING: ((ABSENT, BUILT), (CLEARED, BUILT), (WORKS, BUILT)),
-    Kind.DEMOLITION: ((STANDING, CLEARED), (BUILT, CLEARED), (STANDING, WORKS)),
+    Kind.DEMOLITION: tuple(
+        (there, gone) for there in (STANDING, BUILT) for gone in (CLEARED, WORKS, ABSENT)
+    ),
     Kind.DOCKING_SLIP: ((CLOSED, OPEN), (DIGGING, OPEN)),
 }
 """The steps between states that are an event of each kind."""
@@ -95,8 +97,8 @@ class Rates:
         fill: a berth is filled in, per year.
     """
 
-    changed: float = 1.0
-    disturbed: float = 0.12
+    changed: float = 0.7
+    disturbed: float = 0.04
     at_once: float = 0.7
     finish: float = 3.0
     rebuild: float = 0.2

@@ -289,6 +289,7 @@ def look_meta(look: PreparedLook) -> LookMeta:
         scene_ids=look.scene_ids,
         sensor=look.sensor,
         usable_share=look.usable_share,
+        clear_share=min(look.usable_share / max(look.valid_share, 1e-6), 1.0),
         residual_px=look.residual_px,
         aligned=look.aligned,
         cloud_masked=look.masked,
