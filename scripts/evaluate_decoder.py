@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from affine import Affine
@@ -21,6 +21,7 @@ from shapely.affinity import scale, translate
 from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
+from groundbreak.config import DetectConfig
 from groundbreak.evaluate.dates import SaidEvent, TrueEvent
 from groundbreak.evaluate.temporal import temporal_scores
 from groundbreak.events.build import EventsConfig, SiteObservations, events_of
@@ -50,6 +51,7 @@ def looks_of(site: ObservedSite) -> list[LookMeta]:
             date,
             date,
             (f"S{number:03}",),
+            clear_share=float(site.usable[:, number].mean()),
             residual_px=float(site.residual_px[number]),
             aligned=bool(site.aligned[number]),
         )
@@ -66,28 +68,42 @@ def observe(
         site: simulated.
         looks: of the site.
         config: says when a look counts.
-        reach: 1 compares each usable look with the one before it, 2 also with the one before
-            that.
+        reach: 1 compares each usable look with the one before it, 2 also around what that shows,
+            as `groundbreak.pipeline.pairs.plan_longer` does.
     """
-    thresholds = VectorConfig().thresholds
+    vectors = VectorConfig()
     rng = np.random.default_rng(site.seed)
     found: list[Candidate] = []
     evidence = []
     for number, rect in enumerate(site.footprints):
-        outline = footprint([rect])
-        counted = np.flatnonzero(site.usable[number] >= config.evidence.min_usable)
+        counted = np.flatnonzero(site.usable[number] >= config.evidence.min_usable).tolist()
+        steps = list(pairwise(range(len(counted))))
+        if reach > 1:
+            for i, j in list(steps):
+                near = site.probabilities(number, counted[i], counted[j])
+                if suspicious(near, vectors):
+                    steps += [(i - 1, j), (i, j + 1)]
         pairs = {}
-        for skip in range(1, reach + 1):
-            for i, j in zip(counted, counted[skip:], strict=False):
-                said = site.probabilities(number, int(i), int(j))
-                key = PairKey(looks[i].id, looks[j].id)
-                pairs[key] = said
-                for kind, value in zip(KINDS, said[1:], strict=True):
-                    if value >= thresholds[kind]:
-                        patch = ragged(rng, outline)
-                        found.append(Candidate(kind, key, patch, Box(0, 1, 0, 1), value, value))
+        for i, j in sorted(set(steps)):
+            if i < 0 or j == len(counted):
+                continue
+            said = site.probabilities(number, counted[i], counted[j])
+            key = PairKey(looks[counted[i]].id, looks[counted[j]].id)
+            pairs[key] = said
+            for kind, value in zip(KINDS, said[1:], strict=True):
+                if value >= vectors.thresholds[kind]:
+                    patch = ragged(rng, footprint([rect]))
+                    found.append(Candidate(kind, key, patch, Box(0, 1, 0, 1), value, value))
         evidence.append(ObjectEvidence(tuple(float(u) for u in site.usable[number]), pairs))
     return found, evidence
+
+
+def suspicious(said: Sequence[float], vectors: VectorConfig) -> bool:
+    """Whether a pair shows at least what a patch grows to."""
+    return any(
+        value >= vectors.low_ratio * vectors.thresholds[kind]
+        for kind, value in zip(KINDS, said[1:], strict=True)
+    )
 
 
 def ragged(rng: np.random.Generator, outline: BaseGeometry) -> BaseGeometry:
@@ -177,9 +193,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--reach", type=int, default=2, choices=(1, 2))
     parser.add_argument("--perfect", action="store_true", help="evidence without any error")
-    parser.add_argument("--min-confidence", type=float, default=EventsConfig().min_confidence)
+    parser.add_argument("--min-confidence", type=float, help="wins over both of the settings")
     options = parser.parse_args()
-    config = replace(EventsConfig(), min_confidence=options.min_confidence)
+    config = DetectConfig().settings(options.min_confidence).events
     noise = ObservationConfig.perfect() if options.perfect else ObservationConfig()
     scores = evaluate(options.sites, options.seed, config, noise, options.reach)
     print(json.dumps(scores, indent=2, default=str))
