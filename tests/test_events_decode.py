@@ -44,11 +44,12 @@ def chain(
     jumps: Sequence[tuple[int, int, str]] = (),
     gap: float = 30.0,
     family: Family = Family.BUILDING,
+    config: DecodeConfig = CONFIG,
 ) -> Chain:
     looks = [CountedLook(gap * n) for n in range(len(said) + 1)]
     pairs = [PairEvidence(n, n + 1, SAID[what]) for n, what in enumerate(said)]
     pairs += [PairEvidence(i, j, SAID[what]) for i, j, what in jumps]
-    return Chain(family, looks, pairs, CONFIG)
+    return Chain(family, looks, pairs, config)
 
 
 def event(built: Chain, kind: Kind = Kind.NEW_BUILDING) -> Transition:
@@ -62,6 +63,12 @@ def test_a_new_building_is_dated_to_the_two_looks_around_it() -> None:
     assert (found.before, found.after) == (2, 3)
     assert found.posterior > 0.8
     assert found.date_posterior > 0.9
+
+
+def test_a_fall_counts_also_where_the_ground_is_green_at_the_next_look() -> None:
+    soon = replace(CONFIG, rates=replace(CONFIG.rates, overgrow=100.0))
+    built = chain(["none", "torn", "none", "none"], config=soon)
+    assert event(built, Kind.DEMOLITION).posterior > 0.6
 
 
 @pytest.mark.parametrize(
