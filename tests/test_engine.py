@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from groundbreak.errors import ConfigError
+from groundbreak.inference import engine as engines
 from groundbreak.inference.device import choose_device, works
 from groundbreak.inference.engine import Statistics
 from groundbreak.inference.stitch import StitchConfig, predict_scene
@@ -58,6 +59,21 @@ def test_batch_size_does_not_matter():
         [engine().predict(before[i : i + 1], after[i : i + 1], statistics) for i in range(4)]
     )
     np.testing.assert_allclose(together, apart, atol=1e-3)
+
+
+def test_a_cpu_takes_large_pictures_one_by_one(monkeypatch):
+    monkeypatch.setattr(engines, "CPU_PX", 2 * 64 * 64)
+    tested = engine()
+    original, sizes = tested._forward, []
+
+    def counted(before, *others):
+        sizes.append(len(before))
+        return original(before, *others)
+
+    monkeypatch.setattr(tested, "_forward", counted)
+    for side, zoom in ((32, 1), (64, 1), (64, 2)):
+        assert tested.predict(*images((3, 3, side, side)), zoom=zoom).shape[0] == 3
+    assert sizes == [3, 2, 1, 1, 1, 1]
 
 
 def test_temperature_softens():

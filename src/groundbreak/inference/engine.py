@@ -64,6 +64,17 @@ def check_shapes(before: FloatArray, after: FloatArray) -> None:
         raise ValueError(f"expected (n, b, h, w) twice, got {before.shape}, {after.shape}")
 
 
+CPU_PX = 2**20
+"""Pixels of the network that a CPU takes at once: four times as many took a quarter longer, for
+the memory, of which they need four times as much."""
+
+
+def pairs_at_once(before: FloatArray, zoom: int) -> int:
+    """How many of some pairs (n, bands, h, w) a CPU should take at once."""
+    height, width = before.shape[-2:]
+    return max(1, CPU_PX // (height * width * zoom**2))
+
+
 def to_network(image: FloatArray, zoom: int, device: str = "cpu") -> Tensor:
     """A date (n, bands, h, w), enlarged and padded to what the network takes."""
     tensor = torch.from_numpy(np.ascontiguousarray(image, np.float32)).to(device)

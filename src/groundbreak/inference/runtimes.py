@@ -8,7 +8,13 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from groundbreak.inference.engine import Statistics, check_shapes, to_network, to_probabilities
+from groundbreak.inference.engine import (
+    Statistics,
+    check_shapes,
+    pairs_at_once,
+    to_network,
+    to_probabilities,
+)
 from groundbreak.inference.graph import INPUTS, encoder_and_decoder
 from groundbreak.model.card import Card
 from groundbreak.model.network import measure
@@ -46,7 +52,16 @@ class RuntimeEngine:
         """Probabilities (n, 4, h, w); see ``Engine.predict``."""
         check_shapes(before, after)
         factor = self._card.magnification(None) if zoom is None else zoom
-        earlier, later = (to_network(date, factor) for date in (before, after))
+        size = pairs_at_once(before, factor)
+        chunks = [slice(start, start + size) for start in range(0, len(before), size)]
+        return np.concatenate(
+            [self._forward(before[chunk], after[chunk], statistics, factor) for chunk in chunks]
+        )
+
+    def _forward(
+        self, before: FloatArray, after: FloatArray, statistics: Statistics | None, zoom: int
+    ) -> FloatArray:
+        earlier, later = (to_network(date, zoom) for date in (before, after))
         if statistics is None:
             mean, spread = (values.numpy() for values in measure(earlier, later))
         else:
@@ -58,7 +73,7 @@ class RuntimeEngine:
             logits = self._run([earlier.numpy(), later.numpy(), mean, spread])
         height, width = before.shape[-2:]
         answer = torch.from_numpy(logits)
-        return to_probabilities(answer, (height, width), factor, self._card.temperature)
+        return to_probabilities(answer, (height, width), zoom, self._card.temperature)
 
 
 def open_openvino(loaded: LoadedModel) -> RuntimeEngine:

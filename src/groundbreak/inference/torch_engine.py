@@ -12,7 +12,13 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from groundbreak.inference.device import cpu_has_bfloat16
-from groundbreak.inference.engine import Statistics, check_shapes, to_network, to_probabilities
+from groundbreak.inference.engine import (
+    Statistics,
+    check_shapes,
+    pairs_at_once,
+    to_network,
+    to_probabilities,
+)
 from groundbreak.model.card import Card
 from groundbreak.model.network import SiameseUNet
 from groundbreak.types import FloatArray
@@ -66,7 +72,8 @@ class TorchEngine:
         factor = self._card.magnification(None) if zoom is None else zoom
         results, position = [], 0
         while position < len(before):
-            size = min(self._batch_limit or len(before), len(before) - position)
+            most = pairs_at_once(before, factor) if self._device == "cpu" else len(before)
+            size = min(self._batch_limit or most, most, len(before) - position)
             chunk = slice(position, position + size)
             try:
                 results.append(self._forward(before[chunk], after[chunk], statistics, factor))
