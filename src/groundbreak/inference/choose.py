@@ -30,8 +30,8 @@ RUNTIMES: Mapping[str, Callable[[LoadedModel], Engine]] = {
 
 ENGINES = ("auto", "torch", *RUNTIMES)
 
-TRIAL_FROM_PX = 64_000_000
-"""Pixels that the network must have before it for a trial, which takes some ten seconds, to pay."""
+TRIAL_FROM_PX = 32_000_000
+"""Pixels of the network from which a trial, of some five seconds, pays."""
 
 TRIAL_SIDE = 512
 """Pixels of the network; the trial is on a piece of the first pictures."""
