@@ -278,6 +278,23 @@ def test_a_berth_opens_to_the_water_that_the_later_look_shows() -> None:
     assert only(series.result()).mouth_azimuth_deg is None
 
 
+@pytest.mark.parametrize("dry", [False, True])
+def test_no_berth_is_dug_where_near_infrared_shows_dry_land(dry: bool) -> None:
+    series = Series(changes=[(3, SLIP, BASIN)])
+
+    def pixels(_: str, window: Box) -> tuple[np.ndarray, tuple[str, ...]]:
+        picture = np.full((4, *SHAPE), 0.1, np.float32)
+        picture[3] = 0.3  # land
+        if not dry:
+            # A third of the basin is water, the rest lies under ships.
+            picture[3, BASIN[0], BASIN[1].start : BASIN[1].stop : 3] = 0.02
+        y, x = window.slices
+        return picture[:, y, x], ("red", "green", "blue", "nir")
+
+    events = series.result(read_pixels=pixels).events
+    assert [event.kind for event in events] == ([] if dry else [Kind.DOCKING_SLIP])
+
+
 def test_settings_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="min_confidence"):
         EventsConfig(min_confidence=1.5)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
 from odc.geo.geobox import GeoBox
-from shapely.geometry import Point
 from shapely.geometry.base import BaseGeometry
 
 from groundbreak.events.chains import link_chains
@@ -25,11 +23,8 @@ from groundbreak.events.evidence import (
     gather_evidence,
 )
 from groundbreak.events.geometry import (
-    burn,
     containment,
-    pixel_box,
     regularize,
-    to_pixels,
     width_px,
 )
 from groundbreak.events.history import History, LedgerRow
@@ -41,9 +36,10 @@ from groundbreak.events.objects import (
     follow_objects,
 )
 from groundbreak.events.sentences import event_sentence
-from groundbreak.events.slips import measure_berth, water_like
+from groundbreak.events.slips import Berth, measure_berth
 from groundbreak.events.summary import Coverage, SiteSummary, summarise
 from groundbreak.events.vectorize import Candidate
+from groundbreak.events.water import show_water
 from groundbreak.types import FLAGS, KINDS, Event, Interval, Kind
 
 MIN_WIDTH_PX = 4.0
@@ -52,6 +48,8 @@ CLEAR_SHARE = 0.95
 """A footprint less usable than this at either look is flagged `partly_cloudy`."""
 MAX_RESIDUAL_PX = 1.0
 """A larger residual shift is flagged `misregistered`."""
+LEAST_WATER = 0.1
+"""A berth full of ships still shows so much water; less of it is dry land, and no berth."""
 BERTH_FILL = 0.6
 """A slip that fills less of its rectangle is flagged `tide`: berths have straight sides."""
 
@@ -320,30 +318,15 @@ def _shaped(
     ]
     for event in events:
         if event.kind is Kind.DOCKING_SLIP:
-            is_water = None if read_pixels is None else _water(event, site, read_pixels)
-            shaped.append(replace(event, **asdict(measure_berth(event.geometry, is_water))))
+            berth = _berth(event, site, read_pixels)
+            shaped += [] if berth is None else [replace(event, **asdict(berth))]
     return shaped
 
 
-def _water(
-    event: Event, site: SiteObservations, read_pixels: ReadPixels
-) -> Callable[[Point], bool] | None:
-    """Tells where the look that first shows a berth has water, in the berth's surroundings."""
+def _berth(event: Event, site: SiteObservations, read_pixels: ReadPixels | None) -> Berth | None:
+    """Axes of a berth; None where the look that first shows it shows dry land there."""
     look = next((look for look in site.looks if look.scene_ids == event.after_scenes), None)
-    if look is None:
-        return None
-    outline = to_pixels(event.geometry, site.geobox)
-    height, width = site.geobox.shape
-    # As far as the mouth is looked for.
-    around = math.ceil(math.sqrt(outline.area) / 2) + 1
-    box = pixel_box(outline).grown(around, (int(height), int(width)))
-    pixels, bands = read_pixels(look.id, box)
-    water = water_like(pixels, bands, burn(outline, box))
-
-    def is_water(point: Point) -> bool:
-        x, y = ~site.geobox.affine * (point.x, point.y)
-        row, column = int(y) - box.y0, int(x) - box.x0
-        inside = 0 <= row < water.shape[0] and 0 <= column < water.shape[1]
-        return inside and bool(water[row, column])
-
-    return is_water
+    if look is None or read_pixels is None:
+        return measure_berth(event.geometry)
+    water = show_water(event.geometry, look.id, site.geobox, read_pixels)
+    return measure_berth(event.geometry, water.at) if water.share >= LEAST_WATER else None
