@@ -1,5 +1,7 @@
 """Windows are stitched without seams, gaps or dependence on how the work is cut."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from groundbreak.inference.stitch import (
     lattice,
     predict_bands,
     predict_scene,
-    window_starts,
+    windows_along,
 )
 from groundbreak.types import Box
 
@@ -28,14 +30,19 @@ def blur_predict(before, after):
 
 @given(st.integers(1, 400), st.integers(8, 90), st.integers(0, 7))
 def test_windows_cover_every_pixel_and_end_at_the_end(length, window, overlap):
-    starts = window_starts(length, window, overlap)
-    covered = np.zeros(length, bool)
-    for start in starts:
-        assert start >= 0
-        covered[start : start + window] = True
-    assert covered.all()
-    assert starts == sorted(set(starts))
-    assert starts[-1] + window == length or length <= window
+    windows = windows_along(length, window, overlap)
+    assert (windows[0].start, windows[-1].stop) == (0, length)
+    assert {w.stop - w.start for w in windows} == {windows[0].stop} <= set(range(window + 1))
+    for one, other in pairwise(windows):
+        assert one.start < other.start <= one.stop - overlap
+
+
+def test_windows_are_no_more_and_no_larger_than_needed():
+    assert windows_along(1024, 1024, 96) == [slice(0, 1024)]
+    assert windows_along(1025, 1024, 96) == [slice(0, 576), slice(449, 1025)]
+    assert windows_along(1952, 1024, 96) == [slice(0, 1024), slice(928, 1952)]
+    side = 928  # of the network's 1024, and four of them a row as before
+    assert [w.stop - w.start for w in windows_along(3400, 1024, 96)] == [side] * 4
 
 
 @settings(deadline=None, max_examples=20)

@@ -9,6 +9,7 @@ a smooth ramp towards its border, where a network sees the least context; the ou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from groundbreak.types import BoolArray, Box, FloatArray
 
 CLASSES = 4
 NEGLIGIBLE = np.float32(1e-6)
+
+WINDOW_STEP = 32
+"""The network pads its input to multiples of this."""
 
 PredictPairs = Callable[[FloatArray, FloatArray], FloatArray]
 """(n, b, h, w) before and after → (n, 4, h, w) probabilities."""
@@ -69,24 +73,25 @@ class RowBand:
     predicted: BoolArray
 
 
-def window_starts(length: int, window: int, overlap: int) -> list[int]:
-    """First pixels of the windows that cover ``length`` pixels; the last one ends at its end."""
+def windows_along(length: int, window: int, overlap: int) -> list[slice]:
+    """Windows of one size that cover ``length`` pixels and share at least ``overlap``.
+
+    As few as will do, and then as small as will do (in steps of ``WINDOW_STEP``), so that no
+    pixel is computed more often than it must be.
+    """
     if length <= window:
-        return [0]
-    starts = list(range(0, length - window, window - overlap))
-    return [*starts, length - window]
+        return [slice(0, length)]
+    count = math.ceil((length - overlap) / (window - overlap))
+    least = math.ceil((length + (count - 1) * overlap) / count)
+    side = min(window, -(-least // WINDOW_STEP) * WINDOW_STEP)
+    starts = [round(i * (length - side) / (count - 1)) for i in range(count)]
+    return [slice(start, start + side) for start in starts]
 
 
 def lattice(shape: tuple[int, int], config: StitchConfig) -> list[list[Box]]:
     """The windows of a (height, width) map, row by row."""
-    height, width = shape
-    return [
-        [
-            Box(y, min(y + config.window, height), x, min(x + config.window, width))
-            for x in window_starts(width, config.window, config.overlap)
-        ]
-        for y in window_starts(height, config.window, config.overlap)
-    ]
+    rows, columns = (windows_along(side, config.window, config.overlap) for side in shape)
+    return [[Box(y.start, y.stop, x.start, x.stop) for x in columns] for y in rows]
 
 
 def ramp(length: int, config: StitchConfig) -> FloatArray:
