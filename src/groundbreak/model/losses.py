@@ -1,7 +1,6 @@
 """Losses that know what a label does not say.
 
-254 (change of unknown direction) asks for a new building or a demolition, whichever; 255 (ignore)
-asks for nothing.
+254 (change of unknown direction) asks only for *some* change; 255 (ignore) asks for nothing.
 """
 
 from __future__ import annotations
@@ -47,9 +46,7 @@ def change_loss(logits: Tensor, label: Tensor, weights: LossWeights) -> Tensor:
         probability = logits.softmax(dim=1)
         known = label != MaskValue.IGNORE
         change = known & (label != MaskValue.NONE)
-        unknown = label == MaskValue.UNKNOWN_DIRECTION
-        changed = 1 - probability[:, 0] - probability[:, MaskValue.DOCKING_SLIP] * unknown
-        loss = loss + weights.dice * soft_dice(changed, change, known)
+        loss = loss + weights.dice * soft_dice(1 - probability[:, 0], change, known)
         directed = known & (label != MaskValue.UNKNOWN_DIRECTION)
         for kind in (MaskValue.NEW_BUILDING, MaskValue.DEMOLITION, MaskValue.DOCKING_SLIP):
             truth = label == kind
@@ -63,16 +60,14 @@ def change_loss(logits: Tensor, label: Tensor, weights: LossWeights) -> Tensor:
 def partial_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
     """Mean of -log p(what the label says) over the pixels where it says something.
 
-    At 254 that is -log(p_new + p_demolished): a berth has one direction, so it is not meant. If it
-    were allowed, a network would call any unfamiliar change a berth.
+    At 254 that is -log(1 - p_none).
     """
     log_probability = F.log_softmax(logits, dim=1)
     unknown = label == MaskValue.UNKNOWN_DIRECTION
     known = label != MaskValue.IGNORE
     target = torch.where(unknown | ~known, 0, label).long()
     said = log_probability.gather(1, target[:, None])[:, 0]
-    either = [int(MaskValue.NEW_BUILDING), int(MaskValue.DEMOLITION)]
-    some_change = torch.logsumexp(log_probability[:, either], dim=1)
+    some_change = torch.logsumexp(log_probability[:, 1:], dim=1)
     said = torch.where(unknown, some_change, said)
     return -(said * known).sum() / known.sum().clamp(min=1)
 
