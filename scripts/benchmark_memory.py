@@ -58,6 +58,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--dates", type=int, default=6)
     parser.add_argument("--weights", default="site-2m", help="shipped name or file")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--engine", default="auto")
     parser.add_argument("--folder", type=Path, help="where the site is made, and removed again")
     return parser.parse_args()
 
@@ -105,6 +106,7 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, object]:
     words = [sys.executable, "-m", "groundbreak", "detect", "--json"]
     words += ["--sites", folder / "sites.geojson", "--catalog", folder / "scenes"]
     words += ["--output", folder / "run", "--weights", options.weights, "--device", options.device]
+    words += ["--engine", options.engine]
     began = time.monotonic()
     done = subprocess.run(list(map(str, words)), stdout=subprocess.PIPE, check=True)
     seconds = time.monotonic() - began
