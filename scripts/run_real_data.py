@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import shapely
 from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.features import geometry_mask
 from shapely.geometry import box, mapping, shape
-from shapely.ops import transform
 
 from groundbreak.atomic import write_json
 from groundbreak.catalog.scan import scan_folder
@@ -56,7 +56,9 @@ class Truth:
     def judge(self, feature: dict[str, Any]) -> str:
         """``right``, ``other direction`` or ``wrong``."""
         to_scene = Transformer.from_crs("OGC:CRS84", self.crs, always_xy=True)
-        outline = transform(to_scene.transform, shape(feature["geometry"]))
+        outline = shapely.transform(
+            shape(feature["geometry"]), to_scene.transform, interleaved=False
+        )
         inside = geometry_mask(
             [outline], self.label.shape, self.transform, invert=True, all_touched=True
         )
@@ -205,7 +207,8 @@ def made_up(data: Path, case: Path, name: str, count: int, gsd_m: float) -> None
             write_cog(path, pixels, grid, ("red", "green", "blue"), nodata=None)
         label = read_picture(data / "pairs" / row["label"])[0][0]
         truths[row["scene"]] = Truth(label, "EPSG:32652", grid.affine)
-        outline = transform(to_lonlat.transform, box(*grid.extent.boundingbox.bbox))
+        extent = box(*grid.extent.boundingbox.bbox)
+        outline = shapely.transform(extent, to_lonlat.transform, interleaved=False)
         sites[row["scene"]] = shrunk(outline)
     scan = scan_folder(case / "scenes")
     write_catalog(scan.items, case / "catalog.json")
