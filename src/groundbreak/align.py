@@ -190,7 +190,7 @@ def _measure(
     windows = _windows(usable, config)
     for window in windows:
         one, other = reference[window], moving[window]
-        taper = np.outer(np.hanning(one.shape[0]), np.hanning(one.shape[1]))
+        taper = np.outer(*map(np.hanning, one.shape)).astype(np.float32)
         one, other = (one - one.mean()) * taper, (other - other.mean()) * taper
         if not (one.any() and other.any()):
             continue
