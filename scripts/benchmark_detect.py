@@ -134,7 +134,7 @@ def detect_apart(folder: Path, options: argparse.Namespace, scheduler: str) -> f
 def run_inside(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     words = [sys.executable, __file__, "--inside", str(folder)]
     words += ["--engine", options.engine, "--weights", options.weights]
-    clock = {**os.environ, CLOCK: str(time.time())}
+    clock = {"OPENBLAS_NUM_THREADS": "1", **os.environ, CLOCK: str(time.time())}
     done = subprocess.run(words, stdout=subprocess.PIPE, check=True, env=clock)
     figures: dict[str, Any] = json.loads(done.stdout)
     return figures

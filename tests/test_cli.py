@@ -1,6 +1,7 @@
 """The command line: help, exit codes, what goes to stdout and what to stderr."""
 
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -112,6 +113,16 @@ class TestHelp:
         heavy = {"torch", "numpy", "pandas", "rasterio", "shapely", "pyproj", "requests", "yaml"}
         assert loaded & heavy == set()
         assert spent < 1.0
+
+
+def test_matrices_of_numpy_take_one_thread(command, monkeypatch):
+    """A user who sets another number keeps it."""
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    command("--help")
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    command("--help")
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "3"
 
 
 class TestJson:
