@@ -9,8 +9,6 @@ from groundbreak.model.augment import (
     AugmentConfig,
     Augmenter,
     CropConfig,
-    Sample,
-    change_cover,
     crop,
     cut_hole,
     mix,
@@ -18,6 +16,8 @@ from groundbreak.model.augment import (
     swap_dates,
     without_nir,
 )
+from groundbreak.model.cover import change_cover
+from groundbreak.model.sample import Sample
 
 QUIET = AugmentConfig(swap=0, still=0, shift=0, mix=0, hole=0, colour=0, degrade=0)
 

@@ -1,8 +1,6 @@
 """What chance does to a training pair: geometry for both dates alike, radiometry to each alone.
 
-Images here are (h, w, bands) uint8, as OpenCV and Albumentations want them; the label is (h, w)
-uint8 of ``types.MaskValue``. Every function takes its own random generator, so that a sample is
-decided by its seed alone.
+Every function takes its own random generator, so that a sample is decided by its seed alone.
 """
 
 from __future__ import annotations
@@ -15,9 +13,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from groundbreak.model.cover import change_cover
+from groundbreak.model.sample import Image, Sample, keep_no_data
 from groundbreak.types import MaskValue
-
-Image = NDArray[np.uint8]
 
 SWAPPED = np.arange(256, dtype=np.uint8)
 SWAPPED[[MaskValue.NEW_BUILDING, MaskValue.DEMOLITION]] = (
@@ -25,15 +23,6 @@ SWAPPED[[MaskValue.NEW_BUILDING, MaskValue.DEMOLITION]] = (
     MaskValue.NEW_BUILDING,
 )
 SWAPPED[MaskValue.DOCKING_SLIP] = MaskValue.NONE  # a berth that was filled in is no event
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A pair to train on."""
-
-    before: Image
-    after: Image
-    label: Image
 
 
 @dataclass(frozen=True)
@@ -169,68 +158,6 @@ def cut_hole(sample: Sample, rng: Generator) -> Sample:
     return replace(sample, label=label, **{name: image})
 
 
-def change_cover(sample: Sample, rng: Generator) -> Sample:
-    """Clear, plough or flood plants on one date: the ground looks new, and nothing was built.
-
-    The patch is an irregular blob, or a field with straight edges; only its green pixels without
-    a labelled change are touched, and they keep some of their texture. The label stays.
-    """
-    name = "before" if rng.random() < 0.5 else "after"
-    image = getattr(sample, name)
-    patch = (
-        _blob(sample.label.shape, rng) if rng.random() < 0.6 else _field(sample.label.shape, rng)
-    )
-    quiet = cv2.dilate((sample.label != MaskValue.NONE).astype(np.uint8), np.ones((9, 9))) == 0
-    # Plants are not told from single noisy pixels; a clearing has whole edges.
-    green = cv2.medianBlur(_green(image).astype(np.uint8), 5) > 0
-    patch = patch & quiet & green
-    if patch.sum() < 0.01 * patch.size:
-        return sample
-    grey = min(220.0, float(image[..., :3].mean()) * float(np.exp(rng.uniform(-0.3, 0.9))))
-    if rng.random() < 0.75:
-        colour = grey * np.array([1.05, rng.uniform(0.8, 0.98), rng.uniform(0.6, 0.92), 1.25])
-    else:
-        colour = grey / 2 * np.array([1.0, rng.uniform(1.0, 1.4), rng.uniform(0.9, 1.6), 0.5])
-    colour = colour[: image.shape[2]]
-    size = image.shape[:2]
-    coarse = rng.normal(0, 1, (max(2, size[0] // 12), max(2, size[1] // 12))).astype(np.float32)
-    mottle = cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC)[..., None]
-    own = image.astype(np.float32) - image[patch].mean(axis=0)
-    ground = colour * (1 + rng.uniform(0.02, 0.12) * mottle) + rng.uniform(0.1, 0.5) * own
-    softness = float(rng.uniform(0.6, 2.0))
-    share = cv2.GaussianBlur(patch.astype(np.float32), (0, 0), softness)[..., None]
-    covered = np.clip(image * (1 - share) + ground * share, 1, 255).astype(np.uint8)
-    return replace(sample, **{name: _keep_no_data(covered, image)})
-
-
-def _green(image: Image) -> NDArray[np.bool_]:
-    """Pixels that look like plants; red in place of near infrared says nothing."""
-    bands = image.astype(np.float32)
-    red, green, blue = bands[..., 0], bands[..., 1], bands[..., 2]
-    if image.shape[2] > 3 and (bands[..., 3] != red).any():
-        return np.asarray(bands[..., 3] > 1.5 * red + 1)
-    return np.asarray((green > 1.04 * red) & (green > 1.02 * blue))
-
-
-def _blob(size: tuple[int, ...], rng: Generator) -> NDArray[np.bool_]:
-    """Smooth noise above a quantile: one or several irregular patches."""
-    cells = int(rng.integers(3, 9))
-    noise = cv2.resize(
-        rng.normal(0, 1, (cells, cells)).astype(np.float32),
-        size[::-1],
-        interpolation=cv2.INTER_CUBIC,
-    )
-    return np.asarray(noise > np.quantile(noise, rng.uniform(0.6, 0.95)))
-
-
-def _field(size: tuple[int, ...], rng: Generator) -> NDArray[np.bool_]:
-    """A turned rectangle."""
-    centre = rng.uniform(0, size[0], 2)
-    sides = np.exp(rng.uniform(np.log(12), np.log(size[0] * 0.8), 2))
-    corners = cv2.boxPoints((centre.tolist(), sides.tolist(), float(rng.uniform(0, 90))))
-    return cv2.fillPoly(np.zeros(size, np.uint8), [corners.astype(np.int32)], 1) > 0
-
-
 class Augmenter:
     """Albumentations pipelines, built once: one for the pair's geometry, one for a date's look."""
 
@@ -277,8 +204,8 @@ class Augmenter:
         if before.shape[2] > 3 and rng.random() < config.drop_nir:
             before, after = without_nir(before), without_nir(after)
         sample = Sample(
-            before=_keep_no_data(before, sample.before),
-            after=_keep_no_data(after, sample.after),
+            before=keep_no_data(before, sample.before),
+            after=keep_no_data(after, sample.after),
             label=sample.label,
         )
         return cut_hole(sample, rng) if rng.random() < config.hole else sample
@@ -319,12 +246,6 @@ def _haze(image: Image, rng: Generator) -> Image:
 def _apply(transform: Any, image: Image, rng: Generator) -> Image:
     transform.set_random_seed(int(rng.integers(2**31)))
     return transform(image=image)["image"]
-
-
-def _keep_no_data(image: Image, original: Image) -> Image:
-    """0 in every band means no data, and nothing else does."""
-    data = original.max(axis=2, keepdims=True) > 0
-    return np.where(data, np.maximum(image, 1), 0).astype(np.uint8)
 
 
 def _window(image: Image, row: int, column: int, side: int, fill: int) -> Image:
