@@ -9,18 +9,14 @@ A pixel of the result is the mean of a block; it has the label of most of its la
 from __future__ import annotations
 
 import argparse
-import csv
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from groundbreak.pairs.index import read_index, read_pair
+from groundbreak.pairs.index import read_index, read_pair, write_index
 from groundbreak.types import MaskValue
-
-COLUMNS = ("set", "split", "scene", "before", "after", "label", "gsd_m", "bands")
-COLUMNS += ("licence", "label_quality")
 
 
 def main() -> None:
@@ -38,23 +34,20 @@ def main() -> None:
         pair = read_pair(record).select(("red", "green", "blue"))
         block = round(options.gsd / record.gsd_m)
         pictures = {
-            "A": averaged(pair.before, block),
-            "B": averaged(pair.after, block),
-            "label": most(pair.label, block),
+            "before": ("A", averaged(pair.before, block)),
+            "after": ("B", averaged(pair.after, block)),
+            "label": ("label", most(pair.label, block)),
         }
-        files = []
-        for part, picture in pictures.items():
-            file = Path("train") / part / f"{record.scene}.png"
+        row: dict[str, object] = {"set": f"{record.set}_10m", "split": "train"}
+        row |= {"scene": record.scene, "gsd_m": round(record.gsd_m * block, 3), "bands": "RGB"}
+        row |= {"licence": record.licence, "label_quality": record.label_quality}
+        for part, (folder, picture) in pictures.items():
+            file = Path("train") / folder / f"{record.scene}.png"
             (options.output / file).parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(picture).save(options.output / file)
-            files.append(file.as_posix())
-        gsd_m = round(record.gsd_m * block, 3)
-        row = [f"{record.set}_10m", "train", record.scene, *files, gsd_m, "RGB"]
-        rows.append([*row, record.licence, record.label_quality or ""])
-    with (options.output / "index.csv").open("w", newline="", encoding="utf-8") as text:
-        writer = csv.writer(text)
-        writer.writerow(COLUMNS)
-        writer.writerows(rows)
+            row[part] = file.as_posix()
+        rows.append(row)
+    write_index(options.output, rows)
 
 
 def blocks(image: NDArray[np.generic], side: int) -> NDArray[np.generic]:

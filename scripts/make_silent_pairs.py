@@ -11,7 +11,6 @@ out.
 from __future__ import annotations
 
 import argparse
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +18,7 @@ import rasterio
 from numpy.typing import NDArray
 from PIL import Image
 
-COLUMNS = ("set", "split", "scene", "before", "after", "label", "gsd_m", "bands")
-COLUMNS += ("licence", "label_quality")
+from groundbreak.pairs.index import write_index
 
 MOST_FLAGGED = 0.3
 """Share of a date."""
@@ -40,19 +38,24 @@ def main() -> None:
     rng = np.random.default_rng(options.seed)
     folder = options.output / "train"
     folder.mkdir(parents=True, exist_ok=True)
-    rows = []
+    rows: list[dict[str, object]] = []
     for before, after in draw(sorted(dates), options.count, rng):
         scene = f"{before.stem}_{after.stem}"
         flagged = dates[before] | dates[after]
         label = folder / f"{scene}_label.png"
         Image.fromarray(np.where(flagged, 255, 0).astype(np.uint8)).save(label)
-        files = [path.resolve().as_posix() for path in (before, after, label)]
-        rows.append(["silent", "train", scene, *files, gsd_m(before), "red;green;blue;nir"])
-        rows[-1] += [options.licence, "good"]
-    with (options.output / "index.csv").open("w", newline="", encoding="utf-8") as text:
-        writer = csv.writer(text)
-        writer.writerow(COLUMNS)
-        writer.writerows(rows)
+        row: dict[str, object] = {
+            "set": "silent",
+            "split": "train",
+            "scene": scene,
+            "gsd_m": gsd_m(before),
+        }
+        for name, path in (("before", before), ("after", after), ("label", label)):
+            row[name] = path.resolve().as_posix()
+        row |= {"gsd_m": gsd_m(before), "bands": "red;green;blue;nir"}
+        row |= {"licence": options.licence, "label_quality": "good"}
+        rows.append(row)
+    write_index(options.output, rows)
 
 
 def draw(dates: list[Path], count: int, rng: np.random.Generator) -> list[tuple[Path, Path]]:

@@ -59,7 +59,7 @@ def make(ports: Path, out: Path, which: tuple[str, str], count: int, seed: int) 
         folder.write_pair(out, kind, split, scene, pair)
         for scene, pair in folder.make_pairs(read, kind, split, count, seed)
     ]
-    folder.write_index(out, rows)
+    folder.add_to_index(out, rows)
     print(f"{name}/{split}: {len(rows)} pairs")
 
 

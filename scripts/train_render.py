@@ -8,16 +8,13 @@ The labels are exact, the imagery is nobody's. A folder that is there already is
 from __future__ import annotations
 
 import argparse
-import csv
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from groundbreak.pairs.index import write_index
 from groundbreak.simulate.pairs import render_pair
-
-COLUMNS = ("set", "split", "scene", "before", "after", "label", "gsd_m", "bands")
-COLUMNS += ("licence", "label_quality")
 
 
 def main() -> None:
@@ -32,7 +29,7 @@ def main() -> None:
     for seed in range(options.seed, options.seed + options.count):
         if not picture(options.output, "label", seed).is_file():
             draw(options.output, seed, options.size, options.gsd)
-    write_index(options.output, options.gsd)
+    list_pairs(options.output, options.gsd)
 
 
 def gsd_of(seed: int, between: tuple[float, float]) -> float:
@@ -55,17 +52,17 @@ def picture(folder: Path, name: str, seed: int) -> Path:
     return folder / "train" / name / f"{seed}.png"
 
 
-def write_index(folder: Path, between: tuple[float, float]) -> None:
+def list_pairs(folder: Path, between: tuple[float, float]) -> None:
     """List every pair that is complete."""
-    with (folder / "index.csv").open("w", newline="", encoding="utf-8") as text:
-        writer = csv.writer(text)
-        writer.writerow(COLUMNS)
-        for path in sorted((folder / "train" / "label").glob("*.png")):
-            paths = (picture(folder, name, int(path.stem)) for name in ("A", "B", "label"))
-            files = [p.relative_to(folder).as_posix() for p in paths]
-            gsd = gsd_of(int(path.stem), between)
-            row = ["rendered", "train", path.stem, *files, gsd, "RGB", "Apache-2.0", "good"]
-            writer.writerow(row)
+    rows = []
+    for path in sorted((folder / "train" / "label").glob("*.png")):
+        seed = int(path.stem)
+        row: dict[str, object] = {"set": "rendered", "split": "train", "scene": path.stem}
+        for part, name in (("before", "A"), ("after", "B"), ("label", "label")):
+            row[part] = picture(folder, name, seed).relative_to(folder).as_posix()
+        row |= {"gsd_m": gsd_of(seed, between), "bands": "RGB"}
+        rows.append(row | {"licence": "Apache-2.0", "label_quality": "good"})
+    write_index(folder, rows)
 
 
 if __name__ == "__main__":

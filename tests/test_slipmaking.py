@@ -226,8 +226,8 @@ def test_ports_keep_to_one_split() -> None:
 def test_a_written_set_reads_as_any_other(tmp_path: Path) -> None:
     made = list(folder.make_pairs([harbour()], folder.SLIPS_S2, "train", 3, seed=5))
     rows = [folder.write_pair(tmp_path, folder.SLIPS_S2, "train", *pair) for pair in made]
-    folder.write_index(tmp_path, rows)
-    folder.write_index(tmp_path, rows)  # again: replaced, not doubled
+    folder.add_to_index(tmp_path, rows)
+    folder.add_to_index(tmp_path, rows)  # again: replaced, not doubled
     records = read_index(tmp_path)
     assert [record.scene for record in records] == [scene for scene, _ in made]
     pair = read_pair(records[0])

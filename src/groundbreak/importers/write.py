@@ -25,6 +25,7 @@ from groundbreak.importers.second import SECOND
 from groundbreak.importers.spacenet7 import SPACENET7
 from groundbreak.importers.whu import WHU_CD
 from groundbreak.importers.xbd import XBD
+from groundbreak.pairs.index import write_index
 from groundbreak.raster.write import RasterSink
 from groundbreak.types import Box, MaskValue
 
@@ -39,24 +40,6 @@ LAYOUTS: dict[str, Layout] = {
     "oscd": OSCD,
     "fotbcd": FOTBCD,
 }
-
-COLUMNS = (
-    "set",
-    "split",
-    "scene",
-    "before",
-    "after",
-    "label",
-    "width",
-    "height",
-    "gsd_m",
-    "bands",
-    "original_name",
-    "date_before",
-    "date_after",
-    "licence",
-    "label_quality",
-)
 
 
 @dataclass(frozen=True)
@@ -101,14 +84,7 @@ def import_pairs(
     rows = [_write(layout, pair, out) for pair in islice(pairs, write.limit)]
     if not rows:
         raise DataError(str(source), "holds no pair", "the download may be incomplete")
-    with (
-        atomic_path(out / "index.csv") as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as text,
-    ):
-        columns = list(dict.fromkeys([*COLUMNS, *(key for row in others for key in row)]))
-        writer = csv.DictWriter(text, columns, restval="")
-        writer.writeheader()
-        writer.writerows([*others, *rows])
+    write_index(out, [*others, *rows])
     return len(rows)
 
 

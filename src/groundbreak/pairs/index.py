@@ -14,13 +14,14 @@ kept by nobody and may hold what you like. Label values are those of ``types.Mas
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from groundbreak.atomic import atomic_path
 from groundbreak.errors import DataError, RasterError
 from groundbreak.raster.bands import common_name
 from groundbreak.raster.read import read_picture
@@ -120,6 +121,22 @@ def read_index(folder: Path) -> list[PairRecord]:
             )
         seen[record.name] = line
     return records
+
+
+def write_index(folder: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write the ``index.csv`` of a data set anew; a row may lack any but the required columns.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    columns = dict.fromkeys([*REQUIRED, *(name for row in rows for name in row)])
+    with (
+        atomic_path(folder / "index.csv") as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as text,
+    ):
+        writer = csv.DictWriter(text, list(columns), restval="")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def read_pair(record: PairRecord) -> PairArrays:

@@ -13,6 +13,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from groundbreak.atomic import atomic_path
+from groundbreak.pairs.index import write_index
 from groundbreak.raster.write import RasterSink
 from groundbreak.slipmaking.ground import fill_by_patch, fill_smooth
 from groundbreak.slipmaking.ports import BERTHS, Port, read_port, rescaled
@@ -51,11 +52,6 @@ TRAIN_MIX: Mapping[str, float] = {
 }
 JUDGING_MIX: Mapping[str, float] = {"filled": 0.5, "piers": 0.2, "silent": 0.15, "edited": 0.15}
 """Of the other splits: only berths that are real in the after."""
-COLUMNS = (
-    *("set", "split", "scene", "before", "after", "label", "width", "height", "gsd_m"),
-    *("bands", "licence", "label_quality", "recipe", "port"),
-)
-
 _RGBN = ("red", "green", "blue", "nir")
 _LOG = logging.getLogger(__name__)
 _TRIES = 60
@@ -175,8 +171,8 @@ def write_pair(out: Path, kind: SlipSet, split: str, scene: str, pair: SlipPair)
     }
 
 
-def write_index(out: Path, rows: Sequence[Mapping[str, str]]) -> None:
-    """Write ``index.csv``; rows of other sets and splits that are there already stay.
+def add_to_index(out: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    """Enter pairs in ``index.csv``; rows of other sets and splits that are there already stay.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -187,13 +183,7 @@ def write_index(out: Path, rows: Sequence[Mapping[str, str]]) -> None:
     if path.is_file():
         with path.open(newline="", encoding="utf-8") as text:
             others = [r for r in csv.DictReader(text) if (r["set"], r["split"]) not in made]
-    with (
-        atomic_path(path) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as text,
-    ):
-        writer = csv.DictWriter(text, COLUMNS, restval="")
-        writer.writeheader()
-        writer.writerows([*others, *rows])
+    write_index(out, [*others, *rows])
 
 
 def _write_tif(path: Path, pixels: np.ndarray, bands: Sequence[str]) -> None:
