@@ -122,12 +122,12 @@ def workers(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 def detect_apart(folder: Path, options: argparse.Namespace, scheduler: str) -> float:
     words = [sys.executable, "-m", "groundbreak", "detect", "--json", "--scheduler", scheduler]
-    words += ["--sites", folder / "sites.geojson", "--catalog", folder / "scenes"]
-    words += ["--output", folder / "run", "--weights", options.weights, "--device", "cpu"]
+    words += ["--sites", str(folder / "sites.geojson"), "--catalog", str(folder / "scenes")]
+    words += ["--output", str(folder / "run"), "--weights", options.weights, "--device", "cpu"]
     words += ["--engine", options.engine]
     one_core = {**os.environ, "OMP_NUM_THREADS": "1"}
     began = time.time()
-    subprocess.run(list(map(str, words)), stdout=subprocess.DEVNULL, check=True, env=one_core)
+    subprocess.run(words, stdout=subprocess.DEVNULL, check=True, env=one_core)
     return time.time() - began
 
 

@@ -15,6 +15,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ def main() -> None:
             continue
         choice = EngineChoice(name, "cpu", work_px=float("inf"))
         engines[name] = engine = open_engine(options.weights, choice)
-        runs[name] = lambda engine=engine: engine.predict(before, after, scene, 1)
+        runs[name] = partial(engine.predict, before, after, scene, 1)
     answers = {name: run() for name, run in runs.items()}  # also the warm-up, and the trial
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(options.rounds):
@@ -84,7 +85,7 @@ def pictures(side: int, batch: int, bands: int) -> tuple[FloatArray, FloatArray]
     order = [0, 1, 2, 0][:bands]
     made = render_pair(5, side, 0.5, place="coast")
     dates = (np.moveaxis(date, 2, 0)[order] for date in made[:2])
-    before, after = (np.stack([date.astype(np.float32) / 255] * batch) for date in dates)
+    before, after = (np.stack([np.float32(date / 255)] * batch) for date in dates)
     return before, after
 
 

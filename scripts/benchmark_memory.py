@@ -98,17 +98,25 @@ def tile(ground: NDArray[np.uint8], window: Box, number: int, dates: int) -> NDA
         pixels[y + 4 : y + height + 4, x - 5 : x] *= 0.5  # its shadow
     pixels += np.random.default_rng([row, column, number]).normal(0, NOISE, pixels.shape)
     cut = pixels[: window.shape[0], : window.shape[1]]
-    return np.moveaxis(np.clip(cut, 1, 255), 2, 0).astype(np.uint8)
+    cut = np.moveaxis(np.clip(cut, 1, 255), 2, 0)
+    return np.asarray(cut, np.uint8)
 
 
 def measure(folder: Path, options: argparse.Namespace) -> dict[str, object]:
     """Run detect and ask the system what it took."""
     words = [sys.executable, "-m", "groundbreak", "detect", "--json"]
-    words += ["--sites", folder / "sites.geojson", "--catalog", folder / "scenes"]
-    words += ["--output", folder / "run", "--weights", options.weights, "--device", options.device]
+    words += ["--sites", str(folder / "sites.geojson"), "--catalog", str(folder / "scenes")]
+    words += [
+        "--output",
+        str(folder / "run"),
+        "--weights",
+        options.weights,
+        "--device",
+        options.device,
+    ]
     words += ["--engine", options.engine]
     began = time.monotonic()
-    done = subprocess.run(list(map(str, words)), stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(words, stdout=subprocess.PIPE, check=True)
     seconds = time.monotonic() - began
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     [site] = json.loads(done.stdout)["sites"]

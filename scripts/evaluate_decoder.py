@@ -174,7 +174,8 @@ def evaluate(
     sites: int, seed: int, config: EventsConfig, noise: ObservationConfig, reach: int
 ) -> dict[str, object]:
     """All figures over many sites."""
-    truth, said, looks, years = [], [], {}, 0.0
+    truth, said, years = [], [], 0.0
+    looks: dict[str, list[Span]] = {}
     for number in range(sites):
         site = simulate_observations(seed, noise, number)
         true, events, usable = run_site(site, config, reach)

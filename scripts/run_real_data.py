@@ -129,6 +129,8 @@ def oscd(data: Path, case: Path) -> None:
         for path in sorted((folder / split / "A").glob("*.jp2")):
             info = inspect(path)
             sites[path.stem] = shrunk(info.footprint)
+            if info.transform is None:
+                raise ValueError(f"{path} says not where it lies")
             label = read_picture(folder / split / "label" / f"{path.stem}.tif")[0][0]
             truths[path.stem] = Truth(label, str(info.crs), info.transform)
     summaries = detect(case, sites_file(case / "sites.geojson", sites), catalog)

@@ -34,7 +34,8 @@ def main() -> None:
         run=False,
         save_config_callback=None,
     )
-    recipe = next(c.card for c in cli.trainer.callbacks if isinstance(c, WriteWeights))
+    callbacks = cli.trainer.callbacks  # type: ignore[attr-defined]
+    recipe = next(c.card for c in callbacks if isinstance(c, WriteWeights))
     # Our own file: a checkpoint holds more than tensors (the optimizer, the callbacks).
     checkpoint = torch.load(options.checkpoint, map_location="cpu", weights_only=True)
     cli.model.load_state_dict(checkpoint["state_dict"])
