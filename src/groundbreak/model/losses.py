@@ -1,6 +1,8 @@
 """Losses that know what a label does not say.
 
-254 (change of unknown direction) asks only for *some* change; 255 (ignore) asks for nothing.
+254 (change of unknown direction) asks for something new or gone, no matter which, and for no berth:
+such labels mark built-up change, and taking a berth for it taught false berths on farmland.
+255 (ignore) asks for nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from groundbreak.types import MaskValue
+
+EITHER = [int(MaskValue.NEW_BUILDING), int(MaskValue.DEMOLITION)]
+"""What a change of unknown direction may be."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,11 @@ def change_loss(logits: Tensor, label: Tensor, weights: LossWeights) -> Tensor:
         probability = logits.softmax(dim=1)
         known = label != MaskValue.IGNORE
         change = known & (label != MaskValue.NONE)
-        loss = loss + weights.dice * soft_dice(1 - probability[:, 0], change, known)
-        directed = known & (label != MaskValue.UNKNOWN_DIRECTION)
+        unknown = label == MaskValue.UNKNOWN_DIRECTION
+        some_change = 1 - probability[:, 0]
+        some_change = torch.where(unknown, probability[:, EITHER].sum(dim=1), some_change)
+        loss = loss + weights.dice * soft_dice(some_change, change, known)
+        directed = known & ~unknown
         for kind in (MaskValue.NEW_BUILDING, MaskValue.DEMOLITION, MaskValue.DOCKING_SLIP):
             truth = label == kind
             # Overlap with a kind that the batch lacks is a step function of nothing.
@@ -60,15 +68,14 @@ def change_loss(logits: Tensor, label: Tensor, weights: LossWeights) -> Tensor:
 def partial_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
     """Mean of -log p(what the label says) over the pixels where it says something.
 
-    At 254 that is -log(1 - p_none).
+    At 254 that is -log(p_new + p_demolished).
     """
     log_probability = F.log_softmax(logits, dim=1)
     unknown = label == MaskValue.UNKNOWN_DIRECTION
     known = label != MaskValue.IGNORE
     target = torch.where(unknown | ~known, 0, label).long()
     said = log_probability.gather(1, target[:, None])[:, 0]
-    some_change = torch.logsumexp(log_probability[:, 1:], dim=1)
-    said = torch.where(unknown, some_change, said)
+    said = torch.where(unknown, torch.logsumexp(log_probability[:, EITHER], dim=1), said)
     return -(said * known).sum() / known.sum().clamp(min=1)
 
 
