@@ -13,6 +13,7 @@ from pyproj import Geod
 
 from groundbreak.errors import RasterError, SiteError
 from groundbreak.raster.grid import (
+    blocks,
     check_size,
     site_crs,
     site_grid,
@@ -204,3 +205,13 @@ def test_a_raster_outside_its_crs_is_refused() -> None:
 def test_site_crs_is_that_of_the_centroid() -> None:
     assert site_crs(site(5.0, 10, 6.5, 10.1)) == "EPSG:32631"
     assert site_crs(site(5.9, 10, 8.0, 10.1)) == "EPSG:32632"
+
+
+@given(height=st.integers(1, 90), width=st.integers(1, 90), size=st.integers(1, 100))
+def test_blocks_cover_everything_once(height: int, width: int, size: int) -> None:
+    grid = site_grid(site(18.5, 54.5, 18.51, 54.51), 10.0).expand((height, width))
+    seen = np.zeros((height, width), int)
+    for block in blocks(grid, size):
+        assert max(block.shape) <= size
+        seen[block.slices] += 1
+    assert (seen == 1).all()

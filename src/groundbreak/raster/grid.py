@@ -128,6 +128,16 @@ def tile_windows(geobox: GeoBox, size: int, overlap: int) -> list[Box]:
     ]
 
 
+def blocks(geobox: GeoBox, size: int) -> list[Box]:
+    """Windows of at most ``size`` pixels a side that cover a grid once, row by row."""
+    height, width = geobox.shape
+    return [
+        Box(y0, min(y0 + size, height), x0, min(x0 + size, width))
+        for y0 in range(0, height, size)
+        for x0 in range(0, width, size)
+    ]
+
+
 def _starts(length: int, size: int, step: int) -> list[int]:
     if length <= size:
         return [0]
