@@ -6,12 +6,15 @@ import errno
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from groundbreak.errors import OutputError
+
+_umask_turn = threading.Lock()
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
@@ -75,6 +78,8 @@ def write_json(path: Path, document: Any, indent: int | None = 2) -> None:
 
 
 def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
+    # It can only be read by setting it, and it is that of the whole process.
+    with _umask_turn:
+        mask = os.umask(0)
+        os.umask(mask)
     return mask
