@@ -10,7 +10,7 @@ from odc.geo.geobox import GeoBox
 
 from groundbreak.config import DetectConfig
 from groundbreak.inference.stitch import StitchConfig
-from groundbreak.pipeline import change, run, tasks
+from groundbreak.pipeline import change, outlines, run, tasks
 from groundbreak.pipeline.pairs import PairsConfig
 from groundbreak.pipeline.results import summary_of
 from groundbreak.pipeline.run import RunRequest, run_detect
@@ -156,6 +156,22 @@ def test_an_extended_run_equals_one_from_scratch(tmp_path, engine):
     assert events(job.run) == events(scratch.run)
     assert rows(job.run / "ledger.parquet") == rows(scratch.run / "ledger.parquet")
     assert added < engine.pairs / 2
+
+
+def test_an_extended_run_draws_the_outlines_of_new_pairs_only(tmp_path, engine, monkeypatch):
+    job = request(tmp_path, [EMPTY, EMPTY, EMPTY, BUILT, BUILT, BUILT])
+    newest = max(job.catalog.iterdir())
+    aside = newest.rename(tmp_path / newest.name)
+    run_detect(job)
+    aside.rename(newest)
+    drawn = []
+    original = outlines.candidates_streamed
+    monkeypatch.setattr(
+        outlines, "candidates_streamed", lambda *given: drawn.append(given[3]) or original(*given)
+    )
+    run_detect(job)
+    assert drawn
+    assert all(pair.later.startswith("20240608") for pair in drawn)
 
 
 def test_an_extended_run_keeps_its_grid_though_new_scenes_are_coarser(tmp_path, engine):

@@ -20,7 +20,8 @@ import yaml
 from groundbreak.errors import ConfigError
 from groundbreak.events.build import EventsConfig
 from groundbreak.inference.stitch import StitchConfig
-from groundbreak.pipeline.detect import OutlineConfig, Settings
+from groundbreak.pipeline.detect import Settings
+from groundbreak.pipeline.outlines import OutlineConfig
 from groundbreak.pipeline.pairs import PairsConfig
 from groundbreak.prepare.site import PrepareConfig
 

@@ -67,6 +67,11 @@ def cpu_has_bfloat16() -> bool:
     return "AVX512" in capability and bool(flags())
 
 
+def threads() -> int:
+    """How many threads this process should keep busy: as many as PyTorch would."""
+    return torch.get_num_threads()
+
+
 def share_cores(processes: int) -> None:
     """Leave the other processes of a run their part of the cores; call it before any work.
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from groundbreak.inference.device import threads
 from groundbreak.inference.engine import (
     Statistics,
     check_shapes,
@@ -22,7 +23,7 @@ from groundbreak.model.weights import LoadedModel
 from groundbreak.types import FloatArray
 
 Run = Callable[[list[FloatArray]], FloatArray]
-"""The arrays of ``graph.INPUTS`` → logits (n, 4, h, w)."""
+"""The arrays of ``graph.INPUTS`` → logits (n, classes, h, w)."""
 
 
 class RuntimeEngine:
@@ -88,7 +89,7 @@ def open_openvino(loaded: LoadedModel) -> RuntimeEngine:
     reduced = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "INFERENCE_NUM_THREADS": threads(),
         # Several processes would pin their threads to the same cores.
         "ENABLE_CPU_PINNING": False,
     }
@@ -120,7 +121,7 @@ def open_onnxruntime(loaded: LoadedModel) -> RuntimeEngine:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = threads()
     # Threads that wait must not take the time of the one that reads the next pictures.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     encoder, decoder = (

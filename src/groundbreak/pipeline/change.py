@@ -39,6 +39,7 @@ class StoredChange:
     folder: Path
     edges: tuple[int, ...]  # first rows of the bands, and the height
     empty: frozenset[int] = frozenset()  # first rows of bands where nothing was observed
+    key: str = ""  # digest of all that the map depends on
 
     def read(self, rows: slice, columns: slice) -> tuple[FloatArray, BoolArray] | None:
         """A window of the map.
@@ -98,7 +99,8 @@ def compute_change(job: ChangeJob, plan: PairPlan) -> StoredChange:
     write_json(folder / "done.json", key)
     tops = [row[0].y0 for row in rows]
     empty_bands = frozenset(top for top in tops if _note(folder, top)["empty"])
-    return StoredChange(plan.earlier.id, plan.later.id, folder, (*tops, height), empty_bands)
+    edges, digest = (*tops, height), hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
+    return StoredChange(plan.earlier.id, plan.later.id, folder, edges, empty_bands, digest)
 
 
 def _note(folder: Path, top: int) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +19,16 @@ from groundbreak.events.build import (
     SiteObservations,
     build_events,
 )
-from groundbreak.events.checks import check_positive, check_share
 from groundbreak.events.looks import LookMeta, PairKey
 from groundbreak.events.summary import Coverage
-from groundbreak.events.vectorize import Candidate, VectorConfig, candidates_streamed
+from groundbreak.events.vectorize import Candidate
+from groundbreak.inference.device import threads
 from groundbreak.inference.engine import Engine
 from groundbreak.inference.stitch import StitchConfig
-from groundbreak.model.card import Card
 from groundbreak.pipeline.change import ChangeJob, compute_change
 from groundbreak.pipeline.maps import SiteMaps
 from groundbreak.pipeline.order import in_sure_order
+from groundbreak.pipeline.outlines import OutlineConfig, outlines
 from groundbreak.pipeline.pairs import PairPlan, PairsConfig, plan_longer, plan_pairs
 from groundbreak.pipeline.plan import SitePlan
 from groundbreak.pipeline.sitework import SiteWork, load_objects, save_objects, save_work
@@ -37,47 +37,16 @@ from groundbreak.prepare.look import SiteGrid
 from groundbreak.prepare.overview import coarse_grid
 from groundbreak.prepare.site import PrepareConfig, PreparedSite, SiteJob, prepare_site
 from groundbreak.prepare.store import PreparedLook
-from groundbreak.raster.grid import site_mask, site_shape, tile_windows
-from groundbreak.types import BoolArray, Box, FloatArray, Kind, Site
+from groundbreak.raster.grid import blocks, site_mask, site_shape
+from groundbreak.types import BoolArray, Box, FloatArray, Site
 
 log = logging.getLogger(__name__)
 
-BLOCK = 2048
-"""Side of the blocks that outlines are drawn in."""
+BLOCK = 1024
+"""Side of the windows in which usable pixels are counted."""
 
 Tell = Callable[[str, float], None]
 """Told what is done, and which share of the site's work that is."""
-
-
-@dataclass(frozen=True)
-class OutlineConfig:
-    """When a patch of change becomes a polygon; what is not given is as the card says.
-
-    Attributes:
-        thresholds: probability that a pixel of the patch must reach, per kind.
-        min_area_m2: least area, per kind.
-        low_ratio: the patch grows to pixels of this share of the threshold.
-        simplify_px: how far an outline may move when it is simplified, in pixels.
-    """
-
-    thresholds: Mapping[Kind, float] = field(default_factory=dict)
-    min_area_m2: Mapping[Kind, float] = field(default_factory=dict)
-    low_ratio: float = 0.6
-    simplify_px: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_share("thresholds", *self.thresholds.values())
-        check_share("low_ratio", self.low_ratio)
-        check_positive("min_area_m2", *self.min_area_m2.values())
-
-    def over(self, card: Card) -> VectorConfig:
-        """The card's operating point with what was set here put over it."""
-        return VectorConfig(
-            thresholds={**card.thresholds, **self.thresholds},
-            low_ratio=self.low_ratio,
-            min_area_m2={**card.min_area_m2, **self.min_area_m2},
-            simplify_px=self.simplify_px,
-        )
 
 
 @dataclass(frozen=True)
@@ -168,7 +137,7 @@ def prepare(
 
     coarse = coarse_grid(grid, len(plan.looks), len(plan.bands))
     inside = site_mask(plan.site, coarse)
-    job = SiteJob(SiteGrid(plan.site, grid, coarse), inside, source, config, folder)
+    job = SiteJob(SiteGrid(plan.site, grid, coarse), inside, source, config, folder, threads())
     return prepare_site(job, plan.looks, progress)
 
 
@@ -187,18 +156,20 @@ def _changes(
         thresholds={k: t * vectors.low_ratio for k, t in vectors.thresholds.items()},
         low_ratio=1.0,
     )
+
+    def draw(pair: PairKey) -> list[Candidate]:
+        return outlines(maps, pair, grid, suspicion)
+
     chain = ChangeJob(job.engine, cut, grid, job.folder / "pairs")
     shape = (int(grid.shape[0]), int(grid.shape[1]))
-    _compute(chain, plan_pairs(looks, shape, cut), maps, tell, (0.3, 0.8))
-    found = {pair: _outlines(maps, grid, pair, suspicion) for pair in maps.pairs}
+    found = _compute(chain, plan_pairs(looks, shape, cut), maps, draw, _part(tell, 0.3, 0.8))
     longer = []
     if job.settings.pairs.reach > 1:
         suspects = [patch for patches in found.values() for patch in patches]
         least = job.settings.events.evidence.min_usable
         longer = plan_longer(looks, suspects, grid, cut, least)
     beyond = replace(chain, folder=job.folder / "longer")
-    for pair in _compute(beyond, longer, maps, tell, (0.8, 0.95)):
-        found[pair] = _outlines(maps, grid, pair, suspicion)
+    found |= _compute(beyond, longer, maps, draw, _part(tell, 0.8, 0.95))
     candidates = [
         patch
         for patches in found.values()
@@ -212,26 +183,30 @@ def _compute(
     change: ChangeJob,
     plans: Sequence[PairPlan],
     maps: SiteMaps,
+    draw: Callable[[PairKey], list[Candidate]],
     tell: Tell,
-    share: tuple[float, float],
-) -> list[PairKey]:
-    """Compute pairs, add them to the maps, and forget what other inputs left in their folder."""
-    done, folders = [], set()
-    for index, plan in enumerate(plans):
-        tell(
-            f"{plan.earlier.start:%Y-%m-%d} → {plan.later.start:%Y-%m-%d}",
-            share[0] + (share[1] - share[0]) * index / len(plans),
-        )
-        stored = compute_change(change, plan)
-        folders.add(stored.folder.name)
-        done.append(maps.add(stored, plan.around))
+) -> dict[PairKey, list[Candidate]]:
+    """Compute pairs, add them to the maps, and forget what other inputs left in their folder.
+
+    While one pair is computed the outlines of the one before are drawn.
+    """
+    drawn: dict[PairKey, Future[list[Candidate]]] = {}
+    folders = set()
+    with ThreadPoolExecutor(1) as pool:
+        for index, plan in enumerate(plans):
+            dates = f"{plan.earlier.start:%Y-%m-%d} → {plan.later.start:%Y-%m-%d}"
+            tell(dates, index / len(plans))
+            stored = compute_change(change, plan)
+            folders.add(stored.folder.name)
+            pair = maps.add(stored, plan.around)
+            drawn[pair] = pool.submit(draw, pair)
     _forget(change.folder, folders)
-    return done
+    return {pair: patches.result() for pair, patches in drawn.items()}
 
 
-def _outlines(maps: SiteMaps, grid: GeoBox, pair: PairKey, config: VectorConfig) -> list[Candidate]:
-    blocks = tile_windows(grid, BLOCK, 0)
-    return candidates_streamed(partial(maps.read, pair), blocks, grid, pair, config)
+def _part(tell: Tell, start: float, end: float) -> Tell:
+    """Tell the share of a stage as that of the whole."""
+    return lambda message, share: tell(message, start + (end - start) * share)
 
 
 def _events(
@@ -269,7 +244,7 @@ def _events(
 def _coverage(job: DetectJob, grid: GeoBox, looks: Sequence[PreparedLook]) -> Coverage:
     """Which share of the site was usable in no look, and in one look only."""
     never = once = total = 0
-    for window in tile_windows(grid, BLOCK, 0):
+    for window in blocks(grid, BLOCK):
         inside = site_mask(job.plan.site, grid[window.slices])
         times = np.zeros(inside.shape, np.uint16)
         for look in looks:

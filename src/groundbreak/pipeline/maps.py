@@ -28,6 +28,10 @@ class SiteMaps:
         """All pairs, in the order in which they came."""
         return list(self._layers)
 
+    def layers(self, pair: PairKey) -> list[tuple[StoredChange, tuple[Box, ...] | None]]:
+        """The maps of a pair, and what counts of each; see ``add``."""
+        return list(self._layers[pair])
+
     def read(self, pair: PairKey, box: Box) -> tuple[FloatArray, BoolArray] | None:
         """A window of the map of a pair; where there are several, the last one added counts.
 

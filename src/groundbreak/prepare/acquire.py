@@ -98,7 +98,10 @@ def acquire(plan: LookPlan, geobox: GeoBox, source: Source) -> Acquired:
             raise SceneLostError(scene, error) from error
         masked &= bool(scene.masks)
         take = (scene_usable & ~usable) | (patch.valid & ~valid)
-        pixels[:, take] = patch.pixels[:, take]
+        if valid.any():
+            np.copyto(pixels, patch.pixels, where=take)
+        else:
+            pixels = patch.pixels
         usable |= scene_usable
         valid |= patch.valid
         if usable.all():

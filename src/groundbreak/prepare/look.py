@@ -21,15 +21,15 @@ from groundbreak.prepare.acquire import Acquired, Source, acquire
 from groundbreak.prepare.overview import Overview
 from groundbreak.prepare.store import PIXEL_SCALE, PreparedLook, save_look
 from groundbreak.radiometry import Radiometry, apply, match
-from groundbreak.raster.grid import site_mask, tile_windows
+from groundbreak.raster.grid import blocks, site_mask, tile_windows
 from groundbreak.raster.write import RasterSink
 from groundbreak.types import Box, Site
 
 SOME_HIDDEN = 0.05
 """A pixel of an overview of which this share is hidden does not count."""
 
-BLOCK = 2048
-"""Side of the windows that are read at once."""
+BLOCK = 1024
+"""Side of the windows that are read at once, by each thread."""
 
 SAMPLE = 1024
 """Side of the piece of a site that alignment is measured on."""
@@ -158,27 +158,30 @@ def _write(
     """Write pixels and usable mask block by block; sum up what is needed to know of them."""
     count = len(source.bands)
     digest = hashlib.sha256()
-    sums, squares = np.zeros(count), np.zeros(count)
+    sums, squares = np.zeros(count, np.uint64), np.zeros(count, np.uint64)
     counts, count_seen = np.zeros(3, np.int64), 0
     with (
         RasterSink(folder / "pixels.tif", grid.full, count, "uint16", band_names=source.bands) as p,
         RasterSink(folder / "usable.tif", grid.full, 1, "uint8", band_names=("usable",)) as u,
     ):
         for window, look in _blocks(overview, grid, source, shift, radiometry):
-            values = np.rint(look.pixels * PIXEL_SCALE).astype(np.uint16)
-            mask = look.usable[None].astype(np.uint8)
+            scaled = look.pixels * np.float32(PIXEL_SCALE)
+            values = np.rint(scaled, out=scaled).astype(np.uint16)
             p.write(window, values)
-            u.write(window, mask)
-            digest.update(values.tobytes())
+            u.write(window, look.usable[None].view(np.uint8))
+            digest.update(values)
             digest.update(np.packbits(look.usable).tobytes())
-            seen = look.pixels[:, look.usable].astype(np.float64)
-            sums += seen.sum(axis=1)
-            squares += (seen**2).sum(axis=1)
+            # Whole numbers: sums are exact, and no copy in double precision is needed.
+            seen = values.reshape(count, -1) if look.usable.all() else values[:, look.usable]
+            sums += seen.sum(axis=1, dtype=np.uint64)
+            squares += np.multiply(seen, seen, dtype=np.uint32).sum(axis=1, dtype=np.uint64)
             count_seen += seen.shape[1]
             inside = site_mask(grid.site, grid.full[window.slices])
-            counts += [inside.sum(), (look.valid & inside).sum(), (look.usable & inside).sum()]
-    mean = sums / max(1, count_seen)
-    spread = np.sqrt(np.maximum(squares / max(1, count_seen) - mean**2, 0))
+            shown = (inside, look.valid & inside, look.usable & inside)
+            counts += [np.count_nonzero(mask) for mask in shown]
+    mean = sums / max(1, count_seen) / PIXEL_SCALE
+    spread = squares / max(1, count_seen) / PIXEL_SCALE**2 - mean**2
+    spread = np.sqrt(np.maximum(spread, 0))
     inside_site, valid, usable = (int(number) for number in counts)
     return _Totals(inside_site, valid, usable, mean, spread, digest.hexdigest()[:32])
 
@@ -190,7 +193,7 @@ def _blocks(
     shift: tuple[float, float],
     radiometry: Radiometry | None,
 ) -> Iterator[tuple[Box, Acquired]]:
-    for window in tile_windows(grid.full, BLOCK, 0):
+    for window in blocks(grid.full, BLOCK):
         target = grid.full[window.slices]
         if shift != (0.0, 0.0):
             # What belongs at p lies at p + shift in this look: read there, in one resampling.
@@ -198,8 +201,10 @@ def _blocks(
         look = acquire(overview.plan, target, source)
         rows, columns = _coarse_index(grid, window, shift)
         usable = look.usable & ~overview.clouds[np.ix_(rows, columns)]
-        pixels = apply(look.pixels, radiometry) if radiometry is not None else look.pixels
-        pixels = np.where(look.valid, pixels, np.float32(0))
+        pixels = look.pixels
+        if radiometry is not None:
+            pixels = apply(pixels, radiometry)
+            np.copyto(pixels, 0, where=~look.valid)
         yield window, replace(look, pixels=pixels, usable=usable)
 
 

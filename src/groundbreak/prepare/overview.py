@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +58,11 @@ def coarse_grid(grid: GeoBox, looks: int, bands: int) -> GeoBox:
 
 
 def take_overviews(
-    plans: Sequence[LookPlan], grid: GeoBox, source: Source, network: bool = False
+    plans: Sequence[LookPlan],
+    grid: GeoBox,
+    source: Source,
+    network: bool = False,
+    threads: int = 1,
 ) -> list[Overview]:
     """Read and judge every look on the coarse grid.
 
@@ -66,24 +71,31 @@ def take_overviews(
         grid: the coarse grid.
         source: how scenes are read.
         network: ask the trained cloud network as well, where it knows the sensor.
+        threads: looks that are worked on at once.
 
     Raises:
         SceneLostError: a file is damaged.
     """
-    acquired = [acquire(plan, grid, source) for plan in plans]
     gsd_m = abs(float(grid.resolution.x))
-    stack = np.stack([look.pixels for look in acquired])
-    usable = np.stack([look.usable for look in acquired])
-    told = np.zeros_like(usable)
-    for i, (plan, look) in enumerate(zip(plans, acquired, strict=True)):
+    bands = source.bands
+    with ThreadPoolExecutor(threads) as pool:
+        acquired = list(pool.map(lambda plan: acquire(plan, grid, source), plans))
+        stack = np.stack([look.pixels for look in acquired])
+        usable = np.stack([look.usable for look in acquired])
+        told = np.zeros_like(usable)
         if network:
-            told[i] = clouds_by_network(plan, look, source.bands, gsd_m)
-        alone = detect_clouds(look.pixels, look.valid, source.bands, gsd_m)
-        usable[i] &= ~(alone.cloud | alone.shadow | told[i])
-    return [
-        Overview(plan, look, told[i] | _clouds(i, stack, usable, acquired, source.bands, gsd_m))
-        for i, (plan, look) in enumerate(zip(plans, acquired, strict=True))
-    ]
+            for i, (plan, look) in enumerate(zip(plans, acquired, strict=True)):
+                told[i] = clouds_by_network(plan, look, bands, gsd_m)
+        alone = pool.map(lambda a: detect_clouds(a.pixels, a.valid, bands, gsd_m), acquired)
+        for i, found in enumerate(alone):
+            usable[i] &= ~(found.cloud | found.shadow | told[i])
+        clouds = pool.map(
+            lambda i: _clouds(i, stack, usable, acquired, bands, gsd_m), range(len(plans))
+        )
+        return [
+            Overview(plan, look, by_network | found)
+            for plan, look, by_network, found in zip(plans, acquired, told, clouds, strict=True)
+        ]
 
 
 def choose_reference(overviews: Sequence[Overview], inside: BoolArray) -> int:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rasterio.errors import NotGeoreferencedWarning
+
 from groundbreak import __version__
 from groundbreak.prepare.acquire import SceneLostError, Source, unreadable
-from groundbreak.prepare.look import Reference, SiteGrid, prepare_look, take_reference
+from groundbreak.prepare.look import SiteGrid, prepare_look, take_reference
 from groundbreak.prepare.looks import LeftOut, LookPlan
 from groundbreak.prepare.network import CloudNetwork, settled
 from groundbreak.prepare.offsets import settle_offsets
@@ -77,13 +81,23 @@ class PreparedSite:
 
 @dataclass(frozen=True)
 class SiteJob:
-    """What ``prepare_site`` works on."""
+    """What ``prepare_site`` works on.
+
+    Attributes:
+        grid: of the site.
+        inside: (height, width) of the coarse grid, True inside the site's outline.
+        source: how scenes are read.
+        config: what a look must show.
+        folder: where the looks are written.
+        threads: looks that are worked on at once.
+    """
 
     grid: SiteGrid
-    inside: BoolArray  # (height, width) of the coarse grid: inside the site's outline
+    inside: BoolArray
     source: Source
     config: PrepareConfig
     folder: Path
+    threads: int = 1
 
 
 def prepare_site(
@@ -98,15 +112,21 @@ def prepare_site(
         HrefError: an address may not be read.
         OutputError: the folder cannot be written.
     """
-    lost: list[LeftOut] = []
-    for plan in plans:
+
+    def probe(plan: LookPlan) -> list[LeftOut]:
         progress(f"reading {plan.start:%Y-%m-%d}")
-        lost += unreadable(plan, job.grid.coarse, job.source)
-    while True:
-        try:
-            return _prepare_without(lost, job, plans, progress)
-        except SceneLostError as error:
-            lost.append(LeftOut(error.scene, str(error)))
+        return unreadable(plan, job.grid.coarse, job.source)
+
+    with warnings.catch_warnings():
+        # Rasterio silences it too, but one thread ends what another one has begun.
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with ThreadPoolExecutor(job.threads) as pool:
+            lost = [entry for found in pool.map(probe, plans) for entry in found]
+        while True:
+            try:
+                return _prepare_without(lost, job, plans, progress)
+            except SceneLostError as error:
+                lost.append(LeftOut(error.scene, str(error)))
 
 
 def _prepare_without(
@@ -129,7 +149,8 @@ def _prepare_without(
     job = replace(job, source=source)
     overviews = []
     network = job.config.cloud_network is CloudNetwork.REQUIRE
-    for view in take_overviews(kept, job.grid.coarse, job.source, network) if kept else ():
+    views = take_overviews(kept, job.grid.coarse, source, network, job.threads) if kept else ()
+    for view in views:
         share = float(view.usable[job.inside].mean())
         reason = _useless(view, share, job)
         if reason is None:
@@ -164,20 +185,28 @@ def _prepare_all(
     """Prepare the looks of the overviews; ``judged`` are all from which clouds were told."""
     place = {plan.id: number for number, plan in enumerate(judged)}
     chosen = overviews[choose_reference(overviews, job.inside)]
-    reference: Reference | None = None
-    looks = []
+    known: dict[str, PreparedLook] = {}
+    keys: dict[str, str] = {}
     for view in overviews:
-        nearby = [judged[i] for i in neighbours(place[view.plan.id], len(judged))]
-        key = _key(job, view.plan, chosen.plan, nearby)
-        folder = job.folder / view.plan.id
-        look = load_look(folder, key)
-        if look is None:
+        name = view.plan.id
+        nearby = [judged[i] for i in neighbours(place[name], len(judged))]
+        keys[name] = _key(job, view.plan, chosen.plan, nearby)
+        look = load_look(job.folder / name, keys[name])
+        if look is not None:
+            known[name] = look
+    missing = [view for view in overviews if view.plan.id not in known]
+    if missing:
+        reference = take_reference(chosen, job.grid, job.source)
+
+        def work(view: Overview) -> PreparedLook:
             progress(f"preparing {view.plan.start:%Y-%m-%d}")
-            if reference is None:
-                reference = take_reference(chosen, job.grid, job.source)
-            look = prepare_look(view, reference, job.grid, job.source, folder, key)
-        looks.append(look)
-    return looks
+            name = view.plan.id
+            folder = job.folder / name
+            return prepare_look(view, reference, job.grid, job.source, folder, keys[name])
+
+        with ThreadPoolExecutor(job.threads) as pool:
+            known |= {look.id: look for look in pool.map(work, missing)}
+    return [known[view.plan.id] for view in overviews]
 
 
 def _key(job: SiteJob, plan: LookPlan, reference: LookPlan, nearby: Sequence[LookPlan]) -> str:
