@@ -36,6 +36,12 @@ def test_unknown_direction_prefers_neither_and_wants_no_berth() -> None:
     assert gradient == pytest.approx([0.25, -0.25, -0.25, 0.25])
 
 
+def test_a_fifth_class_may_take_a_change_of_unknown_direction() -> None:
+    five = torch.tensor([0.4, 0.2, 0.1, 0.1, 0.2]).log().reshape(1, 5, 1, 1)
+    assert partial_cross_entropy(five, label(254)).item() == pytest.approx(-math.log(0.5))
+    assert partial_cross_entropy(five, label(0)).item() == pytest.approx(-math.log(0.4))
+
+
 def test_ignored_pixels_have_no_say() -> None:
     logits = torch.randn(2, 4, 5, 5, requires_grad=True)
     loss = change_loss(logits, torch.full((2, 5, 5), 255), LossWeights())

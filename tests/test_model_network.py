@@ -6,6 +6,7 @@ import torch
 from groundbreak.model.network import (
     NetworkConfig,
     SiameseUNet,
+    class_probabilities,
     measure,
     pad_to_stride,
     standardise,
@@ -39,6 +40,18 @@ def test_swapping_the_dates_swaps_new_and_demolition(network: SiameseUNet) -> No
         back = network(after, before)
     torch.testing.assert_close(there[:, :3], swap_classes(back)[:, :3], rtol=1e-4, atol=1e-5)
     assert not torch.allclose(there[:, 1], there[:, 2])
+
+
+def test_a_fifth_class_takes_part_and_is_no_kind() -> None:
+    network = SiameseUNet(NetworkConfig(other=True, **SMALL)).eval()
+    before, after = dates()
+    with torch.inference_mode():
+        there, back = network(before, after), network(after, before)
+    assert there.shape == (2, 5, 64, 96)
+    torch.testing.assert_close(there, swap_classes(back), rtol=1e-4, atol=1e-5)
+    logits = torch.tensor([0.4, 0.2, 0.1, 0.1, 0.2]).log().reshape(1, 5, 1, 1)
+    told = class_probabilities(logits).flatten().tolist()
+    assert told == pytest.approx([0.4, 0.2, 0.1, 0.1])
 
 
 def test_the_brightness_of_the_encoding_does_not_matter(network: SiameseUNet) -> None:

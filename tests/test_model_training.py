@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from safetensors.torch import save_file
 
 from groundbreak.errors import ConfigError, DataError
 from groundbreak.model.data import FolderSource, RunSampler, load_scene, select
@@ -146,6 +147,17 @@ def test_imagenet_weights_fill_the_encoder_and_near_infrared_starts_as_red() -> 
     first, wide = (net.state_dict()["encoder.features.0.0.weight"] for net in (three, four))
     torch.testing.assert_close(wide[:, :3], first * 0.75)
     torch.testing.assert_close(wide[:, 3], first[:, 0] * 0.75)
+
+
+def test_a_class_that_the_weights_lack_starts_as_their_last(tmp_path: Path) -> None:
+    four = SiameseUNet(NetworkConfig()).eval()
+    save_file(four.state_dict(), tmp_path / "four.safetensors")
+    five = SiameseUNet(NetworkConfig(other=True)).eval()
+    load_matching(five, str(tmp_path / "four.safetensors"))
+    before, after = torch.rand(2, 1, 3, 64, 64)
+    with torch.inference_mode():
+        said, expected = five(before, after), four(before, after)
+    torch.testing.assert_close(said, expected[:, [0, 1, 2, 3, 3]])
 
 
 def test_weights_that_are_not_to_be_had(tmp_path: Path) -> None:

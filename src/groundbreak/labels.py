@@ -15,7 +15,7 @@ def change_probability(probabilities: FloatArray) -> FloatArray:
     """Probability that anything changed.
 
     Args:
-        probabilities: (4, height, width) softmax; channel 0 = none, then ``KINDS``.
+        probabilities: (4, height, width); channel 0 = none, then ``KINDS``.
 
     Returns:
         (height, width), one minus the first channel.

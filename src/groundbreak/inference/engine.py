@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from groundbreak.model.card import Card
-from groundbreak.model.network import pad_to_stride
+from groundbreak.model.network import class_probabilities, pad_to_stride
 from groundbreak.types import FloatArray
 
 
@@ -90,7 +90,7 @@ def to_probabilities(
     """The network's answer on the grid of its input.
 
     Args:
-        logits: (n, 4, H, W), enlarged and padded.
+        logits: (n, classes, H, W), enlarged and padded.
         shape: (h, w) of the input.
         zoom: factor by which it was enlarged.
         temperature: of the card.
@@ -102,5 +102,5 @@ def to_probabilities(
     logits = logits[..., : height * zoom, : width * zoom].float()
     if zoom > 1:
         logits = F.interpolate(logits, size=(height, width), mode="area")
-    result: FloatArray = torch.softmax(logits / temperature, 1).cpu().numpy()
+    result: FloatArray = class_probabilities(logits, temperature).cpu().numpy()
     return result

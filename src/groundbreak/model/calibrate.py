@@ -19,7 +19,7 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from groundbreak.model.losses import partial_cross_entropy
-from groundbreak.model.network import SiameseUNet
+from groundbreak.model.network import SiameseUNet, class_probabilities
 from groundbreak.types import KINDS, FloatArray, Kind, MaskValue
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
@@ -34,7 +34,7 @@ MIN_AREAS_PX = (4, 8, 16, 32, 64, 128, 256, 512)
 class Answer:
     """What the network says to one window, and the truth."""
 
-    logits: NDArray[np.float16]  # (4, h, w)
+    logits: NDArray[np.float16]  # (classes, h, w)
     label: NDArray[np.uint8]
     set: str
     quality: str
@@ -76,7 +76,9 @@ def fit_temperature(answers: Sequence[Answer], pixels_per_set: int = 400_000) ->
     rng = np.random.default_rng(0)
     samples = []
     for name in sorted({item.set for item in answers}):
-        logits = np.concatenate([a.logits.reshape(4, -1) for a in answers if a.set == name], 1)
+        logits = np.concatenate(
+            [a.logits.reshape(len(a.logits), -1) for a in answers if a.set == name], 1
+        )
         label = np.concatenate([a.label.ravel() for a in answers if a.set == name])
         keep = rng.choice(label.size, min(label.size, pixels_per_set), replace=False)
         samples.append((_rows(logits[:, keep]), torch.from_numpy(label[keep]).long()[None, None]))
@@ -104,9 +106,9 @@ def expected_calibration_error(answers: Sequence[Answer], temperature: float) ->
 
 
 def probabilities(item: Answer, temperature: float) -> FloatArray:
-    """(4, h, w) softmax of a window."""
-    logits = torch.from_numpy(item.logits.astype(np.float32) / temperature)
-    return logits.softmax(dim=0).numpy()
+    """(4, h, w) probabilities of a window."""
+    logits = torch.from_numpy(item.logits.astype(np.float32))[None]
+    return class_probabilities(logits, temperature)[0].numpy()
 
 
 def choose_point(
@@ -186,5 +188,5 @@ def _objects(
 
 
 def _rows(logits: NDArray[np.float16]) -> Tensor:
-    """(4, k) to (1, 4, 1, k), the shape of an image of one row."""
+    """(classes, k) to (1, classes, 1, k), the shape of an image of one row."""
     return torch.from_numpy(logits.astype(np.float32))[None, :, None]

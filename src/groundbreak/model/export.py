@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from groundbreak.atomic import atomic_path, write_json
 from groundbreak.model.card import Card
-from groundbreak.model.network import STRIDE, SiameseUNet
+from groundbreak.model.network import STRIDE, SiameseUNet, class_probabilities
 from groundbreak.model.weights import LoadedModel, load_weights
 from groundbreak.types import KINDS
 
@@ -47,7 +47,7 @@ class OnePicture(nn.Module):
         logits = self.network(pair[:, : self.bands], pair[:, self.bands :])
         if self.upsample > 1:
             logits = F.avg_pool2d(logits, self.upsample)
-        return torch.softmax(logits / self.temperature, dim=1)
+        return class_probabilities(logits, self.temperature)
 
 
 def export_onnx(weights: str | Path, path: Path) -> None:

@@ -1,8 +1,8 @@
 """Losses that know what a label does not say.
 
-254 (change of unknown direction) asks for something new or gone, no matter which, and for no berth:
-such labels mark built-up change, and taking a berth for it taught false berths on farmland.
-255 (ignore) asks for nothing.
+254 (change of unknown direction) asks for something new or gone, no matter which, or for a change
+of no kind where the network has a class for that; never for a berth: taking berths for it taught
+false ones on farmland. 255 (ignore) asks for nothing.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from groundbreak.types import MaskValue
 
-EITHER = [int(MaskValue.NEW_BUILDING), int(MaskValue.DEMOLITION)]
-"""What a change of unknown direction may be."""
+NO_UNKNOWN = (int(MaskValue.NONE), int(MaskValue.DOCKING_SLIP))
+"""What a change of unknown direction is not."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def change_loss(logits: Tensor, label: Tensor, weights: LossWeights) -> Tensor:
     """The training loss.
 
     Args:
-        logits: (n, 4, h, w).
+        logits: (n, classes, h, w).
         label: (n, h, w) integers of ``types.MaskValue``.
         weights: of its terms.
 
@@ -53,7 +53,8 @@ def change_loss(logits: Tensor, label: Tensor, weights: LossWeights) -> Tensor:
         change = known & (label != MaskValue.NONE)
         unknown = label == MaskValue.UNKNOWN_DIRECTION
         some_change = 1 - probability[:, 0]
-        some_change = torch.where(unknown, probability[:, EITHER].sum(dim=1), some_change)
+        either = probability[:, _allowed(logits)].sum(dim=1)
+        some_change = torch.where(unknown, either, some_change)
         loss = loss + weights.dice * soft_dice(some_change, change, known)
         directed = known & ~unknown
         for kind in (MaskValue.NEW_BUILDING, MaskValue.DEMOLITION, MaskValue.DOCKING_SLIP):
@@ -68,15 +69,21 @@ def change_loss(logits: Tensor, label: Tensor, weights: LossWeights) -> Tensor:
 def partial_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
     """Mean of -log p(what the label says) over the pixels where it says something.
 
-    At 254 that is -log(p_new + p_demolished).
+    At 254 that is -log(p_new + p_demolished + p_other).
     """
     log_probability = F.log_softmax(logits, dim=1)
     unknown = label == MaskValue.UNKNOWN_DIRECTION
     known = label != MaskValue.IGNORE
     target = torch.where(unknown | ~known, 0, label).long()
     said = log_probability.gather(1, target[:, None])[:, 0]
-    said = torch.where(unknown, torch.logsumexp(log_probability[:, EITHER], dim=1), said)
+    either = torch.logsumexp(log_probability[:, _allowed(logits)], dim=1)
+    said = torch.where(unknown, either, said)
     return -(said * known).sum() / known.sum().clamp(min=1)
+
+
+def _allowed(logits: Tensor) -> list[int]:
+    """The classes that a change of unknown direction may be."""
+    return [index for index in range(logits.shape[1]) if index not in NO_UNKNOWN]
 
 
 def soft_dice(probability: Tensor, truth: Tensor, counted: Tensor) -> Tensor:

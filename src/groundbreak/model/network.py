@@ -33,6 +33,8 @@ class NetworkConfig:
         decoder: channels of the decoder at strides 16, 8, 4, 2.
         standardise: statistics that normalise the input: of both dates together (``pair``) or
             of each by itself (``date``).
+        other: a fifth class takes what is labelled as changed without saying what, and is none of
+            the kinds. It counts as change, and is never an event.
     """
 
     encoder: str = "mobilenet_v2"
@@ -40,10 +42,16 @@ class NetworkConfig:
     fused: tuple[int, ...] = (24, 32, 48, 96, 256)
     decoder: tuple[int, ...] = (160, 96, 64, 48)
     standardise: Literal["pair", "date"] = "pair"
+    other: bool = False
+
+    @property
+    def classes(self) -> int:
+        """Channels of the answer."""
+        return CLASSES + self.other
 
 
 class SiameseUNet(nn.Module):
-    """Four-class change from two dates.
+    """What changed between two dates, a class a pixel.
 
     In evaluation mode the answer is exactly consistent under a swap of the dates (new and
     demolition swap, the rest stays): fusion and decoder run on both orders and are averaged;
@@ -69,14 +77,16 @@ class SiameseUNet(nn.Module):
             n_blocks=len(self.config.decoder),
         )
         self.head = nn.Sequential(
-            nn.Conv2d(self.config.decoder[-1], CLASSES * 4, kernel_size=3, padding=1),
+            nn.Conv2d(self.config.decoder[-1], self.config.classes * 4, kernel_size=3, padding=1),
             nn.PixelShuffle(2),
         )
 
     def forward(
         self, before: Tensor, after: Tensor, statistics: tuple[Tensor, Tensor] | None = None
     ) -> Tensor:
-        """Logits (n, 4, h, w) of two dates (n, bands, h, w) in [0, 1]; 0 in all bands = no data.
+        """Logits (n, classes, h, w) of two dates (n, bands, h, w) in [0, 1].
+
+        0 in all bands is no data.
 
         ``statistics`` are the mean and the standard deviation of the data, each
         (2, bands) for the two dates: those of the whole scene, where the input is a window of
@@ -103,7 +113,7 @@ class SiameseUNet(nn.Module):
         return features
 
     def decode(self, features: list[Tensor]) -> Tensor:
-        """Logits (n, 4, h, w) of what ``encode`` gave."""
+        """Logits (n, classes, h, w) of what ``encode`` gave."""
         n = features[0].shape[0] // 2
         earlier = [level[:n] for level in features]
         later = [level[n:] for level in features]
@@ -145,8 +155,16 @@ class Fusion(nn.Module):
 
 
 def swap_classes(logits: Tensor) -> Tensor:
-    """The channels (n, 4, ...) as they would be had the dates been swapped."""
-    return logits[:, [0, 2, 1, 3]]
+    """The channels (n, classes, ...) as they would be had the dates been swapped."""
+    return logits[:, [0, 2, 1, *range(3, logits.shape[1])]]
+
+
+def class_probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """(n, classes, ...) to (n, 4, ...): of none and of each kind.
+
+    They add up to 1, less the probability of a change of no kind (``NetworkConfig.other``).
+    """
+    return torch.softmax(logits / temperature, dim=1)[:, :CLASSES]
 
 
 def measure(before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:

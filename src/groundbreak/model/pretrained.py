@@ -46,7 +46,9 @@ def load_encoder(network: SiameseUNet, name: str) -> None:
 
 
 def load_matching(network: SiameseUNet, path: str) -> None:
-    """Start from the weights of another run; a first layer for fewer bands is widened.
+    """Start from the weights of another run.
+
+    A first layer for fewer bands is widened; a class that the file lacks starts as its last one.
 
     Raises:
         ConfigError: the file is not there or does not fit.
@@ -61,6 +63,10 @@ def load_matching(network: SiameseUNet, path: str) -> None:
         share = state[first].shape[1] / own[first].shape[1]
         state[first] = torch.cat([state[first], state[first][:, :1].repeat(1, missing, 1, 1)], 1)
         state[first] = state[first] * share
+    for name in ("head.0.weight", "head.0.bias"):
+        lacking = len(own[name]) - len(state.get(name, own[name]))
+        if lacking > 0:
+            state[name] = torch.cat([state[name], state[name][-lacking:]])
     state = {name: tensor.to(own[name].dtype) for name, tensor in state.items() if name in own}
     try:
         network.load_state_dict(state)

@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from groundbreak.labels import pixel_label
 from groundbreak.model.losses import LossWeights, change_loss
-from groundbreak.model.network import NetworkConfig, SiameseUNet
+from groundbreak.model.network import NetworkConfig, SiameseUNet, class_probabilities
 from groundbreak.model.pretrained import load_encoder, load_matching
 from groundbreak.model.scores import confusion, summary
 
@@ -116,7 +116,7 @@ class ChangeTraining(LightningModule):
         logits = self(batch["before"], batch["after"]).float()
         height, width = batch["label"].shape[1:]
         logits = torch.nn.functional.avg_pool2d(logits, int(batch["zoom"][0]))
-        probability = logits[:, :, :height, :width].softmax(dim=1).cpu().numpy()
+        probability = class_probabilities(logits[:, :, :height, :width]).cpu().numpy()
         for name, said, label in zip(batch["set"], probability, batch["label"], strict=True):
             self.matrices[name] += confusion(pixel_label(said), label.cpu().numpy())
 
