@@ -213,6 +213,12 @@ def test_notes_on_the_input_are_listed(tmp_path, detect):
     assert "odd.tif was left out: is empty" in page.text
 
 
+def test_a_refused_site_is_in_the_table_of_sites(tmp_path, detect):
+    page, _ = read(detect([EMPTY, GONE], ("a", "A", 0), ("a", "Again", 0)))
+    assert "feature 2 (a)" in page.text
+    assert "refused: has the id 'a' of an earlier site" in page.text
+
+
 def test_it_does_not_claim_to_be_real_or_simulated_wrongly(tmp_path, detect):
     page, _ = read(detect([EMPTY, GONE], ("a", "A", 0)))
     assert "simulated" not in page.text

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 from groundbreak.report import page
-from groundbreak.report.timeline import period, timeline
+from groundbreak.report.timeline import day, period, timeline
+from groundbreak.times import parse_time
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 
@@ -14,6 +15,8 @@ def look(days, share=1.0, used=True, shift=None):
     return {
         "look_id": f"look-{days}",
         "start": NOON + timedelta(days=days),
+        "end": NOON + timedelta(days=days),
+        "scene_ids": [f"scene-{days}"],
         "usable_share": share,
         "used": used,
         "reason": "" if used else "clouds",
@@ -36,6 +39,8 @@ def event(number, confidence=0.9):
         "area_m2": 120.0,
         "usable_fraction": 1.0,
         "end_datetime": NOON.isoformat(),
+        "before_scenes": [],
+        "after_scenes": ["scene-0"],
         "flags": [],
     }
     return {"id": f"o{number}-demolition", "properties": properties}
@@ -63,6 +68,21 @@ def test_looks_lie_along_the_line_by_their_dates():
     assert [row["reason"] for row in rows] == ["yes", "yes", "clouds"]
     assert period([look(0), look(40)]) == "1 Mar 2024 to 10 Apr 2024"
     assert timeline([]) == []
+
+
+def test_dates_are_no_more_exact_than_they_are_known():
+    spans = [parse_time(text) for text in ("2018", "2020-05")]
+    rows = [look(0) | {"start": start, "end": end} for start, end in spans]
+    assert [row["date"] for row in timeline(rows)] == ["2018", "May 2020"]
+    assert period(rows) == "2018 to May 2020"
+    assert day(*parse_time("2019-12/2020-05")) == "1 Dec 2019 to 31 May 2020"
+    rows[1]["scene_ids"] = ["after"]
+    about = event(1)["properties"] | {"before_scenes": ["scene-0"], "after_scenes": ["after"]}
+    about |= {"start_datetime": rows[0]["start"].isoformat()}
+    (view,) = page._site_view(
+        replace(SITE, events=[{"id": "e", "properties": about}], observed=rows)
+    )["events"]
+    assert view["title"] == "Demolition, between 2018 and May 2020"
 
 
 def test_sentences_link_only_to_events_that_the_page_shows(monkeypatch):

@@ -20,6 +20,7 @@ from groundbreak.pipeline.results import read_summary, read_table
 from groundbreak.pipeline.sitework import SiteWork, load_work, site_folder
 from groundbreak.prepare.store import PreparedLook
 from groundbreak.report.draw import pixel_outline, svg_path
+from groundbreak.report.gaps import not_observed, refused_sites
 from groundbreak.report.images import Stretch, find_stretch, picture, rows_of
 from groundbreak.report.timeline import day, period, timeline
 from groundbreak.types import KINDS
@@ -33,8 +34,8 @@ MOST_EVENTS = 60
 LEAST_EVENTS, MOST_ON_PAGE, MOST_STRIPS = 5, 400, 20
 """The least of a site, and the most of a page; a site's surest have a strip of all looks."""
 MOST_IN_STRIP = 24
-SOME_SHARE = 0.001
-SOME_HIDDEN = 0.02
+FEW_NOTES = 12
+"""Up to so many are shown without being asked for."""
 
 TITLES = {
     "new_building": "New building",
@@ -91,7 +92,8 @@ def write_report(run: Path) -> Path:
     import jinja2
 
     about = read_run(run)
-    sites = _read_sites(run)
+    observed = read_table(run / "observed.parquet")
+    sites = _read_sites(run, observed)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -103,17 +105,18 @@ def write_report(run: Path) -> Path:
         lead=_lead(about, sites),
         simulated=bool(about.get("simulated")),
         sites=[_site_view(site, _most_events(len(sites))) for site in sites],
+        refused=refused_sites(observed, {site.id for site in sites}),
         about=_about(about, sites),
         notes=about.get("notes", []),
+        few_notes=len(about.get("notes", [])) <= FEW_NOTES,
     )
     path = run / "report.html"
     write_text(path, text)
     return path
 
 
-def _read_sites(run: Path) -> list[_Site]:
+def _read_sites(run: Path, observed: list[dict[str, Any]]) -> list[_Site]:
     collection = json.loads((run / "events.geojson").read_text(encoding="utf-8"))
-    observed = read_table(run / "observed.parquet")
     ledger = read_table(run / "ledger.parquet")
     sites = []
     for document in read_summary(run):
@@ -187,7 +190,7 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
             for sentence in site.document["sentences"]
         ],
         "nothing": site.document["remark"],
-        "not_observed": _not_observed(site),
+        "not_observed": not_observed(site.document, site.observed),
         "timeline": timeline(site.observed),
         "period": period(site.observed),
         "events": [
@@ -205,35 +208,6 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
 def _most_events(sites: int) -> int:
     """How many events of a site are shown, so that a page of many sites can still be opened."""
     return max(LEAST_EVENTS, min(MOST_EVENTS, MOST_ON_PAGE // max(1, sites)))
-
-
-def _not_observed(site: _Site) -> list[str]:
-    document = site.document
-    known = document["not_observed"]
-    if known["never_share"] is None:
-        return [document["remark"]]
-    texts = [
-        f"{known[key]:.1%} of the site {words}."
-        for key, words in (
-            ("never_share", "was not usable in any look"),
-            ("once_share", "was usable in one look only: nothing to compare it with"),
-        )
-        if known[key] >= SOME_SHARE
-    ]
-    hidden = [
-        f"{day(row['start'])} ({1 - row['usable_share']:.0%})"
-        for row in site.observed
-        if row["used"] and row["usable_share"] < 1 - SOME_HIDDEN
-    ]
-    if hidden:
-        texts.append("Parts were hidden on " + ", ".join(hidden) + ".")
-    left_out = [day(row["start"]) for row in site.observed if not row["used"]]
-    if left_out:
-        texts.append("Not used at all: " + ", ".join(left_out) + " (reasons below).")
-    return texts + [
-        f"Nothing was seen between {day(p['start_datetime'])} and {day(p['end_datetime'])}."
-        for p in known["periods"]
-    ]
 
 
 def _stretch(site: _Site) -> Stretch | None:
@@ -271,11 +245,11 @@ def _map_view(
     gsd_m = abs(float(site.work.grid.resolution.x))
     return {
         "image": look_overview(look, (height, width), step, stretch),
-        "date": day(look.start),
+        "date": day(look.start, look.end),
         "width": width,
         "height": height,
         "shapes": shapes,
-        "caption": f"{day(look.start)}, {look.sensor or 'sensor not stated'}, "
+        "caption": f"{day(look.start, look.end)}, {look.sensor or 'sensor not stated'}, "
         f"{width * gsd_m / 1000:.2f} × {height * gsd_m / 1000:.2f} km, "
         f"{gsd_m:g} m a pixel. Veiled: not usable on that date.",
     }
@@ -307,7 +281,7 @@ def _event_view(
         "anchor": _anchor("event", event["id"]),
         "kind": about["kind"],
         "provisional": about["provisional"],
-        "title": f"{TITLES[about['kind']]}, {_interval(about)}",
+        "title": f"{TITLES[about['kind']]}, {_interval(about, site.observed)}",
         "sentence": about["sentence"],
         "percent": round(100 * about["confidence"]),
         "confidence": f"{about['confidence']:.2f}",
@@ -332,7 +306,7 @@ def _event_view(
         view["chips"].append(
             {
                 "image": picture(look, window, stretch, CHIP_SIDE),
-                "caption": f"{word} {day(look.start)}",
+                "caption": f"{word}: {day(look.start, look.end)}",
                 "width": window[1].stop - window[1].start,
                 "height": window[0].stop - window[0].start,
             }
@@ -365,7 +339,7 @@ def _strip(
     return [
         {
             "image": picture(look, window, stretch, STRIP_SIDE),
-            "date": day(look.start),
+            "date": day(look.start, look.end),
             "counted": bool(by_look.get(look.id, {}).get("counted")),
             "why": by_look.get(look.id, {}).get("reason") or "",
         }
@@ -395,13 +369,20 @@ def _chip_window(bounds: tuple[float, float, float, float], shape: Shape2d) -> t
     return slices[0], slices[1]
 
 
-def _interval(about: dict[str, Any]) -> str:
-    return between(_span(about["start_datetime"]), _span(about["end_datetime"]))
+def _interval(about: dict[str, Any], observed: list[dict[str, Any]]) -> str:
+    before = _span(about["start_datetime"], about["before_scenes"], observed)
+    return between(before, _span(about["end_datetime"], about["after_scenes"], observed))
 
 
-def _span(text: str | None) -> tuple[datetime, datetime] | None:
+def _span(
+    text: str | None, scenes: list[str], observed: list[dict[str, Any]]
+) -> tuple[datetime, datetime] | None:
+    """When a look was taken, as exactly as that is known; ``text`` is its outer bound."""
     if text is None:
         return None
+    for row in observed:
+        if set(scenes) & set(row["scene_ids"]):
+            return row["start"], row["end"]
     moment = datetime.fromisoformat(text)
     return moment, moment
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from groundbreak.times import Precision, precision
+
 
 def timeline(observed: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The looks of a site, in the order of time, with their places on a line of 1000 units.
@@ -22,12 +24,12 @@ def timeline(observed: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "x": round(12 + 976 * (time - first) / span, 1),
             "r": round(3 + 6 * float(row["usable_share"]), 1),
             "used": bool(row["used"]),
-            "date": day(row["start"]),
+            "date": look_date(row),
             "sensor": row["sensor"] or "",
             "share": f"{row['usable_share']:.0%}",
             "shift": _shift(row),
             "reason": "yes" if row["used"] else row["reason"],
-            "title": f"{day(row['start'])}: {row['usable_share']:.0%} seen",
+            "title": f"{look_date(row)}: {row['usable_share']:.0%} seen",
         }
         for row, time in zip(observed, times, strict=True)
     ]
@@ -37,13 +39,29 @@ def period(observed: Sequence[Mapping[str, Any]]) -> str:
     """First and last date of the rows of ``observed.parquet``, in words."""
     if not observed:
         return ""
-    return f"{day(observed[0]['start'])} to {day(observed[-1]['start'])}"
+    return f"{look_date(observed[0])} to {look_date(observed[-1])}"
 
 
-def day(moment: datetime | str) -> str:
-    """A date as a person writes it."""
-    moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-    return f"{moment.day} {moment:%b %Y}"
+def look_date(row: Mapping[str, Any]) -> str:
+    """The date of a row of ``observed.parquet``, as exactly as it is known."""
+    return day(row["start"], row["end"])
+
+
+def day(start: datetime | str, end: datetime | None = None) -> str:
+    """A date as a person writes it: ``3 Jan 2024``, ``May 2018``, ``2018``.
+
+    Args:
+        start: a moment, or the first one of a time that is not known to the day.
+        end: the last one of it.
+    """
+    start = datetime.fromisoformat(start) if isinstance(start, str) else start
+    known = Precision.INSTANT if end is None else precision((start, end))
+    if known is Precision.YEAR:
+        return f"{start:%Y}"
+    if known is Precision.MONTH:
+        return f"{start:%b %Y}"
+    first = f"{start.day} {start:%b %Y}"
+    return first if end is None or end.date() == start.date() else f"{first} to {day(end)}"
 
 
 def _shift(row: Mapping[str, Any]) -> str:
