@@ -154,7 +154,8 @@ def extended(path: Path, site: Site, options: argparse.Namespace) -> int:
 def told(outcome: SiteOutcome) -> tuple[str, str]:
     """The state of a site, and its sentences."""
     summary = summary_of(outcome)
-    state = summary["remark"] or f"{summary['events']} events in {summary['looks']} looks"
+    found = "1 event" if summary["events"] == 1 else f"{summary['events']} events"
+    state = summary["remark"] or f"{found} in {summary['looks']} looks"
     return state, " ".join(sentence["text"] for sentence in summary["sentences"])
 
 

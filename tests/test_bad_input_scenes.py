@@ -117,6 +117,7 @@ def test_one_bad_scene_among_good_ones(tmp_path, detect, make):
     subject, reason = make(tmp_path / "scenes")
     answer = detect()
     assert answer.code == 0
+    assert (reason in answer.err) or "in 3 looks (1 left out)" in answer.out
     run = tmp_path / "run"
     assert places_that_say(run, reason) == EVERYWHERE
     [row] = [row for row in observed(run) if reason in (row["reason"] or "")]

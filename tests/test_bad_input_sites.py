@@ -81,7 +81,9 @@ CANNOT_BE = {
 @pytest.mark.parametrize(("feature", "reason"), CANNOT_BE.values(), ids=CANNOT_BE)
 def test_a_site_that_cannot_be(tmp_path, detect, feature, reason):
     watch(tmp_path, box(), feature)
-    assert detect().code == 0
+    answer = detect()
+    assert answer.code == 0
+    assert reason in answer.err + answer.out
     run = tmp_path / "run"
     assert places_that_say(run, reason) == EVERYWHERE
     assert {event["site_id"] for event in events(run)} == {"good"}

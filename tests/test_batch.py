@@ -55,7 +55,7 @@ def test_a_run_and_one_line_a_site(tmp_path, job):
     assert code == 0
     assert count == 2
     for name in ("s0", "s1"):
-        assert lines[name][0] == "1 events in 3 looks"
+        assert lines[name][0] == "1 event in 3 looks"
         assert "between 10 January and 9 February 2024" in lines[name][1]
         run = tmp_path / "runs" / name
         assert summary(run)["id"] == name
@@ -72,7 +72,7 @@ def test_the_second_time_only_what_is_new_is_computed(tmp_path, job, engine):
     assert engine.pairs == first
     write_series(tmp_path / "scenes", [EMPTY, BUILT, BUILT, BUILT])
     _, lines, _ = job()
-    assert lines["s1"][0] == "1 events in 4 looks"
+    assert lines["s1"][0] == "1 event in 4 looks"
     # Two pairs and one that reaches farther, around the house, were computed before; now one more.
     assert engine.pairs - first == first / 3
 
@@ -135,7 +135,7 @@ def test_refused_sites_have_a_line_and_ids_may_be_anything(tmp_path, job):
     code, lines, _ = job()
     assert code == 0
     assert lines["feature 1 (..)"][0] == "refused"
-    assert lines["Hafen Ü.1"][0] == "1 events in 3 looks"
+    assert lines["Hafen Ü.1"][0] == "1 event in 3 looks"
 
 
 class TestScript:
@@ -233,13 +233,13 @@ def test_an_api_is_asked_for_what_came_since_and_nothing_is_forgotten(
         api = Archive(server, archive)
         words = ("--api", server.url, "--collection", "c")
         code, lines, _ = job(*words)
-        assert (code, lines["s0"][0]) == (0, "1 events in 3 looks")
+        assert (code, lines["s0"][0]) == (0, "1 event in 3 looks")
         began = datetime.fromisoformat(api.asked[0][0])
         assert timedelta(days=399) < now - began < timedelta(days=401)
         first = engine.pairs
         write_picture(archive / f"{days[3]:%Y-%m-%d}.tif", picture(house=True, seed=3))
         code, lines, _ = job(*words, "--days", "100")
-        assert (code, lines["s0"][0]) == (0, "1 events in 4 looks")
+        assert (code, lines["s0"][0]) == (0, "1 event in 4 looks")
         began = datetime.fromisoformat(api.asked[-1][0])
         assert timedelta(days=89) < now - began < timedelta(days=92)
         assert engine.pairs == first * 4 / 3  # three pairs before, one more now

@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 import typer
+from PIL import Image
+from pyproj import Transformer
 
 from groundbreak.cli.main import app
+from groundbreak.config import DetectConfig
 from groundbreak.model import export
 from groundbreak.model.card import Card
 from groundbreak.model.network import NetworkConfig, SiameseUNet
@@ -23,7 +26,7 @@ from groundbreak.simulate import series as simulation
 from groundbreak.simulate.plan import EventCounts
 from groundbreak.simulate.site import SimulationConfig
 from groundbreak.writers.geoparquet import read_geoparquet
-from series import write_series, write_sites
+from series import CRS, GRID, write_series, write_sites
 from servers import Reply, Server
 
 EMPTY, BUILT = {}, {"house": True}
@@ -96,6 +99,12 @@ class TestHelp:
         assert answer.code == 0
         assert "fit" in answer.out
         assert "validate" in answer.out
+
+    def test_the_default_of_a_threshold_is_the_one_in_use(self, command, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setenv("TERM", "dumb")
+        default = DetectConfig().events.min_confidence
+        assert f"below; default {default:g}." in command("detect", "--help").out
 
     def test_without_words(self, command):
         answer = command()
@@ -183,6 +192,12 @@ class TestJson:
         assert site["events"] == 1
         assert any("between 10 January and 9 February" in s["text"] for s in site["sentences"])
         assert "97% Site 0: events" in answer.err
+        assert document["notes"] == []
+
+    def test_detect_names_what_was_left_out(self, command, tmp_path, places, engine):
+        (tmp_path / "scenes" / "odd.tif").write_text("")
+        answer = command("detect", *places, "-o", tmp_path / "run", "--json")
+        assert answer.json()["notes"] == ["odd.tif was left out: is empty"]
 
     def test_detect_without_a_report(self, command, tmp_path, places, engine):
         answer = command("detect", *places, "-o", tmp_path / "run", "--no-report", "--json")
@@ -247,10 +262,25 @@ class TestJson:
 
 
 class TestText:
+    def test_detect_names_what_was_left_out(self, command, tmp_path, places, engine):
+        (tmp_path / "scenes" / "odd.tif").write_text("")
+        answer = command("detect", *places, "-o", tmp_path / "run")
+        assert "note: odd.tif was left out: is empty" in answer.err.splitlines()
+        assert answer.out.startswith("Site 0: 1 event in 3 looks")
+
+    def test_what_is_true_of_a_site_is_said_once(self, command, tmp_path, engine):
+        write_series(tmp_path / "scenes", [EMPTY, BUILT])
+        east, north = GRID.affine @ (60, 60)
+        lon, lat = Transformer.from_crs(CRS, "OGC:CRS84").transform(east, north)
+        (tmp_path / "s.csv").write_text(f"id,lat,lon\na,{lat},{lon}\n")
+        words = ("--sites", tmp_path / "s.csv", "--catalog", tmp_path / "scenes")
+        answer = command("detect", *words, "-o", tmp_path / "run")
+        assert answer.err.count("no buffer_m") == 1
+
     def test_detect_says_sentences_and_where_the_report_is(self, command, tmp_path, places, engine):
         answer = command("detect", *places, "-o", tmp_path / "run")
         first, *sentences, last = answer.out.splitlines()
-        assert first == "Site 0: 1 events in 3 looks"
+        assert first == "Site 0: 1 event in 3 looks"
         assert any("between 10 January and 9 February 2024" in text for text in sentences)
         assert last == f"→ {tmp_path / 'run' / 'report.html'}"
         progress = [line for line in answer.err.splitlines() if "%" in line]
@@ -328,6 +358,15 @@ class TestVerbose:
 
 
 class TestProcess:
+    def test_a_picture_without_a_place_of_its_own_is_read_without_a_warning(self, tmp_path):
+        Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
+        row = "a.png,2024-01-10,EPSG:32652,500000,4000000,500040,4000040"
+        (tmp_path / "dates.csv").write_text(f"file,date,crs,west,south,east,north\n{row}\n")
+        words = (*GROUNDBREAK, "catalog", "scan", tmp_path, "-o", tmp_path / "catalog.json")
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        assert done.stdout.startswith("1 scenes")
+        assert done.stderr == f"dates are taken from {tmp_path / 'dates.csv'}\n"
+
     def test_as_a_module(self, tmp_path):
         words = (*GROUNDBREAK, "sites", "check", tmp_path / "none.csv")
         done = subprocess.run(words, capture_output=True, text=True, check=False)

@@ -52,7 +52,7 @@ def detect(
         str | None, typer.Option(help="new_building, demolition, docking_slip, between commas.")
     ] = None,
     min_confidence: Annotated[
-        float | None, typer.Option(help="Leave out events below; default 0.5.", min=0, max=1)
+        float | None, typer.Option(help="Leave out events below; default 0.7.", min=0, max=1)
     ] = None,
     config: Config = None,
     scheduler: Annotated[
@@ -92,21 +92,29 @@ def detect(
 
 
 def _show(outcome: RunOutcome, page: Path | None, json: bool) -> None:
+    from groundbreak.pipeline.folder import read_run
     from groundbreak.pipeline.results import summary_of
 
     summaries = [summary_of(site) for site in outcome.sites]
+    notes = read_run(outcome.run)["notes"]
     if json:
         print_json(
             {
                 "run": str(outcome.run),
                 "report": None if page is None else str(page),
                 "sites": summaries,
+                "notes": notes,
             }
         )
         return
+    told_with_its_site = {f"{s['id']}: {text}" for s in summaries for text in s["notes"]}
+    for text in notes:
+        if text not in told_with_its_site:
+            note(f"note: {text}")
     for summary in summaries:
         line = summary["remark"] or (
-            f"{summary['events']} events in {summary['looks']} looks"
+            f"{summary['events']} event{'' if summary['events'] == 1 else 's'} "
+            f"in {summary['looks']} looks"
             + (f" ({summary['looks_left_out']} left out)" if summary["looks_left_out"] else "")
         )
         print_line(f"{summary['name']}: {line}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,7 +19,7 @@ from uuid import uuid4
 
 import rasterio
 from rasterio._err import CPLE_BaseError  # not public, but raised all the same
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from groundbreak.errors import InputError, RasterError
@@ -26,6 +27,9 @@ from groundbreak.raster.href import Opener, is_remote, resolve_href, shown
 from groundbreak.raster.sidecars import TIFF_MAGIC, tiff_neighbours
 from groundbreak.raster.source import Source
 from groundbreak.types import HrefPolicy
+
+# A picture may have its place from elsewhere; where it has none, an error of ours says so.
+warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 
 MAGIC = (
     (TIFF_MAGIC, "GTiff"),
