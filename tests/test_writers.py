@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import re
 import sqlite3
 import xml.etree.ElementTree as ET
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +237,20 @@ def test_gpkg_carries_a_style_with_a_time_slider(tmp_path: Path) -> None:
         ("events", "features"),
         ("layer_styles", "attributes"),
     }
+
+
+def test_a_kind_has_one_colour_in_qgis_and_in_the_report(tmp_path: Path) -> None:
+    package = resources.files("groundbreak")
+    page = package.joinpath("report", "template.html").read_text("utf-8")
+    qml = ET.fromstring(package.joinpath("writers", "events.qml").read_text("utf-8"))
+    for category in qml.iter("category"):
+        found = re.search(f"--{category.get('value')}: #(\\w{{6}})", page)
+        assert found is not None
+        (symbol,) = [s for s in qml.iter("symbol") if s.get("name") == category.get("symbol")]
+        options = {o.get("name"): o.get("value") or "" for o in symbol.iter("Option")}
+        outline = [int(part) for part in options["outline_color"].split(",")[:3]]
+        assert bytes(outline).hex() == found[1]
+        assert '"provisional"' in options["expression"]
 
 
 def test_gpkg_has_a_layer_for_each_zone(tmp_path: Path) -> None:

@@ -16,37 +16,76 @@
       <symbol type="fill" name="0" alpha="1" clip_to_extent="1" force_rhr="0">
         <layer class="SimpleFill" enabled="1" pass="0" locked="0">
           <Option type="Map">
-            <Option name="color" type="QString" value="0,158,115,70"/>
+            <Option name="color" type="QString" value="232,89,12,70"/>
             <Option name="style" type="QString" value="solid"/>
-            <Option name="outline_color" type="QString" value="0,158,115,255"/>
+            <Option name="outline_color" type="QString" value="232,89,12,255"/>
             <Option name="outline_style" type="QString" value="solid"/>
             <Option name="outline_width" type="QString" value="0.6"/>
             <Option name="outline_width_unit" type="QString" value="MM"/>
           </Option>
+          <data_defined_properties>
+            <Option type="Map">
+              <Option name="name" type="QString" value=""/>
+              <Option name="properties" type="Map">
+                <Option name="outlineStyle" type="Map">
+                  <Option name="active" type="bool" value="true"/>
+                  <Option name="expression" type="QString" value="if(&quot;provisional&quot;, 'dash', 'solid')"/>
+                  <Option name="type" type="int" value="3"/>
+                </Option>
+              </Option>
+              <Option name="type" type="QString" value="collection"/>
+            </Option>
+          </data_defined_properties>
         </layer>
       </symbol>
       <symbol type="fill" name="1" alpha="1" clip_to_extent="1" force_rhr="0">
         <layer class="SimpleFill" enabled="1" pass="0" locked="0">
           <Option type="Map">
-            <Option name="color" type="QString" value="213,94,0,70"/>
+            <Option name="color" type="QString" value="25,113,194,70"/>
             <Option name="style" type="QString" value="solid"/>
-            <Option name="outline_color" type="QString" value="213,94,0,255"/>
-            <Option name="outline_style" type="QString" value="dash"/>
+            <Option name="outline_color" type="QString" value="25,113,194,255"/>
+            <Option name="outline_style" type="QString" value="solid"/>
             <Option name="outline_width" type="QString" value="0.6"/>
             <Option name="outline_width_unit" type="QString" value="MM"/>
           </Option>
+          <data_defined_properties>
+            <Option type="Map">
+              <Option name="name" type="QString" value=""/>
+              <Option name="properties" type="Map">
+                <Option name="outlineStyle" type="Map">
+                  <Option name="active" type="bool" value="true"/>
+                  <Option name="expression" type="QString" value="if(&quot;provisional&quot;, 'dash', 'solid')"/>
+                  <Option name="type" type="int" value="3"/>
+                </Option>
+              </Option>
+              <Option name="type" type="QString" value="collection"/>
+            </Option>
+          </data_defined_properties>
         </layer>
       </symbol>
       <symbol type="fill" name="2" alpha="1" clip_to_extent="1" force_rhr="0">
         <layer class="SimpleFill" enabled="1" pass="0" locked="0">
           <Option type="Map">
-            <Option name="color" type="QString" value="0,114,178,70"/>
+            <Option name="color" type="QString" value="12,166,120,70"/>
             <Option name="style" type="QString" value="solid"/>
-            <Option name="outline_color" type="QString" value="0,114,178,255"/>
+            <Option name="outline_color" type="QString" value="12,166,120,255"/>
             <Option name="outline_style" type="QString" value="solid"/>
             <Option name="outline_width" type="QString" value="0.6"/>
             <Option name="outline_width_unit" type="QString" value="MM"/>
           </Option>
+          <data_defined_properties>
+            <Option type="Map">
+              <Option name="name" type="QString" value=""/>
+              <Option name="properties" type="Map">
+                <Option name="outlineStyle" type="Map">
+                  <Option name="active" type="bool" value="true"/>
+                  <Option name="expression" type="QString" value="if(&quot;provisional&quot;, 'dash', 'solid')"/>
+                  <Option name="type" type="int" value="3"/>
+                </Option>
+              </Option>
+              <Option name="type" type="QString" value="collection"/>
+            </Option>
+          </data_defined_properties>
         </layer>
       </symbol>
     </symbols>
