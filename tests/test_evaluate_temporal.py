@@ -15,6 +15,7 @@ from groundbreak.evaluate.dates import (
     date_gap,
     finest_steps,
     is_observable,
+    is_observable_link,
     midpoint_error,
     missed_by_days,
     shortest_interval,
@@ -283,17 +284,49 @@ class TestChains:
             said("2", 55, 65, replaces=("1",)),
             said("3", 55, 65, x=100, replaces=("1",)),  # replaces the wrong one
         ]
-        scores = chain_scores(truth, events, match_events(truth, events))
+        spans = [(day(look), day(look)) for look in (5, 30, 70)]
+        looks = {"new": spans, "new2": spans}
+        scores = chain_scores(truth, events, match_events(truth, events), looks)
         assert scores["precision"] == 0.5
         assert scores["recall"] == 0.5
         assert scores["f1"] == 0.5
 
     def test_a_link_between_unmatched_events_is_wrong(self) -> None:
         events = [said("1", 0, 1, x=500), said("2", 5, 6, x=500, replaces=("1",))]
-        scores = chain_scores([true("a", 3)], events, [])
+        scores = chain_scores([true("a", 3)], events, [], {})
         assert scores["precision"] == 0
         assert scores["recall"] is None
         assert scores["f1"] is None
+
+    @pytest.mark.parametrize(
+        ("looks", "shown"),
+        [
+            ((5, 30, 70), True),
+            ((5, 10, 60), True),  # the looks on the days themselves show what is done
+            ((10, 30, 70), False),  # nothing before the demolition
+            ((5, 70), False),  # no look between: built on at both
+            ((5, 60, 70), False),
+            ((5, 30, 59), False),  # nothing after the new building
+        ],
+    )
+    def test_only_what_looks_show_can_be_missed(self, looks: tuple[int, ...], shown: bool) -> None:
+        old = true("gone", 10, kind=Kind.DEMOLITION)
+        new = true("new", 60, replaces=("gone",))
+        spans = [(day(look), day(look)) for look in looks]
+        assert is_observable_link(old, new, spans) == shown
+        scores = chain_scores([old, new], [], [], {"new": spans})
+        assert scores["observable_links"] == shown
+        assert scores["recall"] == (0 if shown else None)
+        assert scores["recall_of_all"] == 0
+
+    def test_a_right_link_that_no_look_should_show_counts_as_one(self) -> None:
+        truth = [true("gone", 10, kind=Kind.DEMOLITION), true("new", 60, replaces=("gone",))]
+        events = [
+            said("1", 5, 15, kind=Kind.DEMOLITION),
+            said("2", 55, 65, replaces=("1",)),
+        ]
+        scores = chain_scores(truth, events, match_events(truth, events), {})
+        assert (scores["precision"], scores["recall"], scores["f1"]) == (1, 1, 1)
 
 
 def test_calibration_of_single_events() -> None:

@@ -177,3 +177,13 @@ def is_observable(true: TrueEvent, looks: Sequence[Look]) -> bool:
     """Whether the usable looks show both the ground before and the finished change."""
     before = any(end < true.begun for _, end in looks)
     return before and any(start >= true.done for start, _ in looks)
+
+
+def is_observable_link(old: TrueEvent, new: TrueEvent, looks: Sequence[Look]) -> bool:
+    """Whether usable looks show the old building, the plot without any, and the new building.
+
+    Without a look between the two the plot is built on in every look, and nobody can tell.
+    """
+    before = any(end < old.begun for _, end in looks)
+    without = any(start >= old.done and end < new.done for start, end in looks)
+    return before and without and any(start >= new.done for start, _ in looks)

@@ -23,6 +23,7 @@ from groundbreak.evaluate.dates import (
     finest_steps,
     intersection_over_union,
     is_observable,
+    is_observable_link,
     midpoint_error,
     missed_by_days,
     shortest_interval,
@@ -113,30 +114,41 @@ def temporal_scores(
         "date_error_days": _error_scores(couples),
         "winkler_days": _winkler_scores(couples),
         "calibration": _calibration_scores(said, matched, couples),
-        "chains": chain_scores(truth, said, couples),
+        "chains": chain_scores(truth, said, couples, looks),
         "smart_gap_days": _smart_scores(couples, looks),
         "by_kind": {kind: _kind_counts(kind, truth, missed, invented, couples) for kind in Kind},
     }
 
 
 def chain_scores(
-    truth: Sequence[TrueEvent], said: Sequence[SaidEvent], couples: Sequence[Couple]
+    truth: Sequence[TrueEvent], said: Sequence[SaidEvent], couples: Sequence[Couple], looks: Looks
 ) -> dict[str, float | int | None]:
     """Precision, recall and F1 of the links "this replaces that".
 
-    A link is right if both of its events are matched and their true events are linked.
+    A link is right if both of its events are matched and their true events are linked. As with
+    single events, only what the looks show can be missed; ``recall_of_all`` and ``f1_of_all``
+    count every true link.
     """
     truth_of = {event.id: true.id for true, event in couples}
-    true_links = {(t.id, old) for t in truth for old in t.replaces}
+    true_links = {(new.id, old) for new in truth for old in new.replaces}
     said_links = {(event.id, old) for event in said for old in event.replaces}
-    right = sum((truth_of.get(new), truth_of.get(old)) in true_links for new, old in said_links)
-    together = len(true_links) + len(said_links)
+    right = {(truth_of.get(new), truth_of.get(old)) for new, old in said_links} & true_links
+    by_id = {true.id: true for true in truth}
+    shown = {
+        (new, old)
+        for new, old in true_links
+        if old in by_id and is_observable_link(by_id[old], by_id[new], looks.get(new, ()))
+    }
+    expected = shown | right
     return {
         "true_links": len(true_links),
+        "observable_links": len(shown),
         "said_links": len(said_links),
-        "precision": right / len(said_links) if said_links else None,
-        "recall": right / len(true_links) if true_links else None,
-        "f1": 2 * right / together if true_links else None,
+        "precision": len(right) / len(said_links) if said_links else None,
+        "recall": len(right) / len(expected) if expected else None,
+        "f1": 2 * len(right) / (len(expected) + len(said_links)) if expected else None,
+        "recall_of_all": len(right) / len(true_links) if true_links else None,
+        "f1_of_all": 2 * len(right) / (len(true_links) + len(said_links)) if true_links else None,
     }
 
 
