@@ -87,6 +87,18 @@ def test_every_kind_is_seen_and_not_mistaken(what: str, kind: Kind, family: Fami
             assert event(built, other).posterior < 0.1
 
 
+def test_a_search_takes_in_all_steps_in_which_the_event_may_have_happened() -> None:
+    """Look 3 shows half a building: it rose before or after it, and surely once."""
+    built = chain(["none", "none", "half", "half", "none"])
+    whole = event(built)
+    assert built.steps(TRANSITIONS[Kind.NEW_BUILDING])[2:4].min() > 0.1
+    for first, last in ((1, 3), (3, 5)):
+        part = find_transition(built, Kind.NEW_BUILDING, first, last, CONFIG)
+        assert part is not None
+        assert (part.before, part.after) == (whole.before, whole.after)
+        assert part.posterior == pytest.approx(whole.posterior, abs=0.02)
+
+
 def test_no_change_is_no_event() -> None:
     built = chain(["none"] * 8)
     assert event(built).posterior < 0.1

@@ -300,8 +300,9 @@ def find_transition(
     Args:
         chain: the object's posterior.
         kind: of event.
-        first: earliest look that may be the last without.
-        last: latest look that may be the first with.
+        first: where to search: the earliest look that may be the last without.
+        last: likewise, the latest look that may be the first with; the search is widened by
+            neighbouring steps in which the event may have happened.
         config: see `DecodeConfig`.
 
     Returns:
@@ -309,6 +310,7 @@ def find_transition(
     """
     if last <= first:
         return None
+    first, last = _whole(chain.steps(TRANSITIONS[kind]), first, last)
     done = chain.first_time(TRANSITIONS[kind], first, last)
     finished = min(float(done.sum()), 1.0)
     unfinished = _unfinished(chain, kind, first, last)
@@ -327,6 +329,24 @@ def find_transition(
     if before == 0 and kind in UNDER_WAY and chain.states()[0, UNDER_WAY[kind]] > 0.5:
         before = None
     return Transition(kind, before, first + end, finished, held)
+
+
+def _whole(happened: Matrix, first: int, last: int) -> tuple[int, int]:
+    """Widen a search by the steps beside it in which the same event may have happened.
+
+    A look that misleads founds an object of its own beside the true one; each would find only a
+    part of the event's posterior, and none would be sure of it.
+
+    Args:
+        happened: probability of the event in each step.
+        first: first look of the search.
+        last: last look of the search.
+    """
+    while first > 0 and happened[first - 1] >= NEGLIGIBLE:
+        first -= 1
+    while last < len(happened) and happened[last] >= NEGLIGIBLE:
+        last += 1
+    return first, last
 
 
 def _interval(begun: Matrix, done: Matrix, wanted: float) -> tuple[int, int, float]:
