@@ -38,7 +38,7 @@ from groundbreak.simulate.observations import (
     simulate_observations,
 )
 from groundbreak.times import Span
-from groundbreak.types import KINDS, Box, Event
+from groundbreak.types import KINDS, Box
 
 Observed = tuple[list[Candidate], list[ObjectEvidence]]
 
@@ -111,21 +111,6 @@ def ragged(rng: np.random.Generator, outline: BaseGeometry) -> BaseGeometry:
     return translate(scale(outline, *rng.normal(1, 0.06, 2)), *rng.normal(0, 0.4, 2))
 
 
-def said_event(event: Event) -> SaidEvent:
-    """What the score looks at."""
-    return SaidEvent(
-        event.id,
-        event.site_id,
-        event.kind,
-        event.geometry,
-        event.interval,
-        event.confidence,
-        event.date_confidence,
-        event.replaces,
-        event.provisional,
-    )
-
-
 def run_site(
     site: ObservedSite, config: EventsConfig, reach: int
 ) -> tuple[list[TrueEvent], list[SaidEvent], dict[str, list[Span]]]:
@@ -162,7 +147,7 @@ def run_site(
             for look, share in zip(looks, evidence[number].usable, strict=True)
             if share >= config.evidence.min_usable
         ]
-    return truth, [said_event(event) for event in events], usable
+    return truth, [SaidEvent.of(event) for event in events], usable
 
 
 def cell_of(shape: BaseGeometry) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from typing import Literal
 
 from shapely.geometry.base import BaseGeometry
 
-from groundbreak.types import Interval, Kind
+from groundbreak.types import Event, Interval, Kind
 
 DAY = timedelta(days=1)
 ALPHA = 0.1
@@ -59,6 +59,21 @@ class SaidEvent:
     date_confidence: float
     replaces: tuple[str, ...] = ()
     provisional: bool = False
+
+    @classmethod
+    def of(cls, event: Event) -> SaidEvent:
+        """What the scores look at of an event."""
+        return cls(
+            event.id,
+            event.site_id,
+            event.kind,
+            event.geometry,
+            event.interval,
+            event.confidence,
+            event.date_confidence,
+            event.replaces,
+            event.provisional,
+        )
 
 
 Timing = Literal["early", "covered", "late"]
