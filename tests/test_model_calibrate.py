@@ -7,6 +7,7 @@ import pytest
 
 from groundbreak.model.calibrate import (
     Answer,
+    choose_pixel_threshold,
     choose_point,
     expected_calibration_error,
     fit_temperature,
@@ -37,6 +38,20 @@ def test_the_temperature_is_found(temperature: float) -> None:
 def test_overconfidence_shows() -> None:
     answer = sharpened(3.0)
     assert expected_calibration_error([answer], 1.0) > 0.05
+
+
+def test_pixels_are_called_changed_where_f1_is_best() -> None:
+    rng = np.random.default_rng(1)
+    probability = np.full((100, 100), 0.02)
+    probability[:30] = 0.3  # the best that can be known: below 0.5, and most change lies there
+    label = (rng.random((100, 100)) < probability).astype(np.uint8)
+    rest = np.full((100, 100), 1e-4)
+    logits = np.log(np.stack([1 - probability, probability, rest, rest])).astype(np.float16)
+    hard = Answer(logits, label, "hard", "good", 1.0)
+    assert 0.02 < choose_pixel_threshold([hard], 1.0) <= 0.3
+    clear = np.log(np.stack([1 - 0.98 * label, np.maximum(0.98 * label, 1e-4), rest, rest]))
+    easy = Answer(clear.astype(np.float16), label, "easy", "good", 1.0)
+    assert choose_pixel_threshold([easy], 1.0) == 0.5
 
 
 def painted() -> Answer:

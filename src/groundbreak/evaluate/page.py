@@ -10,7 +10,6 @@ from typing import Any
 
 from groundbreak.atomic import write_text
 from groundbreak.evaluate.gallery import COLOURS
-from groundbreak.labels import PIXEL_THRESHOLD
 from groundbreak.types import MaskValue
 
 Tiles = Sequence[tuple[str, int, Path]]
@@ -55,7 +54,7 @@ def write_page(
         sets=sets,
         skipped=document["skipped"],
         comparison=document.get("compare"),
-        pixel_threshold=PIXEL_THRESHOLD,
+        pixel_threshold=document["pixel_threshold"],
         colours=[
             (value.name.lower().replace("_", " "), "#{:02x}{:02x}{:02x}".format(*COLOURS[value]))
             for value in MaskValue

@@ -21,7 +21,7 @@ from groundbreak.evaluate.plots import plot_curves, plot_reliability
 from groundbreak.evaluate.run_temporal import evaluate_temporal
 from groundbreak.evaluate.tally import Tally, count_scene, curves, summarise
 from groundbreak.events.vectorize import VectorConfig
-from groundbreak.labels import pixel_label
+from groundbreak.labels import PIXEL_THRESHOLD, pixel_label
 from groundbreak.pairs.index import PairArrays, PairRecord, read_index, read_pair
 from groundbreak.types import FloatArray
 
@@ -95,8 +95,12 @@ def evaluate(
     predictor = open_predictor(weights, device, flips=tta, engine=engine)
     card = predictor.card
     config = VectorConfig(thresholds=card.thresholds, min_area_m2=card.min_area_m2)
+
+    def refuses(bands: Sequence[str], gsd_m: float | None) -> str | None:
+        return refusal(card, bands, gsd_m)
+
     results = {
-        name: judge_set(members, predictor, lambda bands, gsd: refusal(card, bands, gsd), config)
+        name: judge_set(members, predictor, refuses, config, card.pixel_threshold)
         for name, members in records.items()
     }
     document = {
@@ -105,6 +109,7 @@ def evaluate(
         "weights": {"name": card.name, "sha256": card.sha256},
         "engine": predictor.engine.description,
         "tta": tta,
+        "pixel_threshold": card.pixel_threshold,
         "version": __version__,
     } | assemble(results)
     if theirs is not None:
@@ -138,9 +143,16 @@ def choose_records(
 
 
 def judge_set(
-    records: Sequence[PairRecord], judged: Judged, refusal: Refusal, config: VectorConfig
+    records: Sequence[PairRecord],
+    judged: Judged,
+    refusal: Refusal,
+    config: VectorConfig,
+    pixel_threshold: float = PIXEL_THRESHOLD,
 ) -> SetResult:
-    """Predict and count every scene of a set, one at a time."""
+    """Predict and count every scene of a set, one at a time.
+
+    Pixels are called changed from ``pixel_threshold`` on, objects are cut as ``config`` says.
+    """
     result = SetResult()
     for record in records:
         pair = _open(record, refusal)
@@ -148,10 +160,10 @@ def judge_set(
             result.refused.setdefault(pair, []).append(record.scene)
             continue
         probabilities = judged(pair)
+        said = pixel_label(probabilities, pixel_threshold)
         name = (record.set, record.scene)
-        scene = count_scene(name, pair.label, probabilities, config, pair.gsd_m)
+        scene = count_scene(name, pair.label, probabilities, said, config, pair.gsd_m)
         result.tally.add(scene, pair.label, probabilities)
-        said = pixel_label(probabilities)
         result.worst.add(record.scene, pair, said, wrong_pixels(pair.label, said))
         log.info("%s judged", record.name)
     if any(scene.gsd_m is None for scene in result.tally.scenes):

@@ -24,7 +24,7 @@ from groundbreak.evaluate.metrics import (
 )
 from groundbreak.evaluate.objects import all_objects, least_px, said_objects
 from groundbreak.events.vectorize import VectorConfig
-from groundbreak.labels import PIXEL_THRESHOLD, change_probability, pixel_label
+from groundbreak.labels import change_probability
 from groundbreak.types import KINDS, FloatArray, MaskValue
 
 IOUS = (0.25, 0.5)
@@ -87,6 +87,7 @@ def count_scene(
     name: tuple[str, str],
     truth: Labels,
     probabilities: FloatArray,
+    said: Labels,
     config: VectorConfig,
     gsd_m: float | None,
 ) -> SceneCounts:
@@ -95,12 +96,13 @@ def count_scene(
     Args:
         name: set and scene.
         truth: (height, width) of ``types.MaskValue``.
-        probabilities: (4, height, width) softmax.
+        probabilities: (4, height, width), for objects.
+        said: (height, width) of ``types.MaskValue`` 0 to 3, for pixels; see ``labels.pixel_label``.
         config: the operating point objects are cut at.
         gsd_m: size of a pixel, None if unknown.
     """
-    said = said_objects(probabilities, config, gsd_m)
-    together = all_objects(said)
+    patches = said_objects(probabilities, config, gsd_m)
+    together = all_objects(patches)
     ignored = truth == MaskValue.IGNORE
     unknown = ignored | (truth == MaskValue.UNKNOWN_DIRECTION)
     smallest = min(least_px(config, kind, gsd_m) for kind in KINDS)
@@ -109,7 +111,7 @@ def count_scene(
     by_target = {"change": of_any} | {
         kind: overlaps(
             label_objects(truth == kind.value_in_mask),
-            said[kind],
+            patches[kind],
             unknown,
             least_px(config, kind, gsd_m),
         )
@@ -117,7 +119,7 @@ def count_scene(
     }
     return SceneCounts(
         *name,
-        matrix=confusion(truth, pixel_label(probabilities)),
+        matrix=confusion(truth, said),
         objects={
             iou: {target: found.count(iou) for target, found in by_target.items()} for iou in IOUS
         },
@@ -165,7 +167,6 @@ def summarise(tally: Tally) -> dict[str, Any]:
         "unchanged_km2": _km2(quiet),
         "stray_objects_per_km2": _per_km2(tally.scenes, [scene.strays for scene in tally.scenes]),
         "km2": _km2(tally.scenes),
-        "pixel_threshold": PIXEL_THRESHOLD,
     }
 
 

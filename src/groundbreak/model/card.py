@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from groundbreak.errors import WeightsError
+from groundbreak.labels import PIXEL_THRESHOLD
 from groundbreak.model.network import CLASSES, NetworkConfig
 from groundbreak.types import KINDS, Kind
 
@@ -43,6 +44,8 @@ class Card:
         upsample_from_gsd_m: only images whose pixels are this large, or larger, are magnified.
         network: shape of the network.
         temperature: the logits are divided by it before the softmax.
+        pixel_threshold: pixels count as changed, in scores of pixels, from this probability of any
+            change on.
         thresholds: per kind, the least probability of a pixel of an event.
         min_area_m2: per kind, the least area of an event.
         encodings: of the imagery seen in training, for people.
@@ -63,6 +66,7 @@ class Card:
     upsample: int = 1
     upsample_from_gsd_m: float = 0.0
     temperature: float = 1.0
+    pixel_threshold: float = PIXEL_THRESHOLD
     thresholds: Mapping[Kind, float] = field(default_factory=lambda: dict.fromkeys(KINDS, 0.5))
     min_area_m2: Mapping[Kind, float] = field(default_factory=lambda: dict.fromkeys(KINDS, 0.0))
     encodings: tuple[str, ...] = ()
@@ -151,6 +155,8 @@ def _check(card: Card) -> None:
         raise ValueError("upsample_from_gsd_m is negative")
     if not 0.05 <= card.temperature <= 20:
         raise ValueError("temperature is out of range")
+    if not 0 < card.pixel_threshold < 1:
+        raise ValueError("pixel_threshold is not between 0 and 1")
     if not all(0 < threshold < 1 for threshold in card.thresholds.values()):
         raise ValueError("a threshold is not between 0 and 1")
     if not all(area >= 0 for area in card.min_area_m2.values()):

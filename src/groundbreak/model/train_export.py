@@ -12,19 +12,20 @@ from typing import Any
 import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from groundbreak.labels import pixel_label
+from groundbreak.labels import PIXEL_THRESHOLD
 from groundbreak.model.calibrate import (
     Answer,
     answer,
+    choose_pixel_threshold,
     choose_points,
     expected_calibration_error,
     fit_temperature,
-    probabilities,
+    pixel_matrix,
 )
 from groundbreak.model.card import Card, DataUse
 from groundbreak.model.data import FolderSource, PairsData, ValidationWindows, select
 from groundbreak.model.network import SiameseUNet
-from groundbreak.model.scores import confusion, summary
+from groundbreak.model.scores import summary
 from groundbreak.model.train import ChangeTraining
 from groundbreak.model.weights import load_weights, save_weights
 
@@ -120,12 +121,13 @@ def finish(path: Path, config: CardConfig, data: PairsData) -> Card:
     model = load_weights(path)
     answers = _answers(model.network, data.val_windows())
     temperature = fit_temperature(answers)
+    pixel_threshold = choose_pixel_threshold(answers, temperature)
     points = choose_points(answers, temperature, config.false_per_km2)
     draft_card = draft(config, model.network, data)
-    metrics: dict[str, Any] = {"val": measure(answers, temperature)}
+    metrics: dict[str, Any] = {"val": measure(answers, temperature, pixel_threshold)}
     if "nir" in config.optional_bands:
         without = _answers(model.network, data.val_windows(drop_nir=True))
-        metrics["val_without_nir"] = measure(without, temperature)
+        metrics["val_without_nir"] = measure(without, temperature, pixel_threshold)
     metrics["operating_point"] = {
         str(kind): {"recall": point.recall, "false_per_km2": point.false_per_km2}
         for kind, point in points.items()
@@ -133,6 +135,7 @@ def finish(path: Path, config: CardConfig, data: PairsData) -> Card:
     card = replace(
         draft_card,
         temperature=round(temperature, 4),
+        pixel_threshold=pixel_threshold,
         thresholds={**draft_card.thresholds, **{k: p.threshold for k, p in points.items()}},
         min_area_m2={**draft_card.min_area_m2, **{k: p.min_area_m2 for k, p in points.items()}},
         metrics=metrics,
@@ -144,19 +147,15 @@ def _answers(network: SiameseUNet, windows: ValidationWindows) -> list[Answer]:
     return answer(network, (windows[i] for i in range(len(windows))))
 
 
-def measure(answers: Sequence[Answer], temperature: float) -> dict[str, dict[str, float]]:
+def measure(
+    answers: Sequence[Answer], temperature: float, pixel_threshold: float = PIXEL_THRESHOLD
+) -> dict[str, dict[str, float]]:
     """Pixel scores and calibration of every data set."""
     figures = {}
     for name in sorted({item.set for item in answers}):
         items = [item for item in answers if item.set == name]
-        matrix = sum(
-            (
-                confusion(pixel_label(probabilities(item, temperature)), item.label)
-                for item in items
-            ),
-            start=np.zeros((5, 4), np.int64),
-        )
-        scores = summary(matrix) | {"ece": expected_calibration_error(items, temperature)}
+        scores = summary(pixel_matrix(items, temperature, pixel_threshold))
+        scores["ece"] = expected_calibration_error(items, temperature)
         figures[name] = {key: round(score, 4) for key, score in scores.items()}
     return figures
 
