@@ -51,10 +51,20 @@ def no_crs(folder):
     return BAD, "has no CRS"
 
 
+def no_certain_date(folder):
+    write_picture(folder / "12-03-2024.tif", picture())
+    return "12-03-2024.tif", "which is no certain date: write it as YYYY-MM-DD, or list the file"
+
+
+def several_dates(folder):
+    write_picture(folder / "2024-02-20_2024-02-25.tif", picture())
+    return "2024-02-20_2024-02-25.tif", "and is of no known style: list the file in dates.csv"
+
+
 def in_the_future(folder):
     name = f"{datetime.now() + timedelta(days=400):%Y-%m-%d}.tif"
     write_picture(folder / name, picture())
-    return name, "lies in the future"
+    return name, "lies in the future: give the true one in dates.csv"
 
 
 def vrt(folder):
@@ -79,7 +89,17 @@ def all_nodata(folder):
     return "2024-02-20", "shows 0% of the site"
 
 
-REFUSED = (no_date, truncated, no_raster, empty_file, no_crs, in_the_future, vrt)
+REFUSED = (
+    no_date,
+    truncated,
+    no_raster,
+    empty_file,
+    no_crs,
+    no_certain_date,
+    several_dates,
+    in_the_future,
+    vrt,
+)
 """Not a scene at all."""
 USELESS = (one_band, too_coarse, all_nodata)
 """A scene that can show nothing."""

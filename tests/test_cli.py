@@ -364,7 +364,7 @@ class TestProcess:
         (tmp_path / "dates.csv").write_text(f"file,date,crs,west,south,east,north\n{row}\n")
         words = (*GROUNDBREAK, "catalog", "scan", tmp_path, "-o", tmp_path / "catalog.json")
         done = subprocess.run(words, capture_output=True, text=True, check=True)
-        assert done.stdout.startswith("1 scenes")
+        assert done.stdout.startswith("1 scene →")
         assert done.stderr == f"dates are taken from {tmp_path / 'dates.csv'}\n"
 
     def test_as_a_module(self, tmp_path):

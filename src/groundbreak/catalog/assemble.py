@@ -84,7 +84,9 @@ def _common_span(images: Sequence[Image]) -> tuple[datetime, datetime]:
     # The one that is known best: a band may be dated to the second, another to the day.
     span = min((image.acquired.span for image in images), key=lambda s: (s[1] - s[0], s))
     if span[0] > datetime.now(UTC) + timedelta(days=1):
-        raise LeftOutError(f"its date {span[0]:%Y-%m-%d} lies in the future")
+        raise LeftOutError(
+            f"its date {span[0]:%Y-%m-%d} lies in the future: give the true one in dates.csv"
+        )
     return span
 
 

@@ -17,6 +17,8 @@ from groundbreak import times
 from groundbreak.catalog.styles import MONTHS, STYLES
 from groundbreak.times import Precision, Span
 
+LIST_IT = "list the file in dates.csv"
+
 
 @dataclass(frozen=True)
 class Acquired:
@@ -208,11 +210,16 @@ def _of_any_name(name: str) -> Span | None:
     days = {span[0].date() for span in spans}
     if len(days) > 1:
         several = ", ".join(sorted(d.isoformat() for d in days))
-        raise ValueError(f"its name holds several dates ({several}) and is of no known style")
+        raise ValueError(
+            f"its name holds several dates ({several}) and is of no known style: {LIST_IT}"
+        )
     if spans:
         return min(spans, key=lambda span: span[1] - span[0])
     if wrong:
-        raise ValueError(f"its name holds {wrong[0]!r}, which is no certain date")
+        raise ValueError(
+            f"its name holds {wrong[0]!r}, which is no certain date: "
+            f"write it as YYYY-MM-DD, or {LIST_IT}"
+        )
     return _coarse_date(name)
 
 
@@ -250,7 +257,9 @@ def _coarse_date(name: str) -> Span | None:
     years = {f[0] for f in numbers if _LONE_YEAR.fullmatch(f[0]) and not _counts_places(f)}
     if len(months) > 1 or (len(years) > 1 and len(years) == len(numbers)):
         several = ", ".join(sorted(months or years))
-        raise ValueError(f"its name holds several dates ({several}) and is of no known style")
+        raise ValueError(
+            f"its name holds several dates ({several}) and is of no known style: {LIST_IT}"
+        )
     if months:
         found = next(iter(months.values()))
         number = int(found[2])

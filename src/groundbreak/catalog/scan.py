@@ -182,7 +182,7 @@ class _Scan:
                 raise LeftOutError("is empty")
             info = inspect(file)
             if cut_short(file):
-                raise LeftOutError("is damaged: its end is missing")
+                raise LeftOutError("is damaged: its end is missing; fetch it again")
         except RasterError as error:
             mend = f": {error.mend}" if error.mend else ""
             raise LeftOutError(error.problem + mend) from error

@@ -85,4 +85,6 @@ def _tell(items: Any, notes: Any, refused: Any, output: Path, json: bool) -> Non
         note(remark)
     for refusal in refused:
         note(f"left out  {refusal.subject}: {refusal.reason}")
-    print_line(f"{len(items)} scenes, {len(refused)} files left out → {output}")
+    scenes = "1 scene" if len(items) == 1 else f"{len(items)} scenes"
+    files = "1 file" if len(refused) == 1 else f"{len(refused)} files"
+    print_line(scenes + (f", {files} left out" if refused else "") + f" → {output}")
