@@ -134,6 +134,8 @@ def test_no_look_in_the_dates(tmp_path, detect):
     answer = detect("--dates", "2019-01-01/2019-12-31")
     assert answer.code == 0
     assert "Site 0: not observed" in answer.out
+    assert "note: only scenes within the asked dates count (--dates)" in answer.err
+    assert "only scenes within the asked dates" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_across_the_antimeridian_it_is_one_site(tmp_path, command, engine):

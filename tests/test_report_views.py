@@ -52,6 +52,7 @@ SITE = page._Site(
         "name": "Port",
         "remark": "",
         "sentences": [],
+        "notes": [],
         "not_observed": {"periods": [], "never_share": 0.0, "once_share": 0.0},
     },
     events=[],

@@ -72,15 +72,17 @@ def plan_site(
     """
     looks, left_out = plan_looks(site, catalog.scenes, request.dates)
     if not looks:
-        return SitePlan(site, (), tuple(left_out))
+        limited = not left_out and request.dates != (None, None)
+        notes = ("only scenes within the asked dates count (--dates)",) if limited else ()
+        return SitePlan(site, (), tuple(left_out), notes=notes)
     native = _median_gsd([scene for look in looks for scene in look.scenes])
     weights, gsd_m = _choose(request, cards, native)
-    notes = []
+    said = []
     if request.gsd_m is None and earlier_gsd_m is not None:
         fresh = weights, gsd_m
         weights, gsd_m = _choose(request, cards, earlier_gsd_m)
         if (weights, gsd_m) != fresh:
-            notes.append(
+            said.append(
                 f"the grid of {gsd_m:g} m of the earlier run is kept; these scenes by themselves "
                 f"would have been given {fresh[1]:g} m (--gsd, or a new run folder, changes it)"
             )
@@ -96,7 +98,7 @@ def plan_site(
     check_size(site, grid, MOST_PIXELS)
     scenes = [scene for look in kept for scene in look.scenes]
     bands = available_bands(scenes, card.bands)
-    return SitePlan(site, tuple(kept), tuple(left_out), grid, gsd_m, weights, bands, tuple(notes))
+    return SitePlan(site, tuple(kept), tuple(left_out), grid, gsd_m, weights, bands, tuple(said))
 
 
 def _median_gsd(scenes: Sequence[Scene]) -> float | None:

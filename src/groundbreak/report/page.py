@@ -191,6 +191,7 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
         ],
         "nothing": site.document["remark"],
         "not_observed": not_observed(site.document, site.observed),
+        "notes": site.document["notes"],
         "timeline": timeline(site.observed),
         "period": period(site.observed),
         "events": [
