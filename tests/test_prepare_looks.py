@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from shapely.geometry import box
 
 from groundbreak.events.looks import LookMeta, in_date_order
-from groundbreak.prepare.looks import plan_looks
+from groundbreak.prepare.looks import plan_looks, unsuitable
 from groundbreak.types import Asset, Band, Scene, Site
 
 SITE = Site("port", "Port", box(10.0, 50.0, 10.1, 50.1))
@@ -110,3 +110,9 @@ def test_a_year_is_flagged_as_coarse_date():
     start = datetime(2020, 1, 1, tzinfo=UTC)
     looks, _ = plan_looks(SITE, [scene("y", start, datetime(2020, 12, 31, 23, tzinfo=UTC))])
     assert looks[0].flags == ("coarse_date",)
+
+
+def test_pixel_sizes_that_hardly_differ_are_one_reason():
+    reasons = {unsuitable(scene("a", NOON, gsd=size)) for size in (3015.2, 3017.0, 3019.4)}
+    assert reasons == {"pixels of 3020 m are too coarse for buildings (at most 30 m)"}
+    assert "30.4 m" in unsuitable(scene("a", NOON, gsd=30.4))

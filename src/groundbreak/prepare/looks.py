@@ -71,7 +71,7 @@ def unsuitable(scene: Scene) -> str | None:
     """Why buildings cannot be seen in a scene, None if they can."""
     if scene.gsd_m is not None and scene.gsd_m > COARSEST_GSD_M:
         return (
-            f"pixels of {scene.gsd_m:.0f} m are too coarse for buildings "
+            f"pixels of {float(f'{scene.gsd_m:.3g}'):g} m are too coarse for buildings "
             f"(at most {COARSEST_GSD_M:.0f} m)"
         )
     names = {band.common_name for asset in scene.assets for band in asset.bands}
