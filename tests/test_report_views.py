@@ -109,3 +109,19 @@ def test_a_site_without_sentences_says_why():
 def test_a_strip_of_some_looks_is_not_called_all():
     assert page._strip_title(SimpleNamespace(looks=[None] * 24)) == "all looks"
     assert page._strip_title(SimpleNamespace(looks=[None] * 97)) == "one look in 5"
+
+
+def test_of_many_dates_and_events_only_some_are_listed():
+    rows = [look(n, 0.5 if n == 3 else 0.9) for n in range(20)] + [look(30, used=False)]
+    view = page._site_view(replace(SITE, observed=rows))
+    assert view["not_observed"] == [
+        "Parts were hidden in 20 looks, the most on 4 Mar 2024 (50%) (all below).",
+        "Not used at all: 31 Mar 2024 (reasons below).",
+    ]
+    rows = [look(n, used=False) for n in range(9)]
+    view = page._site_view(replace(SITE, observed=rows))
+    assert view["not_observed"] == ["Not used at all: 9 looks (dates and reasons below)."]
+    ids = [f"o{n}-demolition" for n in range(30)]
+    document = SITE.document | {"sentences": [{"text": "All went.", "events": ids}]}
+    site = replace(SITE, document=document, events=[event(n) for n in range(30)])
+    assert len(page._site_view(site)["sentences"][0]["links"]) == page.MOST_LINKS

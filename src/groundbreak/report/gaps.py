@@ -9,6 +9,8 @@ from groundbreak.report.timeline import day, look_date
 
 SOME_SHARE = 0.001
 SOME_HIDDEN = 0.02
+MOST_DATES = 8
+"""That are listed; the table of looks has them all."""
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -31,20 +33,27 @@ def not_observed(summary: Mapping[str, Any], observed: Rows) -> list[str]:
         )
         if known[key] >= SOME_SHARE
     ]
-    hidden = [
-        f"{look_date(row)} ({1 - row['usable_share']:.0%})"
-        for row in observed
-        if row["used"] and row["usable_share"] < 1 - SOME_HIDDEN
-    ]
-    if hidden:
-        texts.append("Parts were hidden on " + ", ".join(hidden) + ".")
-    left_out = [look_date(row) for row in observed if not row["used"]]
-    if left_out:
-        texts.append("Not used at all: " + ", ".join(left_out) + " (reasons below).")
+    hidden = [row for row in observed if row["used"] and row["usable_share"] < 1 - SOME_HIDDEN]
+    if len(hidden) > MOST_DATES:
+        worst = min(hidden, key=lambda row: row["usable_share"])
+        texts.append(
+            f"Parts were hidden in {len(hidden)} looks, the most on {_hidden(worst)} (all below)."
+        )
+    elif hidden:
+        texts.append("Parts were hidden on " + ", ".join(map(_hidden, hidden)) + ".")
+    unused = [row for row in observed if not row["used"]]
+    if len(unused) > MOST_DATES:
+        texts.append(f"Not used at all: {len(unused)} looks (dates and reasons below).")
+    elif unused:
+        texts.append("Not used at all: " + ", ".join(map(look_date, unused)) + " (reasons below).")
     return texts + [
         f"Nothing was seen between {day(p['start_datetime'])} and {day(p['end_datetime'])}."
         for p in known["periods"]
     ]
+
+
+def _hidden(row: Mapping[str, Any]) -> str:
+    return f"{look_date(row)} ({1 - row['usable_share']:.0%})"
 
 
 def refused_sites(observed: Rows, known: Collection[str]) -> list[dict[str, str]]:

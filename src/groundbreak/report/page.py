@@ -34,6 +34,8 @@ MOST_EVENTS = 60
 LEAST_EVENTS, MOST_ON_PAGE, MOST_STRIPS = 5, 400, 20
 """The least of a site, and the most of a page; a site's surest have a strip of all looks."""
 MOST_IN_STRIP = 24
+MOST_LINKS = 12
+"""Of a sentence."""
 FEW_NOTES = 12
 """Up to so many are shown without being asked for."""
 
@@ -181,11 +183,7 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
         "sentences": [
             {
                 "text": sentence["text"],
-                "links": [
-                    {"anchor": anchors[name], "label": f"[{i}]"}
-                    for i, name in enumerate(sentence["events"], start=1)
-                    if name in anchors
-                ],
+                "links": _links(sentence["events"], anchors),
             }
             for sentence in site.document["sentences"]
         ],
@@ -204,6 +202,12 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
             else ""
         ),
     }
+
+
+def _links(events: list[str], anchors: Mapping[str, str]) -> list[dict[str, str]]:
+    """Links to the first of the events that the page shows."""
+    shown = [anchors[name] for name in events if name in anchors]
+    return [{"anchor": a, "label": f"[{i}]"} for i, a in enumerate(shown[:MOST_LINKS], start=1)]
 
 
 def _most_events(sites: int) -> int:
