@@ -194,6 +194,11 @@ class Spy:
         """That of the engine."""
         return str(self.engine.description)
 
+    @property
+    def device(self) -> str:
+        """That of the engine."""
+        return str(self.engine.device)
+
     def predict(self, before: Any, after: Any, statistics: Any = None, zoom: Any = None) -> Any:
         """What the engine says."""
         answer = self.engine.predict(before, after, statistics, zoom)

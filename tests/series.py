@@ -25,6 +25,7 @@ class BrightEngine:
     """Brighter is a new building, darker a demolition; counts what it is asked."""
 
     description = "brightness"
+    device = "cpu"
 
     def __init__(self):
         self.card = Card(

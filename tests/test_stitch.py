@@ -11,8 +11,9 @@ from scipy.ndimage import gaussian_filter
 from groundbreak.inference.stitch import (
     StitchConfig,
     lattice,
-    predict_bands,
+    predict_blocks,
     predict_scene,
+    ramp,
     windows_along,
 )
 from groundbreak.types import Box
@@ -99,15 +100,44 @@ def test_resuming_gives_the_same_bands():
     def read(box: Box):
         return before[:, *box.slices], after[:, *box.slices]
 
-    full = list(predict_bands(blur_predict, read, (250, 130), CONFIG))
-    assert [band.y0 for band in full[1:]] == [band.y1 for band in full[:-1]]
-    assert full[-1].y1 == 250
-    for first in range(len(full)):
-        again = list(predict_bands(blur_predict, read, (250, 130), CONFIG, first_band=first))
-        assert len(again) == len(full) - first
-        for a, b in zip(again, full[first:], strict=True):
-            assert (a.y0, a.y1) == (b.y0, b.y1)
+    full = list(predict_blocks(blur_predict, read, (250, 130), CONFIG))
+    seen = np.zeros((250, 130), int)
+    for block in full:
+        seen[block.box.slices] += 1
+    assert (seen == 1).all()
+    tops = sorted({block.box.y0 for block in full})
+    for first, top in enumerate(tops):
+        again = list(predict_blocks(blur_predict, read, (250, 130), CONFIG, first_band=first))
+        rest = [block for block in full if block.box.y0 >= top]
+        for a, b in zip(again, rest, strict=True):
+            assert a.box == b.box
             np.testing.assert_allclose(a.probabilities, b.probabilities, atol=1e-6)
+
+
+def test_blocks_are_made_of_nothing_but_the_windows_over_them():
+    """Each pixel is the mean of the windows that show it, weighted by their ramps."""
+    shape = (150, 200)
+    answers = {}
+
+    def read(box: Box):
+        marked = np.full((3, *box.shape), len(answers), np.float32)
+        answers[box] = len(answers)
+        return marked, marked
+
+    def predict(before, _after):
+        share = before[:, :1] / 100
+        return np.concatenate([1 - share, share, 0 * share, 0 * share], axis=1)
+
+    found = np.zeros(shape)
+    for block in predict_blocks(predict, read, shape, CONFIG):
+        found[block.box.slices] = block.probabilities[1]
+    total, weights = np.zeros(shape), np.zeros(shape)
+    for box, mark in answers.items():
+        weight = np.outer(*(ramp(side, CONFIG) for side in box.shape))
+        total[box.slices] += weight * mark / 100
+        weights[box.slices] += weight
+    assert len(answers) == 20
+    np.testing.assert_allclose(found, total / weights, atol=1e-6)
 
 
 def test_unneeded_windows_are_neither_read_nor_claimed():
@@ -121,12 +151,14 @@ def test_unneeded_windows_are_neither_read_nor_claimed():
     def needed(box: Box) -> bool:
         return box.y0 == 0 and box.x0 == 0
 
-    bands = list(predict_bands(blur_predict, read, (130, 130), CONFIG, needed))
+    predicted, unchanged = np.zeros((130, 130), bool), np.zeros((130, 130))
+    for block in predict_blocks(blur_predict, read, (130, 130), CONFIG, needed):
+        predicted[block.box.slices] = block.predicted
+        unchanged[block.box.slices] = block.probabilities[0]
     assert seen == [Box(0, 64, 0, 64)]
-    predicted = np.concatenate([band.predicted for band in bands])
     assert predicted[:64, :64].all()
-    assert not predicted[64:].any()
-    assert (np.concatenate([b.probabilities for b in bands], axis=1)[0, 64:] == 1).all()
+    assert predicted.sum() == 64**2
+    assert (unchanged[~predicted] == 1).all()
 
 
 def test_scaled_config_keeps_its_rules():

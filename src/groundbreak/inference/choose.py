@@ -117,6 +117,11 @@ class AutoEngine:
             return "auto, not needed"
         return f"{self._chosen.description} ({self._why})"
 
+    @property
+    def device(self) -> str:
+        """Where it computes, or will."""
+        return (self._chosen or self._plain).device
+
     def predict(
         self,
         before: FloatArray,

@@ -37,6 +37,10 @@ class Engine(Protocol):
     def description(self) -> str:
         """Processor and precision, for the run's record."""
 
+    @property
+    def device(self) -> str:
+        """Where it computes: ``cpu``, ``cuda`` or ``mps``."""
+
     def predict(
         self,
         before: FloatArray,

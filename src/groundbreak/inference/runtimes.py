@@ -43,6 +43,11 @@ class RuntimeEngine:
         """Runtime, its version and precision."""
         return self._description
 
+    @property
+    def device(self) -> str:
+        """The CPU."""
+        return "cpu"
+
     def predict(
         self,
         before: FloatArray,

@@ -1,10 +1,11 @@
-"""Overlapping windows in, one seamless probability map out, a band of rows at a time.
+"""Overlapping windows in, one seamless probability map out, block by block.
 
 The windows lie on a lattice fixed by the map's shape, the window and the overlap alone, so the
 result does not depend on how the work is cut into batches or tasks. Each window is weighted with
 a smooth ramp towards its border, where a network sees the least context; the outermost
 ``margin`` pixels, touched by the network's padding, count only where no other window reaches
-(at the border of the map). Only rows that are still open are held in memory.
+(at the border of the map). Held in memory are one window, and of the rows that the next windows
+will share with those above the sums so far: the size of a map hardly matters.
 """
 
 from __future__ import annotations
@@ -60,15 +61,14 @@ ReadPair = Callable[[Box], tuple[FloatArray, FloatArray]]
 
 
 @dataclass(frozen=True)
-class RowBand:
-    """Finished rows ``y0:y1`` of the map.
+class Block:
+    """A finished part of the map.
 
-    ``probabilities`` (4, rows, width), softmax, class 0 = no change; ``predicted`` (rows, width)
-    is False where no window was computed (there class 0 is 1).
+    ``probabilities`` (4, height, width), softmax, class 0 = no change; ``predicted`` (height,
+    width) is False where no window was computed (there class 0 is 1).
     """
 
-    y0: int
-    y1: int
+    box: Box
     probabilities: FloatArray
     predicted: BoolArray
 
@@ -102,15 +102,17 @@ def ramp(length: int, config: StitchConfig) -> FloatArray:
     return np.maximum(t * t * (3.0 - 2.0 * t), NEGLIGIBLE).astype(np.float32)
 
 
-def predict_bands(
+def predict_blocks(
     predict: PredictPairs,
     read: ReadPair,
     shape: tuple[int, int],
     config: StitchConfig,
     needed: Callable[[Box], bool] = lambda _box: True,
     first_band: int = 0,
-) -> Iterator[RowBand]:
-    """Predict a map of any size in memory-bounded bands of finished rows, from top to bottom.
+) -> Iterator[Block]:
+    """Predict a map of any size in bounded memory, from left to right and top to bottom.
+
+    What one row of windows finishes is a band of rows, made of a block for each window.
 
     Args:
         predict: the network, normalisation and softmax included.
@@ -122,28 +124,33 @@ def predict_bands(
             again because the band needs its lower part.
 
     Yields:
-        Bands whose rows follow each other without gap.
+        Blocks that together cover the rows from the first band on once.
     """
     height, width = shape
     rows = lattice(shape, config)
-    total = np.zeros((CLASSES, min(config.window, height), width), np.float32)
-    weight = np.zeros(total.shape[1:], np.float32)
     first_row = max(0, first_band - 1)
-    top = rows[first_row][0].y0
-    predicted = _predict_ahead(predict, read, rows[first_row:], needed, config.batch)
-    for index, windows in zip(range(first_row, len(rows)), predicted, strict=True):
-        for box, probabilities in windows:
-            window_weight = np.outer(ramp(box.y1 - box.y0, config), ramp(box.x1 - box.x0, config))
-            inside = (slice(box.y0 - top, box.y1 - top), slice(box.x0, box.x1))
-            total[(slice(None), *inside)] += probabilities * window_weight
-            weight[inside] += window_weight
+    boxes = [box for row in rows[first_row:] for box in row if needed(box)]
+    wanted = set(boxes)
+    answers = _predict_ahead(predict, read, boxes, config.batch)
+    # Sums of weighted probabilities and, last, of weights.
+    above = np.zeros((CLASSES + 1, 0, width), np.float32)
+    for index, row in enumerate(rows[first_row:], start=first_row):
         end = rows[index + 1][0].y0 if index + 1 < len(rows) else height
-        done = end - top
-        if index >= first_band:
-            yield _finish(top, total[:, :done], weight[:done])
-        total = _roll(total, done)
-        weight = _roll(weight, done)
-        top = end
+        below = np.zeros((CLASSES + 1, row[0].y1 - end, width), np.float32)
+        left = np.zeros((CLASSES + 1, row[0].shape[0], 0), np.float32)
+        for box, right in zip(row, [*(following.x0 for following in row[1:]), width], strict=True):
+            sums = np.zeros((CLASSES + 1, *box.shape), np.float32)
+            begun = left.shape[2]
+            sums[:, :, :begun] = left
+            sums[:, : above.shape[1], begun:] = above[:, :, box.x0 + begun : box.x1]
+            if box in wanted:
+                _add(sums, next(answers), config)
+            down, across = end - box.y0, right - box.x0
+            below[:, :, box.x0 : right] = sums[:, down:, :across]
+            left = sums[:, :, across:]
+            if index >= first_band:
+                yield _finish(Box(box.y0, end, box.x0, right), sums[:, :down, :across])
+        above = below
 
 
 def predict_scene(
@@ -165,53 +172,41 @@ def predict_scene(
         return before[index], after[index]
 
     shape = (before.shape[1], before.shape[2])
-    bands = predict_bands(predict, read, shape, config)
-    return np.concatenate([band.probabilities for band in bands], axis=1)
+    probabilities = np.empty((CLASSES, *shape), np.float32)
+    for block in predict_blocks(predict, read, shape, config):
+        probabilities[:, *block.box.slices] = block.probabilities
+    return probabilities
 
 
 def _predict_ahead(
-    predict: PredictPairs,
-    read: ReadPair,
-    rows: Sequence[Sequence[Box]],
-    needed: Callable[[Box], bool],
-    batch: int,
-) -> Iterator[list[tuple[Box, FloatArray]]]:
-    """Predict row by row; while one batch is computed, the next one is being read."""
-    chunks: list[tuple[int, list[Box]]] = []
-    for index, boxes in enumerate(rows):
-        wanted = [box for box in boxes if needed(box)]
-        chunks += [(index, wanted[i : i + batch]) for i in range(0, len(wanted), batch)]
+    predict: PredictPairs, read: ReadPair, boxes: Sequence[Box], batch: int
+) -> Iterator[FloatArray]:
+    """The answers for all windows; while one batch is computed, the next one is being read."""
+    batches = [boxes[start : start + batch] for start in range(0, len(boxes), batch)]
 
-    def load(chunk: list[Box]) -> tuple[FloatArray, FloatArray]:
-        pairs = [read(box) for box in chunk]
+    def load(some: Sequence[Box]) -> tuple[FloatArray, FloatArray]:
+        pairs = [read(box) for box in some]
         return np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
 
     with ThreadPoolExecutor(max_workers=1) as reader:
-        ahead = reader.submit(load, chunks[0][1]) if chunks else None
-        position = 0
-        for index in range(len(rows)):
-            done: list[tuple[Box, FloatArray]] = []
-            while ahead is not None and position < len(chunks) and chunks[position][0] == index:
-                before, after = ahead.result()
-                boxes = chunks[position][1]
-                position += 1
-                if position < len(chunks):
-                    ahead = reader.submit(load, chunks[position][1])
-                done += zip(boxes, predict(before, after), strict=True)
-            yield done
+        ahead = [reader.submit(load, some) for some in batches[:1]]
+        for following in range(1, len(batches) + 1):
+            before, after = ahead.pop().result()
+            ahead += [reader.submit(load, some) for some in batches[following : following + 1]]
+            yield from predict(before, after)
 
 
-def _finish(top: int, total: FloatArray, weight: FloatArray) -> RowBand:
+def _add(sums: FloatArray, probabilities: FloatArray, config: StitchConfig) -> None:
+    """Add a window's probabilities (4, height, width) to the sums under it."""
+    height, width = probabilities.shape[1:]
+    weight = np.outer(ramp(height, config), ramp(width, config))
+    sums[:CLASSES] += probabilities * weight
+    sums[CLASSES] += weight
+
+
+def _finish(box: Box, sums: FloatArray) -> Block:
+    weight = sums[CLASSES]
     predicted = weight > 0
-    probabilities = total / np.where(predicted, weight, 1)
+    probabilities = sums[:CLASSES] / np.where(predicted, weight, np.float32(1))
     probabilities[0][~predicted] = 1
-    return RowBand(top, top + total.shape[1], probabilities.astype(np.float32), predicted)
-
-
-def _roll(array: FloatArray, done: int) -> FloatArray:
-    """Drop ``done`` finished rows and open as many empty ones at the bottom."""
-    rolled = np.zeros_like(array)
-    kept = array.shape[-2] - done
-    if kept > 0:
-        rolled[..., :kept, :] = array[..., done:, :]
-    return rolled
+    return Block(box, probabilities.astype(np.float32, copy=False), predicted)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from odc.geo.geobox import GeoBox
 
 from groundbreak.atomic import write_json
 from groundbreak.inference.engine import Engine, Statistics
-from groundbreak.inference.stitch import StitchConfig, lattice, predict_bands
+from groundbreak.inference.stitch import StitchConfig, lattice, predict_blocks
 from groundbreak.pipeline.pairs import PairPlan
 from groundbreak.prepare.store import PreparedLook
 from groundbreak.raster.read import read_window
@@ -89,13 +91,11 @@ def compute_change(job: ChangeJob, plan: PairPlan) -> StoredChange:
         write_json(folder / "key.json", key)
     first = next((i for i, row in enumerate(rows) if not _settled(folder, row)), len(rows))
     if first < len(rows):
-        for window, values in _predict(job, plan, first):
-            path = folder / f"rows_{window.y0}.tif"
-            empty = bool((values == NOT_OBSERVED).all())
-            if not empty:
-                _write_band(path, job.grid[window.slices], values)
-            note = {"rows": window.y1 - window.y0, "empty": empty}
-            write_json(folder / f"rows_{window.y0}.json", note)
+        bands = groupby(_predict(job, plan, first), key=lambda part: (part[0].y0, part[0].y1))
+        for (top, bottom), parts in bands:
+            grid = job.grid[top:bottom, :]
+            empty = _write_band(folder / f"rows_{top}.tif", grid, top, parts)
+            write_json(folder / f"rows_{top}.json", {"rows": bottom - top, "empty": empty})
     write_json(folder / "done.json", key)
     tops = [row[0].y0 for row in rows]
     empty_bands = frozenset(top for top in tops if _note(folder, top)["empty"])
@@ -126,16 +126,15 @@ def _predict(job: ChangeJob, plan: PairPlan, first_band: int) -> Iterator[tuple[
     def predict(before: FloatArray, after: FloatArray) -> FloatArray:
         return job.engine.predict(before, after, statistics, zoom)
 
-    height, width = job.grid.shape
-    bands = predict_bands(
-        predict, read, (height, width), job.cut, plan.boxes.__contains__, first_band
-    )
-    for band in bands:
-        window = Box(band.y0, band.y1, 0, width)
-        observed = plan.earlier.usable(window.slices) & plan.later.usable(window.slices)
-        values = np.rint(band.probabilities[1:] * PROBABILITY_SCALE).astype(np.uint16)
-        values[:, ~(observed & band.predicted)] = NOT_OBSERVED
-        yield window, values
+    # A processor computes one window after the other; more at once would fill memory only.
+    cut = replace(job.cut, batch=1) if job.engine.device == "cpu" else job.cut
+    shape = (int(job.grid.shape[0]), int(job.grid.shape[1]))
+    for block in predict_blocks(predict, read, shape, cut, plan.boxes.__contains__, first_band):
+        window = block.box.slices
+        observed = plan.earlier.usable(window) & plan.later.usable(window)
+        values = np.rint(block.probabilities[1:] * PROBABILITY_SCALE).astype(np.uint16)
+        values[:, ~(observed & block.predicted)] = NOT_OBSERVED
+        yield block.box, values
 
 
 def _filled(plan: PairPlan, box: Box) -> tuple[FloatArray, FloatArray]:
@@ -163,14 +162,30 @@ def _arranged(job: ChangeJob, look: PreparedLook, values: object) -> FloatArray:
     return given[rows]
 
 
-def _write_band(path: Path, grid: GeoBox, values: np.ndarray) -> None:
-    height, width = grid.shape
-    window = Box(0, height, 0, width)
+def _write_band(
+    path: Path, grid: GeoBox, top: int, parts: Iterable[tuple[Box, np.ndarray]]
+) -> bool:
+    """Write the parts of a band of rows; without any pixel observed there is no file.
+
+    Returns:
+        whether nothing was observed.
+    """
     names = tuple(kind.value for kind in KINDS)
-    with RasterSink(
-        path, grid, len(KINDS), "uint16", nodata=NOT_OBSERVED, band_names=names
-    ) as sink:
-        sink.write(window, values)
+    sink: RasterSink | None = None
+    empty: list[Box] = []
+    with ExitStack() as stack:
+        for box, values in parts:
+            place = Box(box.y0 - top, box.y1 - top, box.x0, box.x1)
+            if sink is None and (values == NOT_OBSERVED).all():
+                empty.append(place)
+                continue
+            if sink is None:
+                band = RasterSink(path, grid, len(KINDS), "uint16", NOT_OBSERVED, names)
+                sink = stack.enter_context(band)
+                for gap in empty:
+                    sink.write(gap, np.full((len(KINDS), *gap.shape), NOT_OBSERVED, np.uint16))
+            sink.write(place, values)
+    return sink is None
 
 
 def _settled(folder: Path, row: list[Box]) -> bool:
