@@ -187,6 +187,21 @@ def test_buildings_get_right_angles_that_fit_the_mask(angle: float) -> None:
     assert np.minimum(abs(turn - turn[0]), 90 - abs(turn - turn[0])).max() < 1
 
 
+@pytest.mark.parametrize(
+    ("straight", "blur", "is_round"),
+    [(0, 14, True), (5, 7, False)],
+    ids=["a tank", "a house with blurred corners"],
+)
+def test_only_a_disc_becomes_a_circle(straight: float, blur: float, is_round: bool) -> None:
+    y, x = np.mgrid[:120, :160]
+    beyond = [np.maximum(abs(axis) - straight, 0) for axis in (x - 80, y - 60)]
+    p = quiet()
+    p[0] = np.where(np.hypot(*beyond) <= blur, 0.9, 0.02)
+    (found,) = candidates(change_map(p), CONFIG)
+    (outline,) = regularize([found.polygon], GSD)
+    assert (len(outline.exterior.coords) > 50) == is_round
+
+
 def test_a_shape_that_right_angles_do_not_fit_stays_as_it_is() -> None:
     star = shapely.Polygon(
         [
