@@ -5,6 +5,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from shapely.geometry import box
 from groundbreak.config import DetectConfig
 from groundbreak.evaluate.dates import TrueEvent
 from groundbreak.pipeline.sitework import SiteWork
+from groundbreak.prepare.store import PreparedLook
 from groundbreak.types import Kind
 
 
@@ -74,7 +76,7 @@ CHAIN = [
 @pytest.fixture(scope="module")
 def work() -> SiteWork:
     looks = [look(n, hidden=n == 90) for n in (0, 60, 90, 120, 170, 210, 260, 300)]
-    return SiteWork(GRID, looks)
+    return SiteWork(GRID, cast("tuple[PreparedLook, ...]", tuple(looks)))
 
 
 def test_perfect_maps_say_what_changed_between_two_looks(work: SiteWork) -> None:
