@@ -15,7 +15,7 @@ from groundbreak.catalog.store import write_catalog
 from groundbreak.config import DetectConfig
 from groundbreak.errors import ConfigError
 from groundbreak.evaluate.predict import open_predictor
-from groundbreak.inference import choose, device
+from groundbreak.inference import choose, device, graph
 from groundbreak.inference.choose import AutoEngine, EngineChoice, open_engine
 from groundbreak.inference.engine import Statistics
 from groundbreak.inference.runtimes import RuntimeEngine
@@ -270,3 +270,16 @@ def test_processes_share_the_cores(monkeypatch):
     for processes in (3, 100):
         device.share_cores(processes)
     assert given == [2, 1]
+
+
+def test_writing_graphs_leaves_the_number_of_threads(monkeypatch):
+    counts = []
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(graph, "_traced", lambda *_: counts.append(torch.get_num_threads()) or b"")
+    torch.set_num_threads(2)
+    try:
+        graph.encoder_and_decoder(SiameseUNet().eval())
+        assert counts == [1, 1]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)

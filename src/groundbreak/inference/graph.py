@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -47,13 +49,28 @@ def encoder_and_decoder(network: SiameseUNet) -> tuple[bytes, bytes]:
     dates = [torch.rand(2, bands, 3 * STRIDE, 2 * STRIDE) for _ in range(2)]
     example = (*dates, torch.rand(2, 2, bands), torch.ones(2, 2, bands))
     encoder, decoder = _Encoder(network).eval(), _Decoder(network).eval()
-    with torch.inference_mode():
-        features = encoder(*example)
-    names = [f"features_{i}" for i in range(len(features))]
-    return (
-        _traced(encoder, example, list(INPUTS), names),
-        _traced(decoder, features, names, ["logits"]),
-    )
+    with one_thread():
+        with torch.inference_mode():
+            features = encoder(*example)
+        names = [f"features_{i}" for i in range(len(features))]
+        return (
+            _traced(encoder, example, list(INPUTS), names),
+            _traced(decoder, features, names, ["logits"]),
+        )
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread: on pictures as small as the example the others only get in the way.
+
+    With two threads an export took five times as long.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _traced(
