@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -39,6 +40,9 @@ from groundbreak.simulate.observations import (
 )
 from groundbreak.times import Span
 from groundbreak.types import KINDS, Box
+
+CHANGED = 4.0
+"""Log-odds that the simulated detector says of a change; the shipped weights are less sure."""
 
 Observed = tuple[list[Candidate], list[ObjectEvidence]]
 
@@ -182,6 +186,8 @@ def main() -> None:
     parser.add_argument("--min-confidence", type=float, help="wins over both of the settings")
     options = parser.parse_args()
     config = DetectConfig().settings(options.min_confidence).events
+    emission = replace(config.decode.emission, changed=CHANGED)
+    config = replace(config, decode=replace(config.decode, emission=emission))
     noise = ObservationConfig.perfect() if options.perfect else ObservationConfig()
     scores = evaluate(options.sites, options.seed, config, noise, options.reach)
     print(json.dumps(scores, indent=2, default=str))

@@ -89,6 +89,8 @@ class Rates:
             over all looks: what a false alarm that stays is made of.
         at_once: share of new buildings and berths that no look shows unfinished.
         finish: works come to an end, per year.
+        greened: share of demolitions after which the plot looks as if nothing had stood there;
+            without it a plot that stays silent for many looks would speak against the demolition.
         rebuild: a building appears at once on bare ground, per year.
         rebegin: works begin on bare ground, per year.
         clear: ground is cleared of whatever grew there, per year.
@@ -101,6 +103,7 @@ class Rates:
     disturbed: float = 0.04
     at_once: float = 0.7
     finish: float = 3.0
+    greened: float = 0.5
     rebuild: float = 0.2
     rebegin: float = 0.4
     clear: float = 0.05
@@ -109,9 +112,11 @@ class Rates:
     fill: float = 0.02
 
     def __post_init__(self) -> None:
-        check_share("at_once", self.at_once)
+        shares = ("at_once", "greened")
+        for name in shares:
+            check_share(name, getattr(self, name))
         for rate in fields(self):
-            if rate.name != "at_once":
+            if rate.name not in shares:
                 check_positive(rate.name, getattr(self, rate.name))
 
 
@@ -152,7 +157,8 @@ def _transition_matrix(family: Family, rates: Rates, days: float, span_days: flo
             (CLEARED, WORKS): rates.rebegin,
             (ABSENT, CLEARED): rates.clear,
             (CLEARED, ABSENT): rates.overgrow,
-            (STANDING, CLEARED): changed,
+            (STANDING, CLEARED): changed * (1 - rates.greened),
+            (STANDING, ABSENT): changed * rates.greened,
             (BUILT, CLEARED): rates.demolish_new,
         }
         if family is Family.BUILDING
