@@ -41,8 +41,8 @@ from groundbreak.simulate.observations import (
 from groundbreak.times import Span
 from groundbreak.types import KINDS, Box
 
-CHANGED = 4.0
-"""Log-odds that the simulated detector says of a change; the shipped weights are less sure."""
+CHANGED = 3.0
+"""Log-odds that the simulated detector says at least of most changes; networks are less sure."""
 
 Observed = tuple[list[Candidate], list[ObjectEvidence]]
 

@@ -51,7 +51,7 @@ class DecodeConfig:
 
     rates: Rates = field(default_factory=Rates)
     emission: Emission = field(default_factory=Emission)
-    interval_mass: float = 0.7
+    interval_mass: float = 0.75
 
     def __post_init__(self) -> None:
         check_share("interval_mass", self.interval_mass)
