@@ -6,6 +6,7 @@ import torch
 from groundbreak.model.network import (
     NetworkConfig,
     SiameseUNet,
+    both_orders,
     class_probabilities,
     measure,
     pad_to_stride,
@@ -48,10 +49,22 @@ def test_a_fifth_class_takes_part_and_is_no_kind() -> None:
     with torch.inference_mode():
         there, back = network(before, after), network(after, before)
     assert there.shape == (2, 5, 64, 96)
-    torch.testing.assert_close(there, swap_classes(back), rtol=1e-4, atol=1e-5)
+    order = [0, 1, 2, 4]
+    torch.testing.assert_close(there[:, order], swap_classes(back)[:, order], rtol=1e-4, atol=1e-5)
     logits = torch.tensor([0.4, 0.2, 0.1, 0.1, 0.2]).log().reshape(1, 5, 1, 1)
     told = class_probabilities(logits).flatten().tolist()
     assert told == pytest.approx([0.4, 0.2, 0.1, 0.1])
+
+
+def test_a_berth_is_told_by_the_order_asked_for() -> None:
+    forwards = torch.tensor([0.1, 0.1, 0.1, 0.7]).log().reshape(1, 4, 1, 1)
+    backwards = torch.tensor([0.9, 0.06, 0.03, 0.01]).log().reshape(1, 4, 1, 1)
+    told = class_probabilities(both_orders(forwards, backwards)).flatten().tolist()
+    assert told[3] == pytest.approx(0.7)
+    rest = [(0.1 * other) ** 0.5 for other in (0.9, 0.03, 0.06)]
+    assert told[:3] == pytest.approx([0.3 * value / sum(rest) for value in rest])
+    filled_in = class_probabilities(both_orders(backwards, forwards)).flatten().tolist()
+    assert filled_in[3] == pytest.approx(0.01)
 
 
 def test_the_brightness_of_the_encoding_does_not_matter(network: SiameseUNet) -> None:

@@ -18,6 +18,9 @@ from torch.nn import functional as F
 CLASSES = 4
 """None, new building, demolition, docking slip: ``types.MaskValue`` 0 to 3."""
 
+SLIP = 3
+"""The class that has no opposite."""
+
 STRIDE = 32
 """Height and width of the input must be whole multiples of this."""
 
@@ -53,9 +56,10 @@ class NetworkConfig:
 class SiameseUNet(nn.Module):
     """What changed between two dates, a class a pixel.
 
-    In evaluation mode the answer is exactly consistent under a swap of the dates (new and
-    demolition swap, the rest stays): fusion and decoder run on both orders and are averaged;
-    the encoder, most of the work, runs once a date. Training sees one order at a time.
+    In evaluation mode the answer is consistent under a swap of the dates (new and demolition
+    swap): fusion and decoder run on both orders and are averaged; the encoder, most of the work,
+    runs once a date. Training sees one order at a time. Berths are told by the order asked for
+    alone: one that was filled in is nothing, so the other order has no say.
     """
 
     def __init__(self, config: NetworkConfig | None = None) -> None:
@@ -120,7 +124,7 @@ class SiameseUNet(nn.Module):
         logits = self._in_order(earlier, later)
         if self.training:
             return logits
-        return (logits + swap_classes(self._in_order(later, earlier))) / 2
+        return both_orders(logits, self._in_order(later, earlier))
 
     def _in_order(self, earlier: list[Tensor], later: list[Tensor]) -> Tensor:
         fused = [fusion(a, b) for fusion, a, b in zip(self.fusions, earlier, later, strict=True)]
@@ -157,6 +161,19 @@ class Fusion(nn.Module):
 def swap_classes(logits: Tensor) -> Tensor:
     """The channels (n, classes, ...) as they would be had the dates been swapped."""
     return logits[:, [0, 2, 1, *range(3, logits.shape[1])]]
+
+
+def both_orders(logits: Tensor, backwards: Tensor) -> Tensor:
+    """Logits (n, classes, h, w) of two dates from those of either order.
+
+    All but the slip's are averaged. The slip's keeps the odds against the rest that the true order
+    gave it.
+    """
+    average = (logits + swap_classes(backwards)) / 2
+    rest = [index for index in range(logits.shape[1]) if index != SLIP]
+    odds = logits[:, SLIP] - torch.logsumexp(logits[:, rest], dim=1)
+    slip = odds + torch.logsumexp(average[:, rest], dim=1)
+    return torch.cat([average[:, :SLIP], slip[:, None], average[:, SLIP + 1 :]], dim=1)
 
 
 def class_probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
