@@ -59,11 +59,15 @@ def test_a_fifth_class_takes_part_and_is_no_kind() -> None:
 def test_a_berth_is_told_by_the_order_asked_for() -> None:
     forwards = torch.tensor([0.1, 0.1, 0.1, 0.7]).log().reshape(1, 4, 1, 1)
     backwards = torch.tensor([0.9, 0.06, 0.03, 0.01]).log().reshape(1, 4, 1, 1)
-    told = class_probabilities(both_orders(forwards, backwards)).flatten().tolist()
+    told = (
+        class_probabilities(both_orders(torch.cat([forwards, backwards], dim=1))).flatten().tolist()
+    )
     assert told[3] == pytest.approx(0.7)
     rest = [(0.1 * other) ** 0.5 for other in (0.9, 0.03, 0.06)]
     assert told[:3] == pytest.approx([0.3 * value / sum(rest) for value in rest])
-    filled_in = class_probabilities(both_orders(backwards, forwards)).flatten().tolist()
+    filled_in = (
+        class_probabilities(both_orders(torch.cat([backwards, forwards], dim=1))).flatten().tolist()
+    )
     assert filled_in[3] == pytest.approx(0.01)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from groundbreak.model.card import Card
-from groundbreak.model.network import class_probabilities, pad_to_stride
+from groundbreak.model.network import both_orders, class_probabilities, pad_to_stride
 from groundbreak.types import FloatArray
 
 
@@ -94,7 +94,7 @@ def to_probabilities(
     """The network's answer on the grid of its input.
 
     Args:
-        logits: (n, classes, H, W), enlarged and padded.
+        logits: (n, 2 x classes, H, W) of both orders of the dates, enlarged and padded.
         shape: (h, w) of the input.
         zoom: factor by which it was enlarged.
         temperature: of the card.
@@ -103,7 +103,7 @@ def to_probabilities(
         (n, 4, h, w) probabilities.
     """
     height, width = shape
-    logits = logits[..., : height * zoom, : width * zoom].float()
+    logits = both_orders(logits[..., : height * zoom, : width * zoom])
     if zoom > 1:
         logits = F.interpolate(logits, size=(height, width), mode="area")
     result: FloatArray = class_probabilities(logits, temperature).cpu().numpy()

@@ -40,7 +40,7 @@ class _Decoder(nn.Module):
 
 def encoder_and_decoder(network: SiameseUNet) -> tuple[bytes, bytes]:
     """Two graphs: ``INPUTS`` to the features of both dates, and those to logits
-    (n, classes, h, w).
+    (n, 2 x classes, h, w), see ``SiameseUNet.decode``.
 
     They are apart so that each can have its own precision. Any number of pairs of any size in
     multiples of ``STRIDE`` is taken.

@@ -23,7 +23,7 @@ from groundbreak.model.weights import LoadedModel
 from groundbreak.types import FloatArray
 
 Run = Callable[[list[FloatArray]], FloatArray]
-"""The arrays of ``graph.INPUTS`` → logits (n, classes, h, w)."""
+"""The arrays of ``graph.INPUTS`` → logits (n, 2 x classes, h, w)."""
 
 
 class RuntimeEngine:

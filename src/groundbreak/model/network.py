@@ -100,7 +100,8 @@ class SiameseUNet(nn.Module):
         Raises:
             ValueError: shapes differ, or are not what the network takes.
         """
-        return self.decode(self.encode(before, after, statistics))
+        logits = self.decode(self.encode(before, after, statistics))
+        return logits if self.training else both_orders(logits)
 
     def encode(
         self, before: Tensor, after: Tensor, statistics: tuple[Tensor, Tensor] | None = None
@@ -117,14 +118,18 @@ class SiameseUNet(nn.Module):
         return features
 
     def decode(self, features: list[Tensor]) -> Tensor:
-        """Logits (n, classes, h, w) of what ``encode`` gave."""
+        """Logits of what ``encode`` gave, to be put together by ``both_orders``.
+
+        (n, 2 x classes, h, w): of the dates in order, then of the other order; in training
+        (n, classes, h, w), of the dates in order.
+        """
         n = features[0].shape[0] // 2
         earlier = [level[:n] for level in features]
         later = [level[n:] for level in features]
         logits = self._in_order(earlier, later)
         if self.training:
             return logits
-        return both_orders(logits, self._in_order(later, earlier))
+        return torch.cat([logits, self._in_order(later, earlier)], dim=1)
 
     def _in_order(self, earlier: list[Tensor], later: list[Tensor]) -> Tensor:
         fused = [fusion(a, b) for fusion, a, b in zip(self.fusions, earlier, later, strict=True)]
@@ -163,12 +168,13 @@ def swap_classes(logits: Tensor) -> Tensor:
     return logits[:, [0, 2, 1, *range(3, logits.shape[1])]]
 
 
-def both_orders(logits: Tensor, backwards: Tensor) -> Tensor:
-    """Logits (n, classes, h, w) of two dates from those of either order.
+def both_orders(logits: Tensor) -> Tensor:
+    """Logits (n, classes, h, w) of two dates from those of either order (n, 2 x classes, h, w).
 
     All but the slip's are averaged. The slip's keeps the odds against the rest that the true order
-    gave it.
+    gave it: a difference of like numbers, hence in single precision.
     """
+    logits, backwards = logits.float().chunk(2, dim=1)
     average = (logits + swap_classes(backwards)) / 2
     rest = [index for index in range(logits.shape[1]) if index != SLIP]
     odds = logits[:, SLIP] - torch.logsumexp(logits[:, rest], dim=1)
