@@ -1,10 +1,7 @@
 """The script that tells errors of the network from those of the decoder, on rendered series."""
 
-import importlib.util
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
@@ -18,18 +15,7 @@ from groundbreak.evaluate.dates import TrueEvent
 from groundbreak.pipeline.sitework import SiteWork
 from groundbreak.prepare.store import PreparedLook
 from groundbreak.types import Kind
-
-
-def load(name: str) -> ModuleType:
-    path = Path(__file__).parents[1] / "scripts" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look themselves up there
-    spec.loader.exec_module(module)
-    return module
-
+from scripts_loaded import load
 
 script = load("evaluate_series")
 SIDE = 120

@@ -1,11 +1,8 @@
 """The scripts that make slip pairs and judge weights on them."""
 
-import importlib.util
 import json
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -13,19 +10,7 @@ from scipy import ndimage
 
 from groundbreak.pairs.index import PairArrays, read_index
 from groundbreak.types import KINDS, Kind
-
-SCRIPTS = Path(__file__).parents[1] / "scripts"
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look themselves up there
-    spec.loader.exec_module(module)
-    return module
-
+from scripts_loaded import load
 
 judging = load("evaluate_slips")
 
