@@ -3,9 +3,9 @@
     python scripts/evaluate_slips.py --weights area-10m --data runs/slips --split test \
         --ports ../shared/data/eo/ports --still ../shared/data -o runs/slips/judged
 
-``--data`` holds pairs of ``scripts/make_slip_pairs.py``; objects are cut out as in detection and
-matched at IoU 0.25. ``--ports`` adds every port against itself, ``--still`` real pairs in which no
-slip was built. OUT then holds ``slips.json`` and ``index.html``, with pictures.
+``--data`` holds pairs of ``scripts/make_slip_pairs.py``; objects are cut out, and dropped, as in
+detection and matched at IoU 0.25. ``--ports`` adds every port against itself, ``--still`` real
+pairs in which no slip was built. OUT then holds ``slips.json`` and ``index.html``, with pictures.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import shapely
+from affine import Affine
 from PIL import Image
 from rasterio.errors import NotGeoreferencedWarning
 from scipy import ndimage
@@ -38,13 +39,14 @@ from groundbreak.evaluate.predict import Predictor, open_predictor, refusal
 from groundbreak.events.geometry import largest_polygon
 from groundbreak.events.slips import measure_berth
 from groundbreak.events.vectorize import VectorConfig
+from groundbreak.events.water import RIM_PX, find_water
 from groundbreak.pairs.index import PairArrays, read_index, read_pair
 from groundbreak.raster.read import inspect, read_picture
 from groundbreak.scaling import to_unit
 from groundbreak.slipmaking.ground import fill_smooth
 from groundbreak.slipmaking.ports import read_port
 from groundbreak.slipmaking.recipes import silent_pair
-from groundbreak.types import Kind, MaskValue
+from groundbreak.types import Box, Kind, MaskValue
 
 IOU = 0.25
 SHOWN = 10
@@ -106,6 +108,7 @@ class Judge:
         config = VectorConfig(thresholds=card.thresholds, min_area_m2=card.min_area_m2)
         probabilities = self.predictor(pair)
         said = said_objects(probabilities, config, pair.gsd_m)[Kind.DOCKING_SLIP]
+        said = plausible(said, pair)
         truth = label_objects(pair.label == MaskValue.DOCKING_SLIP)
         ignored = (pair.label == MaskValue.IGNORE) | _at_edge(truth)
         truth[ignored] = 0
@@ -142,6 +145,25 @@ class Judge:
         # Of one pair no more than two, so that ten pictures show ten places.
         if len(taken) < SHOWN and sum(n == name for n, _ in taken) < 2:
             taken.append((name, _picture(pair, where, said)))
+
+
+def plausible(said: np.ndarray, pair: PairArrays) -> np.ndarray:
+    """Without the objects that detection drops for the water in and around them.
+
+    Args:
+        said: (h, w), objects numbered from 1, 0 elsewhere.
+        pair: what was predicted.
+    """
+    for number, window in enumerate(ndimage.find_objects(said), start=1):
+        if window is None:
+            continue
+        box = Box(window[0].start, window[0].stop, window[1].start, window[1].stop)
+        box = box.grown(RIM_PX, said.shape)
+        here = said[box.slices] == number
+        pixels = pair.after[(slice(None), *box.slices)]
+        if not find_water(here, pixels, pair.bands, box, Affine.identity()).may_hold_berth():
+            said = np.where(said == number, 0, said)
+    return said
 
 
 def berth_length(mask: np.ndarray, gsd_m: float | None) -> float:

@@ -295,6 +295,23 @@ def test_no_berth_is_dug_where_near_infrared_shows_dry_land(dry: bool) -> None:
     assert [event.kind for event in events] == ([] if dry else [Kind.DOCKING_SLIP])
 
 
+@pytest.mark.parametrize(("quays", "sea"), [(2, False), (1, True), (0, True)])
+def test_a_berth_has_quays_on_two_sides(quays: int, sea: bool) -> None:
+    series = Series(changes=[(3, SLIP, BASIN)])
+    rows, columns = BASIN
+
+    def pixels(_: str, window: Box) -> tuple[np.ndarray, tuple[str, ...]]:
+        picture = np.full((4, *SHAPE), 0.1, np.float32)
+        picture[3] = 0.02  # sea
+        for land in (slice(0, rows.start), slice(rows.stop, None))[:quays]:
+            picture[3, land, columns] = 0.3
+        y, x = window.slices
+        return picture[:, y, x], ("red", "green", "blue", "nir")
+
+    events = series.result(read_pixels=pixels).events
+    assert [event.kind for event in events] == ([] if sea else [Kind.DOCKING_SLIP])
+
+
 def test_settings_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="min_confidence"):
         EventsConfig(min_confidence=1.5)

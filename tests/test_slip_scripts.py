@@ -42,8 +42,11 @@ class Drawn:
         return probabilities
 
 
-def judge(label: np.ndarray, said: np.ndarray, gsd_m: float = 10.0) -> "judging.Judge":
-    image = np.full((3, *label.shape), 0.2, np.float32)
+def judge(
+    label: np.ndarray, said: np.ndarray, gsd_m: float = 10.0, land: float = 0.5
+) -> "judging.Judge":
+    water = (label == 3) | said.astype(bool)
+    image = np.repeat(np.where(water, 0.2, land)[None].astype(np.float32), 3, axis=0)
     judged = judging.Judge(Drawn(said.astype(bool)))
     pair = PairArrays(image, image, label.astype(np.uint8), ("red", "green", "blue"), gsd_m)
     judged("group/port", "pair", pair)
@@ -87,6 +90,11 @@ def test_silence_misses_and_strays_are_false_alarms_by_area() -> None:
     assert [name for name, _ in judged.shown["false alarms"]] == ["pair"]
     assert result["precision"] == 0.0
     assert result["recall"] is None
+
+
+def test_what_detection_drops_is_not_said() -> None:
+    open_sea = judge(berths(), berths() == 3, land=0.2).tallies["group"].document()
+    assert (open_sea["found"], open_sea["invented"], open_sea["missed"]) == (0, 0, 2)
 
 
 def test_other_pixel_sizes_are_left_out_with_the_reason(tmp_path: Path) -> None:

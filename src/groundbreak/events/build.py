@@ -48,8 +48,6 @@ CLEAR_SHARE = 0.95
 """A footprint less usable than this at either look is flagged `partly_cloudy`."""
 MAX_RESIDUAL_PX = 1.0
 """A larger residual shift is flagged `misregistered`."""
-LEAST_WATER = 0.1
-"""A berth full of ships still shows so much water; less of it is dry land, and no berth."""
 BERTH_FILL = 0.6
 """A slip that fills less of its rectangle is flagged `tide`: berths have straight sides."""
 
@@ -324,9 +322,9 @@ def _shaped(
 
 
 def _berth(event: Event, site: SiteObservations, read_pixels: ReadPixels | None) -> Berth | None:
-    """Axes of a berth; None where the look that first shows it shows dry land there."""
+    """Axes of a berth; None where the look that first shows it shows that it is none."""
     look = next((look for look in site.looks if look.scene_ids == event.after_scenes), None)
     if look is None or read_pixels is None:
         return measure_berth(event.geometry)
     water = show_water(event.geometry, look.id, site.geobox, read_pixels)
-    return measure_berth(event.geometry, water.at) if water.share >= LEAST_WATER else None
+    return measure_berth(event.geometry, water.at) if water.may_hold_berth() else None

@@ -1,19 +1,29 @@
-"""Where a look shows water in and around a berth."""
+"""Where a look shows water in and around a berth, and whether it can be one."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from affine import Affine
 from odc.geo.geobox import GeoBox
+from scipy import ndimage
 from shapely.geometry import Point
 from shapely.geometry.base import BaseGeometry
 
 from groundbreak.events.evidence import ReadPixels
 from groundbreak.events.geometry import burn, pixel_box, to_pixels
 from groundbreak.events.slips import water_like
-from groundbreak.types import BoolArray, Box
+from groundbreak.types import BoolArray, Box, FloatArray
+
+LEAST_WATER = 0.1
+"""A berth full of ships still shows so much water; less of it is dry land."""
+MOST_WATER_AROUND = 0.6
+"""A berth lies between quays or piers: of its four sides no more than two or so are open water.
+What lies in open water is a ship that left, a plume, or a flat that the tide covered."""
+RIM_PX = 3
+"""So wide is the rim in which the sides of a berth are looked for."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +35,18 @@ class Water:
         box: in the grid of the site.
         to_pixel: from the grid's CRS to its pixels.
         share: of the berth itself.
+        around: of its rim.
     """
 
     mask: BoolArray
     box: Box
     to_pixel: Affine
     share: float
+    around: float
+
+    def may_hold_berth(self) -> bool:
+        """False where there is dry land, or open water on most sides."""
+        return self.share >= LEAST_WATER and self.around <= MOST_WATER_AROUND
 
     def at(self, point: Point) -> bool:
         """Whether there is water at a point of the grid's CRS."""
@@ -51,9 +67,25 @@ def show_water(berth: BaseGeometry, look_id: str, geobox: GeoBox, read_pixels: R
     """
     outline = to_pixels(berth, geobox)
     height, width = geobox.shape
-    around = math.ceil(math.sqrt(outline.area) / 2) + 1
-    box = pixel_box(outline).grown(around, (int(height), int(width)))
+    reach = max(RIM_PX, math.ceil(math.sqrt(outline.area) / 2) + 1)
+    box = pixel_box(outline).grown(reach, (int(height), int(width)))
     pixels, bands = read_pixels(look_id, box)
-    inside = burn(outline, box)
-    mask = water_like(pixels, bands, inside)
-    return Water(mask, box, ~geobox.affine, float(mask[inside].mean()) if inside.any() else 0.0)
+    return find_water(burn(outline, box), pixels, bands, box, ~geobox.affine)
+
+
+def find_water(
+    berth: BoolArray, pixels: FloatArray, bands: Sequence[str], box: Box, to_pixel: Affine
+) -> Water:
+    """As ``show_water``, of pixels that were read.
+
+    Args:
+        berth: (height, width), pixels of the berth.
+        pixels: (bands, height, width) in [0, 1].
+        bands: common names.
+        box: where the pixels lie in the grid.
+        to_pixel: from the grid's CRS to its pixels.
+    """
+    mask = water_like(pixels, bands, berth)
+    rim = ndimage.binary_dilation(berth, iterations=RIM_PX) & ~berth & (pixels > 0).any(axis=0)
+    share, around = (float(mask[part].mean()) if part.any() else 0.0 for part in (berth, rim))
+    return Water(mask, box, to_pixel, share, around)
