@@ -22,7 +22,7 @@ import torch
 
 from groundbreak.inference.choose import ENGINES, RUNTIMES, EngineChoice, installed, open_engine
 from groundbreak.inference.engine import Statistics
-from groundbreak.model.network import STRIDE
+from groundbreak.model.shape import STRIDE
 from groundbreak.model.weights import LoadedModel, load_weights
 from groundbreak.simulate.pairs import render_pair
 from groundbreak.types import FloatArray

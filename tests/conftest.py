@@ -18,6 +18,12 @@ def shared() -> Path:
     return SHARED_DATA
 
 
+@pytest.fixture(scope="session", autouse=True)
+def kept(tmp_path_factory):
+    """What runs keep for later ones stays out of the home of whoever runs the tests."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("kept"))
+
+
 @pytest.fixture
 def command(capfd, monkeypatch):
     """``command("sites", "check", path)`` runs it in this process: exit code, stdout, stderr."""

@@ -9,7 +9,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from groundbreak.model.card import Card
-from groundbreak.model.network import NetworkConfig
+from groundbreak.model.shape import NetworkConfig
 from groundbreak.raster.write import write_cog
 
 SIDE = 160

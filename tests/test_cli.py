@@ -19,7 +19,8 @@ from groundbreak.cli.main import app
 from groundbreak.config import DetectConfig
 from groundbreak.model import export
 from groundbreak.model.card import Card
-from groundbreak.model.network import NetworkConfig, SiameseUNet
+from groundbreak.model.network import SiameseUNet
+from groundbreak.model.shape import NetworkConfig
 from groundbreak.model.weights import save_weights
 from groundbreak.pipeline import tasks
 from groundbreak.simulate import series as simulation

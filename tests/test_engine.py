@@ -13,7 +13,8 @@ from groundbreak.inference.engine import Statistics
 from groundbreak.inference.stitch import StitchConfig, predict_scene
 from groundbreak.inference.torch_engine import TorchEngine
 from groundbreak.model.card import Card
-from groundbreak.model.network import NetworkConfig, SiameseUNet
+from groundbreak.model.network import SiameseUNet
+from groundbreak.model.shape import NetworkConfig
 
 SMALL = NetworkConfig(fused=(4, 4, 8, 8, 16), decoder=(16, 8, 8, 8))
 

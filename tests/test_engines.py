@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -15,13 +17,15 @@ from groundbreak.catalog.store import write_catalog
 from groundbreak.config import DetectConfig
 from groundbreak.errors import ConfigError
 from groundbreak.evaluate.predict import open_predictor
-from groundbreak.inference import choose, device, graph
+from groundbreak.inference import choose, device, graph, kept
 from groundbreak.inference.choose import AutoEngine, EngineChoice, open_engine
 from groundbreak.inference.engine import Statistics
+from groundbreak.inference.graph import load_graphs, write_graphs
 from groundbreak.inference.runtimes import RuntimeEngine
 from groundbreak.inference.torch_engine import TorchEngine, folded
 from groundbreak.model.card import Card
-from groundbreak.model.network import NetworkConfig, SiameseUNet
+from groundbreak.model.network import SiameseUNet
+from groundbreak.model.shape import NetworkConfig
 from groundbreak.model.weights import LoadedModel, load_weights
 from groundbreak.pairs.index import read_index, read_pair
 from groundbreak.pipeline.run import RunRequest, run_detect
@@ -64,7 +68,7 @@ def test_a_runtime_answers_as_the_network_does(name, network):
     bands = loaded.card.network.bands
     exact = TorchEngine(loaded.network, loaded.card, "cpu")
     exact._precision = "float32"
-    tested = choose.RUNTIMES[name](loaded)
+    tested = choose.RUNTIMES[name](write_graphs(loaded))
     scene = Statistics(np.full((2, bands), 0.4), np.full((2, bands), 0.2))
     for (n, height, width), statistics, zoom in [
         ((2, 64, 96), None, 1),
@@ -156,19 +160,22 @@ class clock:  # noqa: N801
 
 
 @pytest.fixture
-def stubs(monkeypatch):
+def stubs(monkeypatch, tmp_path):
     """PyTorch takes 2 s; which other engines there are is up to the test."""
     loaded = model()
     made = {"torch": Stub(loaded.card, seconds=2.0)}
     made["torch"].device = "cpu"
     monkeypatch.setattr(choose.time, "perf_counter", lambda: clock.now)
     monkeypatch.setattr(choose, "installed", lambda name: name in made)
+    monkeypatch.setattr(choose, "load_graphs", lambda _weights: None)
+    monkeypatch.setattr(choose, "_trial_name", lambda _card: "trials/stubs.json")
+    monkeypatch.setattr(kept, "_folder", lambda: tmp_path)
 
     def have(**engines):
         made.update(engines)
-        runtimes = {name: lambda _loaded, name=name: made[name] for name in engines}
+        runtimes = {name: lambda _graphs, name=name: made[name] for name in engines}
         monkeypatch.setattr(choose, "RUNTIMES", runtimes)
-        return AutoEngine(made["torch"], loaded, work_px=1e9), made
+        return AutoEngine(made["torch"], "site-2m", work_px=1e9), made
 
     have.card = loaded.card
     return have
@@ -207,6 +214,17 @@ class TestAuto:
         auto.predict(*images((1, 3, 64, 64)))
         assert "openvino failed its trial: illegal instruction" in caplog.text
         assert auto.description.startswith("stub 2.0")
+
+    def test_what_a_trial_found_is_kept(self, stubs, monkeypatch):
+        auto, made = stubs(openvino=Stub(stubs.card, seconds=1.0))
+        auto.predict(*images((1, 3, 64, 64)))
+        monkeypatch.setattr(choose, "surely_cpu", lambda _device: True)
+        asked = len(made["torch"].asked)
+        again = open_engine("site-2m", EngineChoice("auto", work_px=1.0))
+        again.predict(*images((1, 3, 64, 64)))
+        assert len(made["torch"].asked) == asked
+        assert again.description.startswith("stub 1.0 (fastest of a trial: openvino 1.000 s")
+        assert again.description.endswith("in an earlier run)")
 
     def test_little_work_is_not_worth_a_trial(self, stubs):
         auto, made = stubs(openvino=Stub(stubs.card))
@@ -263,13 +281,57 @@ class TestChoice:
         assert record["weights"]["area-10m"]["engine"] is None
 
 
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_the_next_run_takes_the_graphs_that_were_kept_and_no_pytorch(name):
+    first = load_graphs("site-2m")
+    code = f"""
+import sys
+from groundbreak.inference.choose import EngineChoice, open_engine
+engine = open_engine("site-2m", EngineChoice("{name}"))
+assert "torch" not in sys.modules
+assert engine.description.startswith("{name}")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert load_graphs("site-2m") == first
+
+
+def no_home():
+    raise RuntimeError("Could not determine home directory.")
+
+
+@pytest.mark.parametrize("home", ["file", "nothing"])
+def test_where_nothing_can_be_kept_graphs_are_written_anew(home, monkeypatch, tmp_path):
+    if home == "file":
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    else:
+        monkeypatch.delenv("XDG_CACHE_HOME")
+        monkeypatch.setattr(kept.Path, "home", no_home)
+    made = []
+    monkeypatch.setattr(graph, "write_graphs", lambda loaded: made.append(loaded) or GRAPHS)
+    for _ in range(2):
+        assert load_graphs("site-2m") is GRAPHS
+    assert len(made) == 2
+
+
+GRAPHS = graph.Graphs(None, b"encoder", b"decoder")
+
+
 def test_processes_share_the_cores(monkeypatch):
     given = []
-    monkeypatch.setattr(device.torch, "get_num_threads", lambda: 8)
-    monkeypatch.setattr(device.torch, "set_num_threads", given.append)
+    monkeypatch.setattr(torch, "set_num_threads", given.append)
     for processes in (3, 100):
+        monkeypatch.setenv("OMP_NUM_THREADS", "8")
         device.share_cores(processes)
-    assert given == [2, 1]
+        given.append(device.threads())
+    assert given == [2, 2, 1, 1]
+
+
+def test_there_are_as_many_threads_as_pytorch_would_take(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    code = "import torch; print(torch.get_num_threads())"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert device.threads() == int(answer.stdout)
 
 
 def test_writing_graphs_leaves_the_number_of_threads(monkeypatch):
@@ -278,7 +340,7 @@ def test_writing_graphs_leaves_the_number_of_threads(monkeypatch):
     monkeypatch.setattr(graph, "_traced", lambda *_: counts.append(torch.get_num_threads()) or b"")
     torch.set_num_threads(2)
     try:
-        graph.encoder_and_decoder(SiameseUNet().eval())
+        write_graphs(model())
         assert counts == [1, 1]
         assert torch.get_num_threads() == 2
     finally:

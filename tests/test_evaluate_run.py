@@ -21,7 +21,8 @@ from groundbreak.inference.engine import Statistics
 from groundbreak.inference.stitch import StitchConfig
 from groundbreak.inference.torch_engine import TorchEngine
 from groundbreak.model.card import Card
-from groundbreak.model.network import NetworkConfig, SiameseUNet
+from groundbreak.model.network import SiameseUNet
+from groundbreak.model.shape import NetworkConfig
 from groundbreak.pairs.index import PairArrays
 from groundbreak.types import Kind
 

@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from groundbreak.errors import WeightsError
 from groundbreak.model.card import Card, DataUse, from_json
 from groundbreak.model.export import describe, export_onnx
-from groundbreak.model.network import NetworkConfig, SiameseUNet
+from groundbreak.model.network import SiameseUNet
+from groundbreak.model.shape import NetworkConfig
 from groundbreak.model.weights import find_weights, load_weights, read_card, save_weights
 from groundbreak.types import Kind
 

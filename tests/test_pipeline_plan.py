@@ -6,7 +6,7 @@ import pytest
 from shapely.geometry import box
 
 from groundbreak.model.card import Card
-from groundbreak.model.network import NetworkConfig
+from groundbreak.model.shape import NetworkConfig
 from groundbreak.pipeline.plan import COARSE, FINE, PlanRequest, plan_site
 from groundbreak.types import Asset, Band, Catalog, HrefPolicy, Scene, Site
 

@@ -1,28 +1,37 @@
-"""Which engine runs the network: the one that was named, or the fastest of a short trial."""
+"""Which engine runs the network: the one that was named, or the fastest of a short trial.
+
+What a trial found is kept for later runs on this machine.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
+import platform
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from importlib.util import find_spec
 
 import numpy as np
 
+from groundbreak import __version__
 from groundbreak.errors import ConfigError
-from groundbreak.inference.device import choose_device
+from groundbreak.inference.device import check_device, choose_device, surely_cpu, threads
 from groundbreak.inference.engine import Engine, Statistics
+from groundbreak.inference.graph import Graphs, load_graphs
+from groundbreak.inference.kept import keep, read_kept
 from groundbreak.inference.runtimes import open_onnxruntime, open_openvino
-from groundbreak.inference.torch_engine import TorchEngine
 from groundbreak.model.card import Card
-from groundbreak.model.weights import LoadedModel, load_weights
+from groundbreak.model.weights import load_weights, read_card
 from groundbreak.types import FloatArray
 
 log = logging.getLogger(__name__)
 
-RUNTIMES: Mapping[str, Callable[[LoadedModel], Engine]] = {
+RUNTIMES: Mapping[str, Callable[[Graphs], Engine]] = {
     "openvino": open_openvino,
     "onnxruntime": open_onnxruntime,
 }
@@ -60,12 +69,12 @@ class EngineChoice:
         """Whether it can be had here.
 
         Raises:
-            ConfigError: there is no such engine or device, the engine is not installed, or it
-                does not compute on that device.
+            ConfigError: there is no such engine or kind of device, the engine is not installed,
+                or it does not compute on that device.
         """
         if self.name not in ENGINES:
             raise ConfigError("--engine", f"unknown '{self.name}'", f"use {', '.join(ENGINES)}")
-        choose_device(self.device)
+        check_device(self.device)
         if self.name not in RUNTIMES:
             return
         if self.device not in ("auto", "cpu"):
@@ -87,22 +96,33 @@ def open_engine(weights: str, choice: EngineChoice) -> Engine:
         ConfigError: see ``EngineChoice.check``.
     """
     choice.check()
-    loaded = load_weights(weights)
     if choice.name in RUNTIMES:
-        return RUNTIMES[choice.name](loaded)
-    plain = TorchEngine(loaded.network, loaded.card, choose_device(choice.device))
+        return RUNTIMES[choice.name](load_graphs(weights))
     if choice.name == "torch":
-        return plain
-    return AutoEngine(plain, loaded, choice.work_px)
+        return open_torch(weights, choice.device)
+    found = _trial_before(read_card(weights)) if surely_cpu(choice.device) else None
+    if found is None:
+        return AutoEngine(open_torch(weights, choice.device), weights, choice.work_px)
+    chosen = open_engine(weights, EngineChoice(found["name"], "cpu"))
+    return AutoEngine(chosen, weights, choice.work_px, f"{found['why']}, in an earlier run")
+
+
+def open_torch(weights: str, device: str) -> Engine:
+    """PyTorch on a device, or on the CPU where it does not work."""
+    from groundbreak.inference.torch_engine import TorchEngine
+
+    loaded = load_weights(weights)
+    return TorchEngine(loaded.network, loaded.card, choose_device(device))
 
 
 class AutoEngine:
     """Chooses when it is first asked to predict, so that a finished run has no trial."""
 
-    def __init__(self, plain: TorchEngine, loaded: LoadedModel, work_px: float) -> None:
-        self._plain, self._loaded, self._work_px = plain, loaded, work_px
-        self._chosen: Engine | None = None
-        self._why = ""
+    def __init__(self, plain: Engine, weights: str, work_px: float, why: str = "") -> None:
+        """``plain`` is PyTorch; with ``why`` it is the engine that was chosen before."""
+        self._plain, self._weights, self._work_px = plain, weights, work_px
+        self._chosen: Engine | None = plain if why else None
+        self._why = why
         self._choosing = threading.Lock()
 
     @property
@@ -137,6 +157,7 @@ class AutoEngine:
                 self._chosen, self._why = self._choose(
                     lambda engine: engine.predict(before[piece], after[piece], statistics, factor)
                 )
+                self._plain = self._chosen  # what is not needed gives its memory back
                 log.info("engine: %s", self.description)
         return self._chosen.predict(before, after, statistics, zoom)
 
@@ -148,11 +169,11 @@ class AutoEngine:
             return self._plain, "the only engine installed"
         if self._work_px < TRIAL_FROM_PX:
             return self._plain, "too little work for a trial of engines"
-        engines: dict[str, Engine] = {"torch": self._plain}
+        engines = {"torch": self._plain}
         expected = predict(self._plain)
         for name in names:
             try:
-                engine = RUNTIMES[name](self._loaded)
+                engine = RUNTIMES[name](load_graphs(self._weights))
                 error = float(np.abs(predict(engine) - expected).max())
             except Exception as problem:
                 # Whatever it is: there is another engine.
@@ -166,7 +187,9 @@ class AutoEngine:
         best = min(seconds, key=lambda name: seconds[name])
         order = sorted(seconds.items(), key=lambda item: item[1])
         told = ", ".join(f"{name} {taken:.3f} s" for name, taken in order)
-        return engines[best], f"fastest of a trial: {told}"
+        why = f"fastest of a trial: {told}"
+        keep(_trial_name(self.card), json.dumps({"name": best, "why": why}).encode())
+        return engines[best], why
 
 
 def _fastest_of_rounds(
@@ -185,3 +208,21 @@ def _fastest_of_rounds(
 def installed(name: str) -> bool:
     """Whether a runtime can be used: it and the package that writes its graphs."""
     return all(find_spec(package) is not None for package in (name, "onnx"))
+
+
+def _trial_before(card: Card) -> dict[str, str] | None:
+    """Name of the engine that a trial found for these weights, and why it did."""
+    kept = read_kept(_trial_name(card))
+    return None if kept is None else json.loads(kept)
+
+
+def _trial_name(card: Card) -> str:
+    """Under which the outcome of a trial is kept: it holds for this machine as it is now."""
+    packages = ("torch", *(name for name in RUNTIMES if installed(name)))
+    basis = [
+        __version__,
+        card.sha256,
+        [platform.node(), platform.machine(), threads()],
+        [[name, metadata.version(name)] for name in packages],
+    ]
+    return f"trials/{hashlib.sha256(json.dumps(basis).encode()).hexdigest()[:32]}.json"

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import logging
-
-import torch
+import os
+import sys
+from pathlib import Path
 
 from groundbreak.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+
+_DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""What the drivers of graphics processors that PyTorch knows leave on Linux."""
+
+_TOPOLOGY = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 
 
 def works(device: str) -> str | None:
@@ -19,6 +25,8 @@ def works(device: str) -> str | None:
     Returns:
         None if the result is right, else what went wrong in one line.
     """
+    import torch
+
     try:
         image = torch.ones(1, 1, 8, 8, device=device)
         kernel = torch.ones(1, 1, 3, 3, device=device)
@@ -26,6 +34,16 @@ def works(device: str) -> str | None:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         return str(error).splitlines()[0][:200]
     return None if total == 324.0 else f"a convolution gave {total} instead of 324"
+
+
+def check_device(wanted: str) -> None:
+    """Whether there may be such a device.
+
+    Raises:
+        ConfigError: the name is none of ``DEVICES`` (``cuda:1`` and the like are allowed).
+    """
+    if wanted.split(":", maxsplit=1)[0] not in DEVICES:
+        raise ConfigError("--device", f"unknown device '{wanted}'", f"use {', '.join(DEVICES)}")
 
 
 def choose_device(wanted: str = "auto") -> str:
@@ -36,11 +54,13 @@ def choose_device(wanted: str = "auto") -> str:
             not work falls back to the CPU with one warning.
 
     Raises:
-        ConfigError: the name is none of ``DEVICES`` (``cuda:1`` and the like are allowed).
+        ConfigError: see ``check_device``.
     """
-    base = wanted.split(":", maxsplit=1)[0]
-    if base not in DEVICES:
-        raise ConfigError("--device", f"unknown device '{wanted}'", f"use {', '.join(DEVICES)}")
+    check_device(wanted)
+    if surely_cpu(wanted):
+        return "cpu"
+    import torch
+
     if wanted == "auto":
         candidates = [
             name
@@ -51,7 +71,7 @@ def choose_device(wanted: str = "auto") -> str:
             if present
         ]
     else:
-        candidates = [] if base == "cpu" else [wanted]
+        candidates = [wanted]
     for candidate in candidates:
         problem = works(candidate)
         if problem is None:
@@ -60,21 +80,44 @@ def choose_device(wanted: str = "auto") -> str:
     return "cpu"
 
 
+def surely_cpu(wanted: str) -> bool:
+    """Whether PyTorch need not even be asked: it takes seconds to load."""
+    if wanted == "auto":
+        return sys.platform == "linux" and not any(Path(path).exists() for path in _DRIVERS)
+    return wanted.split(":", maxsplit=1)[0] == "cpu"
+
+
 def cpu_has_bfloat16() -> bool:
     """Whether the CPU multiplies bfloat16 natively, so that mixed precision pays."""
+    import torch
+
     capability = getattr(torch.backends.cpu, "get_cpu_capability", lambda: "")()
     flags = torch.cpu._is_avx512_bf16_supported
     return "AVX512" in capability and bool(flags())
 
 
 def threads() -> int:
-    """How many threads this process should keep busy: as many as PyTorch would."""
-    return torch.get_num_threads()
+    """How many threads this process should keep busy, whatever computes.
+
+    ``OMP_NUM_THREADS``, else the cores that it may use: two threads of one core do not pay.
+    """
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    if told.isdigit() and int(told) > 0:
+        return int(told)
+    if sys.platform != "linux":
+        return os.cpu_count() or 1
+    processors = os.sched_getaffinity(0)
+    try:
+        cores = {Path(_TOPOLOGY.format(number)).read_text() for number in processors}
+    except OSError:
+        return len(processors)
+    return len(cores)
 
 
 def share_cores(processes: int) -> None:
-    """Leave the other processes of a run their part of the cores; call it before any work.
-
-    All engines take as many threads as PyTorch would.
-    """
-    torch.set_num_threads(max(1, torch.get_num_threads() // processes))
+    """Leave the other processes of a run their part of the cores; call it before any work."""
+    count = max(1, threads() // processes)
+    os.environ["OMP_NUM_THREADS"] = str(count)
+    if "torch" in sys.modules:
+        # It has read the variable already.
+        sys.modules["torch"].set_num_threads(count)

@@ -1,20 +1,11 @@
-"""Pixels of two dates in, calibrated probabilities out, whatever computes them.
-
-Engines differ in how they run the network; what comes before and after it is here.
-"""
+"""Pixels of two dates in, calibrated probabilities out, whatever computes them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
-
 from groundbreak.model.card import Card
-from groundbreak.model.network import both_orders, class_probabilities, pad_to_stride
 from groundbreak.types import FloatArray
 
 
@@ -77,34 +68,3 @@ def pairs_at_once(before: FloatArray, zoom: int) -> int:
     """How many of some pairs (n, bands, h, w) a CPU should take at once."""
     height, width = before.shape[-2:]
     return max(1, CPU_PX // (height * width * zoom**2))
-
-
-def to_network(image: FloatArray, zoom: int, device: str = "cpu") -> Tensor:
-    """A date (n, bands, h, w), enlarged and padded to what the network takes."""
-    tensor = torch.from_numpy(np.ascontiguousarray(image, np.float32)).to(device)
-    if zoom > 1:
-        tensor = F.interpolate(tensor, scale_factor=zoom, mode="bilinear", align_corners=False)
-    padded, _ = pad_to_stride(tensor)
-    return padded
-
-
-def to_probabilities(
-    logits: Tensor, shape: tuple[int, int], zoom: int, temperature: float
-) -> FloatArray:
-    """The network's answer on the grid of its input.
-
-    Args:
-        logits: (n, 2 x classes, H, W) of both orders of the dates, enlarged and padded.
-        shape: (h, w) of the input.
-        zoom: factor by which it was enlarged.
-        temperature: of the card.
-
-    Returns:
-        (n, 4, h, w) probabilities.
-    """
-    height, width = shape
-    logits = both_orders(logits[..., : height * zoom, : width * zoom])
-    if zoom > 1:
-        logits = F.interpolate(logits, size=(height, width), mode="area")
-    result: FloatArray = class_probabilities(logits, temperature).cpu().numpy()
-    return result

@@ -1,36 +1,41 @@
-"""OpenVINO and ONNX Runtime: the network as a graph that they optimise for the CPU at hand."""
+"""OpenVINO and ONNX Runtime: the network as graphs that they optimise for the CPU at hand.
+
+Nothing here needs PyTorch, unless the statistics of a scene are not given.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from groundbreak.inference.device import threads
-from groundbreak.inference.engine import (
-    Statistics,
-    check_shapes,
-    pairs_at_once,
-    to_network,
-    to_probabilities,
-)
-from groundbreak.inference.graph import INPUTS, encoder_and_decoder
+from groundbreak.inference.engine import Statistics, check_shapes, pairs_at_once
+from groundbreak.inference.graph import PARTS, Graphs
 from groundbreak.model.card import Card
-from groundbreak.model.network import measure
-from groundbreak.model.weights import LoadedModel
+from groundbreak.model.shape import CLASSES, SLIP, STRIDE
 from groundbreak.types import FloatArray
 
-Run = Callable[[list[FloatArray]], FloatArray]
-"""The arrays of ``graph.INPUTS`` → logits (n, 2 x classes, h, w)."""
+Run = Callable[[Sequence[FloatArray]], Sequence[FloatArray]]
+"""Inputs of a graph → its outputs, which the next call may overwrite."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The graphs of ``Graphs``, ready to run; one encoder a date, so that both answers last."""
+
+    earlier: Run
+    later: Run
+    decoder: Run
 
 
 class RuntimeEngine:
     """A runtime on the CPU; threads may share it, and take turns."""
 
-    def __init__(self, card: Card, description: str, run: Run) -> None:
-        self._card, self._description, self._run = card, description, run
+    def __init__(self, card: Card, description: str, parts: Parts) -> None:
+        self._card, self._description, self._parts = card, description, parts
         self._turn = threading.Lock()
 
     @property
@@ -67,22 +72,88 @@ class RuntimeEngine:
     def _forward(
         self, before: FloatArray, after: FloatArray, statistics: Statistics | None, zoom: int
     ) -> FloatArray:
-        earlier, later = (to_network(date, zoom) for date in (before, after))
-        if statistics is None:
-            mean, spread = (values.numpy() for values in measure(earlier, later))
-        else:
-            mean, spread = (
+        earlier, later = (prepared(date, zoom) for date in (before, after))
+        mean, spread = (
+            _measured(earlier, later)
+            if statistics is None
+            else (
                 np.repeat(np.asarray(values, np.float32)[None], len(before), axis=0)
                 for values in (statistics.mean, statistics.spread)
             )
+        )
+        n, _, height, width = before.shape
+        run = self._parts
         with self._turn:
-            logits = self._run([earlier.numpy(), later.numpy(), mean, spread])
-        height, width = before.shape[-2:]
-        answer = torch.from_numpy(logits)
-        return to_probabilities(answer, (height, width), zoom, self._card.temperature)
+            features = [
+                *run.earlier([earlier, mean, spread]),
+                *run.later([later, *(np.ascontiguousarray(v[:, ::-1]) for v in (mean, spread))]),
+            ]
+            [logits] = run.decoder(features)
+            logits = both_orders(logits[..., : height * zoom, : width * zoom])
+        if zoom > 1:
+            logits = logits.reshape(n, -1, height, zoom, width, zoom).mean((3, 5))
+        return probabilities(logits, self._card.temperature)
 
 
-def open_openvino(loaded: LoadedModel) -> RuntimeEngine:
+def prepared(image: FloatArray, zoom: int) -> FloatArray:
+    """A date (n, bands, h, w), enlarged and padded to what the network takes.
+
+    As ``torch.nn.functional.interpolate`` and ``network.pad_to_stride`` do it.
+    """
+    if zoom > 1:
+        image = _enlarged(_enlarged(image, zoom, 2), zoom, 3)
+    height, width = image.shape[2:]
+    down, right = -height % STRIDE, -width % STRIDE
+    mode = "reflect" if down < height and right < width else "edge"
+    padded = np.pad(image, ((0, 0), (0, 0), (0, down), (0, right)), mode)  # type: ignore[call-overload]
+    return np.ascontiguousarray(padded, np.float32)
+
+
+def _enlarged(image: FloatArray, zoom: int, axis: int) -> FloatArray:
+    """Linear between the centres of the pixels along one axis, constant beyond the outer ones."""
+    length = image.shape[axis]
+    place = np.maximum((np.arange(length * zoom) + 0.5) / zoom - 0.5, 0)
+    low = place.astype(int)
+    high = np.minimum(low + 1, length - 1)
+    share = np.expand_dims((place - low).astype(np.float32), tuple(range(1, image.ndim - axis)))
+    return image.take(low, axis) * (1 - share) + image.take(high, axis) * share
+
+
+def both_orders(logits: FloatArray) -> FloatArray:
+    """As ``network.both_orders``."""
+    logits, backwards = np.split(np.asarray(logits, np.float32), 2, axis=1)
+    others = [*range(SLIP), *range(SLIP + 1, logits.shape[1])]
+    mixed = logits.copy()
+    mixed[:, others] += backwards[:, [0, 2, 1, *others[SLIP:]]]
+    mixed[:, others] /= 2
+    mixed[:, SLIP] += _log_sum(mixed[:, others]) - _log_sum(logits[:, others])
+    return mixed
+
+
+def probabilities(logits: FloatArray, temperature: float) -> FloatArray:
+    """As ``network.class_probabilities``."""
+    shares = logits / np.float32(temperature)
+    shares -= shares.max(axis=1, keepdims=True)
+    np.exp(shares, out=shares)
+    shares /= shares.sum(axis=1, keepdims=True)
+    return shares[:, :CLASSES]
+
+
+def _log_sum(logits: FloatArray) -> FloatArray:
+    most = logits.max(axis=1)
+    return most + np.log(np.exp(logits - most[:, None]).sum(axis=1))
+
+
+def _measured(earlier: FloatArray, later: FloatArray) -> tuple[FloatArray, FloatArray]:
+    import torch
+
+    from groundbreak.model.network import measure
+
+    mean, spread = measure(torch.from_numpy(earlier), torch.from_numpy(later))
+    return mean.numpy(), spread.numpy()
+
+
+def open_openvino(graphs: Graphs) -> RuntimeEngine:
     """OpenVINO; the decoder in bfloat16 where the CPU has it (see ``TorchEngine``).
 
     Raises:
@@ -102,22 +173,29 @@ def open_openvino(loaded: LoadedModel) -> RuntimeEngine:
     # Not openvino.convert_model, which takes longer and reports its use to its makers.
     encoder, decoder = (
         core.compile_model(
-            core.read_model(graph), "CPU", {**settings, "INFERENCE_PRECISION_HINT": precision}
-        ).create_infer_request()
-        for graph, precision in zip(encoder_and_decoder(loaded.network), precisions, strict=True)
+            core.read_model(getattr(graphs, part)),
+            "CPU",
+            {**settings, "INFERENCE_PRECISION_HINT": precision},
+        )
+        for part, precision in zip(PARTS, precisions, strict=True)
     )
 
-    def run(inputs: list[FloatArray]) -> FloatArray:
-        features = encoder.infer(inputs, share_inputs=True, share_outputs=True)
-        logits = decoder.infer([features[i] for i in range(len(features))], share_inputs=True)
-        return np.asarray(logits[0], np.float32)
+    def runner(model: openvino.CompiledModel) -> Run:
+        request = model.create_infer_request()
+
+        def run(inputs: Sequence[FloatArray]) -> Sequence[FloatArray]:
+            found = request.infer(list(inputs), share_inputs=True, share_outputs=True)
+            return [found[number] for number in range(len(found))]
+
+        return run
 
     version = openvino.__version__.split("-")[0]
     precision = "bfloat16" if reduced else "float32"
-    return RuntimeEngine(loaded.card, f"openvino {version} on cpu in {precision}", run)
+    parts = Parts(runner(encoder), runner(encoder), runner(decoder))
+    return RuntimeEngine(graphs.card, f"openvino {version} on cpu in {precision}", parts)
 
 
-def open_onnxruntime(loaded: LoadedModel) -> RuntimeEngine:
+def open_onnxruntime(graphs: Graphs) -> RuntimeEngine:
     """ONNX Runtime in float32.
 
     Raises:
@@ -129,16 +207,12 @@ def open_onnxruntime(loaded: LoadedModel) -> RuntimeEngine:
     options.intra_op_num_threads = threads()
     # Threads that wait must not take the time of the one that reads the next pictures.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    encoder, decoder = (
-        onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        for graph in encoder_and_decoder(loaded.network)
-    )
-    names = [entry.name for entry in decoder.get_inputs()]
 
-    def run(inputs: list[FloatArray]) -> FloatArray:
-        features = encoder.run(None, dict(zip(INPUTS, inputs, strict=True)))
-        logits: FloatArray = decoder.run(None, dict(zip(names, features, strict=True)))[0]
-        return logits
+    def runner(graph: bytes) -> Run:
+        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        names = [entry.name for entry in session.get_inputs()]
+        return lambda inputs: session.run(None, dict(zip(names, inputs, strict=True)))
 
+    encoder, decoder = (runner(getattr(graphs, part)) for part in PARTS)
     description = f"onnxruntime {onnxruntime.__version__} on cpu in float32"
-    return RuntimeEngine(loaded.card, description, run)
+    return RuntimeEngine(graphs.card, description, Parts(encoder, encoder, decoder))

@@ -8,19 +8,19 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from groundbreak.inference.device import cpu_has_bfloat16
-from groundbreak.inference.engine import (
-    Statistics,
-    check_shapes,
-    pairs_at_once,
-    to_network,
-    to_probabilities,
-)
+from groundbreak.inference.engine import Statistics, check_shapes, pairs_at_once
 from groundbreak.model.card import Card
-from groundbreak.model.network import SiameseUNet
+from groundbreak.model.network import (
+    SiameseUNet,
+    both_orders,
+    class_probabilities,
+    pad_to_stride,
+)
 from groundbreak.types import FloatArray
 
 log = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ class TorchEngine:
         self, before: FloatArray, after: FloatArray, statistics: Statistics | None, zoom: int
     ) -> FloatArray:
         earlier, later = (
-            to_network(date, zoom, self._device).to(memory_format=torch.channels_last)
+            self._prepared(date, zoom).to(memory_format=torch.channels_last)
             for date in (before, after)
         )
         given = self._given(statistics)
@@ -124,7 +124,18 @@ class TorchEngine:
         with self._reduced():
             logits = self._network.decode(features)
         height, width = before.shape[-2:]
-        return to_probabilities(logits, (height, width), zoom, self._card.temperature)
+        logits = both_orders(logits[..., : height * zoom, : width * zoom])
+        if zoom > 1:
+            logits = F.interpolate(logits, size=(height, width), mode="area")
+        answer: FloatArray = class_probabilities(logits, self._card.temperature).cpu().numpy()
+        return answer
+
+    def _prepared(self, image: FloatArray, zoom: int) -> Tensor:
+        """A date (n, bands, h, w), enlarged and padded to what the network takes."""
+        tensor = torch.from_numpy(np.ascontiguousarray(image, np.float32)).to(self._device)
+        if zoom > 1:
+            tensor = F.interpolate(tensor, scale_factor=zoom, mode="bilinear", align_corners=False)
+        return pad_to_stride(tensor)[0]
 
     def _reduced(self, here: bool = True) -> torch.autocast:
         """Lower precision, where it pays and ``here``."""

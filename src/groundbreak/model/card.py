@@ -9,7 +9,7 @@ from typing import Any
 
 from groundbreak.errors import WeightsError
 from groundbreak.labels import PIXEL_THRESHOLD
-from groundbreak.model.network import CLASSES, NetworkConfig
+from groundbreak.model.shape import CLASSES, NetworkConfig
 from groundbreak.types import KINDS, Kind
 
 FORMAT = 1

@@ -31,8 +31,8 @@ from groundbreak.model.augment import (
     without_nir,
 )
 from groundbreak.model.card import magnify
-from groundbreak.model.network import STRIDE
 from groundbreak.model.sample import Sample
+from groundbreak.model.shape import STRIDE
 from groundbreak.pairs.index import PairRecord, read_index, read_pair
 from groundbreak.pairs.splits import Fingerprint, fingerprint, refuse_leaks
 from groundbreak.types import FloatArray, MaskValue

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from groundbreak.atomic import atomic_path, write_json
 from groundbreak.model.card import Card
-from groundbreak.model.network import STRIDE, SiameseUNet, class_probabilities
+from groundbreak.model.network import SiameseUNet, class_probabilities
+from groundbreak.model.shape import STRIDE
 from groundbreak.model.weights import LoadedModel, load_weights
 from groundbreak.types import KINDS
 

@@ -6,7 +6,7 @@ caller (training, detection, an ONNX runtime) does the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import reduce
 from typing import Literal
 
 import torch
@@ -15,42 +15,7 @@ from segmentation_models_pytorch.encoders import get_encoder
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-CLASSES = 4
-"""None, new building, demolition, docking slip: ``types.MaskValue`` 0 to 3."""
-
-SLIP = 3
-"""The class that has no opposite."""
-
-STRIDE = 32
-"""Height and width of the input must be whole multiples of this."""
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """Everything that decides the shape of the network.
-
-    Attributes:
-        encoder: a name of segmentation_models_pytorch.
-        bands: number of input bands.
-        fused: channels after fusion at strides 2, 4, 8, 16, 32.
-        decoder: channels of the decoder at strides 16, 8, 4, 2.
-        standardise: statistics that normalise the input: of both dates together (``pair``) or
-            of each by itself (``date``).
-        other: a fifth class takes what is labelled as changed without saying what, and is none of
-            the kinds. It counts as change, and is never an event.
-    """
-
-    encoder: str = "mobilenet_v2"
-    bands: int = 3
-    fused: tuple[int, ...] = (24, 32, 48, 96, 256)
-    decoder: tuple[int, ...] = (160, 96, 64, 48)
-    standardise: Literal["pair", "date"] = "pair"
-    other: bool = False
-
-    @property
-    def classes(self) -> int:
-        """Channels of the answer."""
-        return CLASSES + self.other
+from groundbreak.model.shape import CLASSES, SLIP, STRIDE, NetworkConfig
 
 
 class SiameseUNet(nn.Module):
@@ -177,9 +142,14 @@ def both_orders(logits: Tensor) -> Tensor:
     logits, backwards = logits.float().chunk(2, dim=1)
     average = (logits + swap_classes(backwards)) / 2
     rest = [index for index in range(logits.shape[1]) if index != SLIP]
-    odds = logits[:, SLIP] - torch.logsumexp(logits[:, rest], dim=1)
-    slip = odds + torch.logsumexp(average[:, rest], dim=1)
+    odds = logits[:, SLIP] - _log_sum(logits, rest)
+    slip = odds + _log_sum(average, rest)
     return torch.cat([average[:, :SLIP], slip[:, None], average[:, SLIP + 1 :]], dim=1)
+
+
+def _log_sum(logits: Tensor, channels: list[int]) -> Tensor:
+    # On a CPU torch.logsumexp takes six times as long.
+    return reduce(torch.logaddexp, [logits[:, channel] for channel in channels])
 
 
 def class_probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:

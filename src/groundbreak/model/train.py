@@ -14,9 +14,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from groundbreak.labels import pixel_label
 from groundbreak.model.losses import LossWeights, change_loss
-from groundbreak.model.network import NetworkConfig, SiameseUNet, class_probabilities
+from groundbreak.model.network import SiameseUNet, class_probabilities
 from groundbreak.model.pretrained import load_encoder, load_matching
 from groundbreak.model.scores import confusion, summary
+from groundbreak.model.shape import NetworkConfig
 
 
 class ChangeTraining(LightningModule):

@@ -6,15 +6,17 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 import groundbreak
 from groundbreak.atomic import atomic_path, write_json
 from groundbreak.errors import WeightsError
 from groundbreak.model.card import Card, from_json
-from groundbreak.model.network import SiameseUNet
+
+if TYPE_CHECKING:
+    from groundbreak.model.network import SiameseUNet
 
 NAMES = ("site-2m", "area-10m")
 """The shipped weights."""
@@ -88,6 +90,10 @@ def load_weights(name_or_path: str | Path) -> LoadedModel:
     Raises:
         WeightsError: not found, damaged, foreign, or not those of its card.
     """
+    from safetensors.torch import load_file
+
+    from groundbreak.model.network import SiameseUNet
+
     path = find_weights(name_or_path)
     card = read_card(path)
     try:
@@ -116,6 +122,8 @@ def save_weights(network: SiameseUNet, card: Card, path: Path) -> Card:
     Raises:
         OutputError: the folder cannot be written.
     """
+    from safetensors.torch import save_file
+
     state = {
         # Vectors (normalisation, biases) are few, and their range can exceed half precision.
         name: (tensor.half() if tensor.ndim > 1 else tensor).contiguous().cpu()
