@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.signal import fftconvolve
 
 from groundbreak.types import BoolArray, FloatArray
 
@@ -138,6 +137,8 @@ def _common_offset(
 def _correlate(field: NDArray[np.generic], shape: BoolArray) -> FloatArray:
     """Sum of ``field`` below ``shape`` shifted by (-(h-1)..h-1, -(w-1)..w-1)."""
     kernel = shape[::-1, ::-1].astype(np.float32)
+    from scipy.signal import fftconvolve
+
     return fftconvolve(field.astype(np.float32), kernel, mode="full").astype(np.float32)
 
 
