@@ -144,6 +144,8 @@ def _filled(plan: PairPlan, box: Box) -> tuple[FloatArray, FloatArray]:
     """
     before, after = plan.earlier.pixels(box.slices), plan.later.pixels(box.slices)
     seen_before, seen_after = plan.earlier.usable(box.slices), plan.later.usable(box.slices)
+    if seen_before.all() and seen_after.all():
+        return before, after
     return (
         np.where(seen_before, before, np.where(seen_after, after, np.float32(0))),
         np.where(seen_after, after, np.where(seen_before, before, np.float32(0))),
