@@ -10,6 +10,7 @@ import pystac
 import pytest
 import rasterio
 from affine import Affine
+from odc.geo.geobox import GeoBox
 from PIL import Image as Picture
 from shapely.geometry import box, mapping
 
@@ -17,12 +18,15 @@ from groundbreak.catalog.scan import scan_folder
 from groundbreak.catalog.store import SOURCE, read_catalog, write_catalog
 from groundbreak.errors import CatalogError, HrefError, OutputError
 from groundbreak.raster.href import resolve_href
+from groundbreak.raster.read import read_scene
 from groundbreak.types import MaskKind, Refusal
 
 UTM = Affine(10, 0, 339510, 0, -10, 6047250)
 
 
-def raster(path: Path, count=3, dtype="uint8", names=(), transform=UTM, crs="EPSG:32634") -> Path:
+def raster(
+    path: Path, count=3, dtype="uint8", names=(), transform=UTM, crs="EPSG:32634", value=1
+) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with rasterio.open(
         path,
@@ -35,7 +39,7 @@ def raster(path: Path, count=3, dtype="uint8", names=(), transform=UTM, crs="EPS
         transform=transform,
         crs=crs,
     ) as dataset:
-        dataset.write(np.ones((count, 8, 10), dtype))
+        dataset.write(np.full((count, 8, 10), value, dtype))
         for index, name in enumerate(names, start=1):
             dataset.set_band_description(index, name)
     return path
@@ -420,6 +424,62 @@ class TestForeign:
         (scene,) = read_catalog(collection(tmp_path / "c.json", item("a"))).scenes
         assert names(scene) == {"B04": "red", "B03": "green", "B02": "blue", "B08": "nir"}
         assert scene.gsd_m == pytest.approx(10, abs=0.01)
+
+    @staticmethod
+    def by_the_keys(folder) -> dict:
+        """Blue, green and red of 0.1, 0.2 and 0.3, a file a band; angles of three bands of 0.9."""
+        grounds = {"B02": 0.1, "B03": 0.2, "B04": 0.3}
+        for key, value in grounds.items():
+            raster(folder / f"{key}.tif", 1, "float32", value=value)
+        raster(folder / "angles.tif", 3, "float32", value=0.9)
+        return {key: {"href": f"{key}.tif"} for key in grounds}
+
+    def test_what_names_no_bands_is_not_taken_for_the_image(self, tmp_path):
+        assets = {"sun-grid": {"href": "angles.tif"}} | self.by_the_keys(tmp_path)
+        catalog = read_catalog(collection(tmp_path / "c.json", item("a", assets)))
+        (scene,) = catalog.scenes
+        assert [Path(asset.href).name for asset in scene.assets] == [
+            "B02.tif",
+            "B03.tif",
+            "B04.tif",
+        ]
+        grid = GeoBox((8, 10), UTM, "EPSG:32634")
+        patch = read_scene(scene, grid, ("red", "green", "blue"), catalog.policy)
+        assert patch.pixels.mean(axis=(1, 2)) == pytest.approx([0.3, 0.2, 0.1])
+
+    @pytest.mark.parametrize("href", ["missing.tif", "https://example.org/a.tif"])
+    def test_what_is_not_read_costs_no_scene(self, tmp_path, href):
+        assets = self.by_the_keys(tmp_path) | {"sun-grid": {"href": href, "type": "image/tiff"}}
+        catalog = read_catalog(collection(tmp_path / "c.json", item("a", assets)))
+        assert [len(scene.assets) for scene in catalog.scenes] == [3]
+
+    def test_of_files_that_show_the_same_the_one_with_the_data_is_taken(self, tmp_path):
+        raster(tmp_path / "image.tif", 4, "uint16", ["B04", "B03", "B02", "B08"])
+        raster(tmp_path / "angles.tif")
+        assets = {
+            "a": {"href": "angles.tif"},
+            "z": {"href": "image.tif", "roles": ["data"]},
+            "extra": {"href": "missing.tif"},
+        }
+        (scene,) = read_catalog(collection(tmp_path / "c.json", item("a", assets))).scenes
+        assert [Path(asset.href).name for asset in scene.assets] == ["image.tif"]
+        assert names(scene)["B08"] == "nir"
+
+    def test_a_file_tells_what_the_named_assets_lack(self, tmp_path):
+        raster(tmp_path / "nir.tif", 1, "uint16")
+        raster(tmp_path / "image.tif", 3, "uint16")
+        assets = {"nir": {"href": "nir.tif"}, "image": {"href": "image.tif"}}
+        (scene,) = read_catalog(collection(tmp_path / "c.json", item("a", assets))).scenes
+        assert set(names(scene).values()) == {"red", "green", "blue", "nir"}
+
+    def test_a_stated_pixel_size_comes_before_none(self, tmp_path):
+        rgb = [{"name": n, "common_name": n} for n in ("red", "green", "blue")]
+        assets = {
+            "a": {"href": raster(tmp_path / "a.tif").name, "eo:bands": rgb},
+            "b": {"href": raster(tmp_path / "b.tif").name, "eo:bands": rgb, "gsd": 3.0},
+        }
+        (scene,) = read_catalog(collection(tmp_path / "c.json", item("a", assets))).scenes
+        assert [Path(asset.href).name for asset in scene.assets] == ["b.tif"]
 
     def test_a_single_item(self, tmp_path):
         raster(tmp_path / "a.tif")

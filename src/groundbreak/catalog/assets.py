@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from affine import Affine
@@ -36,7 +36,7 @@ _PICTURES = re.compile(r"visual|tci|true[-_ ]?color|rendered[-_ ]?preview|previe
 _JPEG2000 = re.compile(r"\.(jp2|j2k)$", re.IGNORECASE)
 # Assets that are no pictures of the ground though they are rasters with the role "data".
 _NO_IMAGE = re.compile(
-    r"(aot|wvp|cloud|snow|[vs][az]a|qa|sr_qa|lwir|emis|st|cdist|atran|trad|urad|drad|dem|mask"
+    r"(((sun|solar|view|sensor|incidence)[-_])?(angles?|azimuth|zenith)|aot|wvp|cloud|snow|[vs][az]a|qa|sr_qa|lwir|emis|st|cdist|atran|trad|urad|drad|dem|mask"
     r"|data[-_]mask|granule|safe|datastrip|product|tileinfo)([-_].*)?",
     re.IGNORECASE,
 )
@@ -44,7 +44,10 @@ _NO_IMAGE = re.compile(
 
 @dataclass(frozen=True)
 class _Candidate:
-    """An asset with image bands, before the choice among those that show the same."""
+    """An asset with image bands, before the choice among those that show the same.
+
+    ``bands`` are empty if only the file can tell them; ``data`` says that it is stated to be data.
+    """
 
     key: str
     href: str
@@ -52,6 +55,7 @@ class _Candidate:
     georef: Georef | None
     gsd_m: float | None
     picture: bool
+    data: bool
 
     @property
     def names(self) -> frozenset[str]:
@@ -66,8 +70,10 @@ def item_to_scene(item: pystac.Item, resolve: Resolve) -> Scene:
         resolve: makes addresses absolute, and refuses those that may not be read.
 
     Returns:
-        The scene. Assets that nobody reads (thumbnails, metadata) are not resolved. Of several
-        assets with the same band the finest stays, of equal ones the one that is not JPEG 2000.
+        The scene. Assets that nobody reads (thumbnails, metadata, bands that another asset shows
+        better) are not resolved. Of several assets with the same band the finest stays, of equal
+        ones the one that is not JPEG 2000. An asset that names no bands is taken only if those
+        that do lack red, green or blue: it may hold anything.
 
     Raises:
         HrefError: an address may not be read.
@@ -79,15 +85,15 @@ def item_to_scene(item: pystac.Item, resolve: Resolve) -> Scene:
     if acquired is None:
         raise ValueError("has no datetime, nor start_datetime and end_datetime")
     sensor = _sensor(item)
-    images, masks = _sorted_out(item, sensor, resolve)
+    images, masks = _sorted_out(item, sensor)
     if not images:
         raise ValueError("has no asset with an image")
     return Scene(
         id=item.id,
         start=acquired.span[0],
         end=acquired.span[1],
-        assets=tuple(Asset(c.href, c.bands, c.georef) for c in images),
-        masks=tuple(masks),
+        assets=tuple(Asset(resolve(c.href), c.bands, c.georef) for c in images),
+        masks=tuple(replace(mask, href=resolve(mask.href)) for mask in masks),
         sensor=sensor,
         gsd_m=_gsd(item, images),
         footprint=_footprint(item),
@@ -107,10 +113,11 @@ def _sensor(item: pystac.Item) -> str | None:
     return None
 
 
-def _sorted_out(
-    item: pystac.Item, sensor: str | None, resolve: Resolve
-) -> tuple[list[_Candidate], list[MaskAsset]]:
-    """The assets to read: images that show each band once, and masks, one of a kind."""
+def _sorted_out(item: pystac.Item, sensor: str | None) -> tuple[list[_Candidate], list[MaskAsset]]:
+    """The assets to read: images that show each band once, and masks, one of a kind.
+
+    Their addresses are not resolved yet.
+    """
     candidates: list[_Candidate] = []
     masks: dict[Any, tuple[tuple[Any, ...], MaskAsset]] = {}
     for key, asset in item.assets.items():
@@ -118,7 +125,7 @@ def _sorted_out(
             continue
         kind = _mask_kind(key, asset)
         if kind is not None:
-            mask = MaskAsset(resolve(asset.href), kind, georef=_georef(asset))
+            mask = MaskAsset(asset.href, kind, georef=_georef(asset))
             rank = (bool(_JPEG2000.search(asset.href.partition("?")[0])), key)
             if kind not in masks or rank < masks[kind][0]:
                 masks[kind] = (rank, mask)
@@ -126,31 +133,40 @@ def _sorted_out(
         bands = _bands(key, asset, sensor)
         if bands is None:
             continue
-        href, georef = resolve(asset.href), _georef(asset)
+        georef = _georef(asset)
         for band in bands:
             inner = mask_kind(band.name)
             if inner is not None and inner not in masks:
-                masks[inner] = ((False, key), MaskAsset(href, inner, band.index, georef))
+                masks[inner] = ((False, key), MaskAsset(asset.href, inner, band.index, georef))
         seen = tuple(band for band in bands if mask_kind(band.name) is None)
+        if bands and not seen:
+            continue
         picture = bool(_PICTURES.search(key)) or asset.has_role("visual")
-        candidates.append(_Candidate(key, href, seen, georef, _asset_gsd(asset), picture))
+        data = any(map(asset.has_role, ("data", "visual", "reflectance")))
+        candidates.append(
+            _Candidate(key, asset.href, seen, georef, _asset_gsd(asset), picture, data)
+        )
     return _chosen(candidates), [mask for _, mask in masks.values()]
 
 
 def _chosen(candidates: Sequence[_Candidate]) -> list[_Candidate]:
-    """Of what shows the same the best."""
+    """Of what shows the same the best; what names no bands last, and only if it is needed."""
     pictures_first = finer_pictures([(c.names, c.gsd_m, c.picture) for c in candidates])
 
     def rank(candidate: _Candidate) -> tuple[Any, ...]:
         jpeg2000 = bool(_JPEG2000.search(candidate.href.partition("?")[0]))  # slower to read
         later = candidate.picture != pictures_first
-        return (later, candidate.gsd_m or 0.0, jpeg2000, candidate.key)
+        return (later, candidate.gsd_m or math.inf, jpeg2000, candidate.key)
 
     chosen: list[_Candidate] = []
+    taken: frozenset[str] = frozenset()
     for candidate in sorted(candidates, key=rank):
-        taken = frozenset[str]().union(*(other.names for other in chosen))
-        if not candidate.names & taken:
+        if candidate.bands and not candidate.names & taken:
             chosen.append(candidate)
+            taken |= candidate.names
+    if not taken >= VISIBLE:
+        unnamed = [candidate for candidate in candidates if not candidate.bands]
+        chosen += sorted(unnamed, key=lambda candidate: (not candidate.data, rank(candidate)))
     return chosen
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groundbreak.atomic import write_json
-from groundbreak.catalog.assets import item_to_scene
+from groundbreak.catalog.assets import VISIBLE, item_to_scene, shows
 from groundbreak.catalog.judge import LeftOutError
 from groundbreak.catalog.presets import readable_hosts
 from groundbreak.catalog.scan import count, scan_folder
@@ -241,16 +241,30 @@ def _check_time(scene: Scene) -> None:
 
 
 def _with_file_bands(scene: Scene) -> Scene:
-    """The scene with what local files say of their bands, where the catalogue says nothing."""
-    if all(asset.bands or is_remote(asset.href) for asset in scene.assets):
+    """The scene with what local files say of their bands, where the catalogue says nothing.
+
+    A file that shows only what others show already is left out, and so is one that cannot be read
+    once red, green and blue are there.
+
+    Raises:
+        RasterError: a file that is needed cannot be read.
+    """
+    kept = [asset for asset in scene.assets if asset.bands or is_remote(asset.href)]
+    if len(kept) == len(scene.assets):
         return scene
-    assets = []
+    taken = shows([band for asset in kept for band in asset.bands])
     gsd_m, footprint = scene.gsd_m, scene.footprint
     for asset in scene.assets:
-        if not asset.bands and not is_remote(asset.href):
+        if asset in kept:
+            continue
+        try:
             info = inspect(Path(asset.href))
-            assets.append(replace(asset, bands=info.bands))
+        except RasterError:
+            if taken >= VISIBLE:
+                continue
+            raise
+        if not shows(info.bands) <= taken:
+            kept.append(replace(asset, bands=info.bands))
+            taken |= shows(info.bands)
             gsd_m, footprint = gsd_m or info.gsd_m, footprint or info.footprint
-        else:
-            assets.append(asset)
-    return replace(scene, assets=tuple(assets), gsd_m=gsd_m, footprint=footprint)
+    return replace(scene, assets=tuple(kept), gsd_m=gsd_m, footprint=footprint)
