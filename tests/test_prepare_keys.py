@@ -13,7 +13,7 @@ from groundbreak.prepare.acquire import Source
 from groundbreak.prepare.look import SiteGrid
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.overview import coarse_grid
-from groundbreak.prepare.site import PrepareConfig, SiteJob, _key
+from groundbreak.prepare.site import PrepareConfig, SiteJob, _basis, _key
 from groundbreak.raster.offsets import OffsetDecision
 from groundbreak.types import Asset, Band, Georef, HrefPolicy, MaskAsset, MaskKind, Scene, Site
 
@@ -34,6 +34,12 @@ def job(tmp_path):
     source = Source(("red", "green", "blue"), HrefPolicy())
     grid = SiteGrid(SITE, GRID, GRID.zoom_to(100))
     return SiteJob(grid, np.ones((100, 100), bool), source, PrepareConfig(), tmp_path)
+
+
+def key(work, look, reference, nearby):
+    return _key(
+        work, _basis(work, look), _basis(work, reference), [_basis(work, k) for k in nearby]
+    )
 
 
 def with_asset(look, **changes):
@@ -65,7 +71,7 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_look_is_known_by_all_that_the_catalogue_says(tmp_path, change):
     work, look = job(tmp_path), plan("a")
-    assert _key(work, change(look), look, []) != _key(work, look, look, [])
+    assert key(work, change(look), look, []) != key(work, look, look, [])
 
 
 def test_a_look_is_known_by_what_its_clouds_and_colours_were_judged_with(tmp_path):
@@ -74,14 +80,14 @@ def test_a_look_is_known_by_what_its_clouds_and_colours_were_judged_with(tmp_pat
     moved = {"b": OffsetDecision(-1000.0, "dark pixels")}
     settled = replace(work, source=replace(work.source, offsets=moved))
     keys = [
-        _key(work, look, first, [near]),
-        _key(work, look, first, []),
-        _key(work, look, near, [near]),
-        _key(coarser, look, first, [near]),
-        _key(settled, look, first, [near]),
+        key(work, look, first, [near]),
+        key(work, look, first, []),
+        key(work, look, near, [near]),
+        key(coarser, look, first, [near]),
+        key(settled, look, first, [near]),
     ]
     assert len(set(keys)) == len(keys)
-    assert keys[0] == _key(job(tmp_path), plan("a", 9), plan("b"), [plan("c", 5)])
+    assert keys[0] == key(job(tmp_path), plan("a", 9), plan("b"), [plan("c", 5)])
 
 
 def test_one_more_look_seldom_changes_the_coarse_grid():

@@ -6,6 +6,7 @@ GroundbreakError
 │   ├── CatalogError      a catalogue, a date, a STAC API
 │   │   └── HrefError     an asset address that may not be read
 │   ├── RasterError       a raster that cannot be opened or placed
+│   │   └── UnreachedError  one that is not there, or cannot be had now
 │   ├── WeightsError      weights or their card
 │   ├── ConfigError       a configuration key or value
 │   ├── DataError         a folder of labelled pairs
@@ -54,6 +55,10 @@ class HrefError(CatalogError):
 
 class RasterError(InputError):
     """A raster that cannot be opened or placed on the ground."""
+
+
+class UnreachedError(RasterError):
+    """A raster that is not there or cannot be had now; another time it may be in order."""
 
 
 class WeightsError(InputError):

@@ -23,7 +23,7 @@ from groundbreak.catalog.presets import PRESETS, Signing
 from groundbreak.catalog.redact import for_message
 from groundbreak.catalog.remote import RemoteFile
 from groundbreak.catalog.signing import Signer
-from groundbreak.errors import RasterError
+from groundbreak.errors import UnreachedError
 from groundbreak.types import HrefPolicy
 
 T = TypeVar("T")
@@ -92,7 +92,7 @@ class Access:
 
         Raises:
             HrefError: its host, or one that it redirects to, may not be read.
-            RasterError: it does not exist, or its server does not answer.
+            UnreachedError: it does not exist, or its server does not answer.
         """
         with self._lock:
             source = self._sources.get(href)
@@ -251,7 +251,7 @@ def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
     return runs
 
 
-def _unreadable(error: FetchError) -> RasterError:
+def _unreadable(error: FetchError) -> UnreachedError:
     mends = {
         None: "check the network, then run it again",
         401: "download it and scan the folder instead",
@@ -259,4 +259,4 @@ def _unreadable(error: FetchError) -> RasterError:
         404: "search again: the catalogue is out of date",
     }
     mend = mends.get(error.status, "run it again later" if (error.status or 0) >= 429 else "")
-    return RasterError(error.address, error.reason, mend)
+    return UnreachedError(error.address, error.reason, mend)

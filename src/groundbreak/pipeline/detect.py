@@ -105,7 +105,7 @@ def detect_site(job: DetectJob, tell: Tell = lambda _message, _share: None) -> S
         job.folder / "looks",
         lambda message, share: tell(message, 0.3 * share),
     )
-    _forget(job.folder / "looks", {look.id for look in prepared.looks})
+    _forget(job.folder / "looks", {look.id for look in prepared.looks} | prepared.spared)
     prepared = in_sure_order(prepared, job.plan.looks)
     looks = prepared.looks
     save_work(job.folder, SiteWork(grid, looks))

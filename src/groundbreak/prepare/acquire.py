@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from groundbreak.errors import RasterError
+from groundbreak.errors import RasterError, UnreachedError
 from groundbreak.prepare.looks import LeftOut, LookPlan
 from groundbreak.raster.href import Opener
 from groundbreak.raster.offsets import OffsetDecision
@@ -54,8 +54,13 @@ class SceneLostError(Exception):
     """A scene turned out to be damaged; the site is prepared anew without it."""
 
     def __init__(self, scene: Scene, cause: RasterError) -> None:
-        self.scene = scene
+        self.left_out = left_out(scene, cause)
         super().__init__(str(cause))
+
+
+def left_out(scene: Scene, cause: RasterError) -> LeftOut:
+    """The record of a scene that could not be read."""
+    return LeftOut(scene, str(cause), isinstance(cause, UnreachedError))
 
 
 def available_bands(scenes: Sequence[Scene], wanted: Sequence[str]) -> tuple[str, ...]:
@@ -72,7 +77,7 @@ def unreadable(plan: LookPlan, geobox: GeoBox, source: Source) -> list[LeftOut]:
         try:
             read_one(scene, probe, source)
         except RasterError as error:
-            lost.append(LeftOut(scene, str(error)))
+            lost.append(left_out(scene, error))
     return lost
 
 

@@ -6,7 +6,6 @@ This is the order of things: read, mask, align, radiometry. It lives here only.
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from odc.geo.geobox import GeoBox
 from groundbreak.align import Alignment, estimate_shift, shift_image
 from groundbreak.prepare.acquire import Acquired, Source, acquire
 from groundbreak.prepare.overview import Overview
-from groundbreak.prepare.store import PIXEL_SCALE, PreparedLook, save_look
+from groundbreak.prepare.store import LOOK, PIXEL_SCALE, PreparedLook, save_look
 from groundbreak.radiometry import Radiometry, apply, match
 from groundbreak.raster.grid import blocks, site_mask, tile_windows
 from groundbreak.raster.write import RasterSink
@@ -42,6 +41,15 @@ class Reference:
     overview: Overview
     sample: Acquired
     window: Box
+
+
+@dataclass(frozen=True)
+class LookKey:
+    """Digests by which a prepared look is known; see ``PreparedLook``."""
+
+    key: str
+    told: str
+    state: str
 
 
 @dataclass(frozen=True)
@@ -71,9 +79,14 @@ def take_reference(overview: Overview, grid: SiteGrid, source: Source) -> Refere
 
 
 def prepare_look(
-    overview: Overview, reference: Reference, grid: SiteGrid, source: Source, folder: Path, key: str
+    overview: Overview,
+    reference: Reference,
+    grid: SiteGrid,
+    source: Source,
+    folder: Path,
+    key: LookKey,
 ) -> PreparedLook:
-    """Prepare one look and write it to ``folder``.
+    """Prepare one look and write it to ``folder``; what is there stays until all was read.
 
     Raises:
         SceneLostError: a file is damaged.
@@ -83,7 +96,6 @@ def prepare_look(
     alignment = _align(overview, reference, grid, source) if not is_reference else None
     shift = (alignment.dx, alignment.dy) if alignment and alignment.trusted else (0.0, 0.0)
     radiometry = None if is_reference else _match(overview, reference, grid, shift)
-    shutil.rmtree(folder, ignore_errors=True)
     totals = _write(overview, grid, source, shift, radiometry, folder)
     look = PreparedLook(
         id=overview.plan.id,
@@ -105,9 +117,11 @@ def prepare_look(
         mean=_rounded(totals.mean),
         spread=_rounded(totals.spread),
         flags=_flags(overview, alignment),
-        key=key,
+        key=key.key,
         digest=totals.digest,
         folder=folder,
+        told=key.told,
+        state=key.state,
     )
     save_look(look)
     return look
@@ -179,6 +193,8 @@ def _write(
             inside = site_mask(grid.site, grid.full[window.slices])
             shown = (inside, look.valid & inside, look.usable & inside)
             counts += [np.count_nonzero(mask) for mask in shown]
+        # The rasters are replaced now: what says that the look is complete comes after them.
+        (folder / LOOK).unlink(missing_ok=True)
     mean = sums / max(1, count_seen) / PIXEL_SCALE
     spread = squares / max(1, count_seen) / PIXEL_SCALE**2 - mean**2
     spread = np.sqrt(np.maximum(spread, 0))

@@ -61,10 +61,14 @@ class LookPlan:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A scene that takes no part, and why."""
+    """A scene that takes no part, and why.
+
+    ``unreached``: it is not there or cannot be had now, which says nothing of its content.
+    """
 
     scene: Scene
     reason: str
+    unreached: bool = False
 
 
 def unsuitable(scene: Scene) -> str | None:

@@ -8,7 +8,7 @@ enlarged to the site's grid when the look is prepared.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -63,6 +63,7 @@ def take_overviews(
     source: Source,
     network: bool = False,
     threads: int = 1,
+    held: Mapping[str, Acquired] | None = None,
 ) -> list[Overview]:
     """Read and judge every look on the coarse grid.
 
@@ -72,14 +73,16 @@ def take_overviews(
         source: how scenes are read.
         network: ask the trained cloud network as well, where it knows the sensor.
         threads: looks that are worked on at once.
+        held: looks, by id, that are not read but taken as they are.
 
     Raises:
         SceneLostError: a file is damaged.
     """
+    held = held or {}
     gsd_m = abs(float(grid.resolution.x))
     bands = source.bands
     with ThreadPoolExecutor(threads) as pool:
-        acquired = list(pool.map(lambda plan: acquire(plan, grid, source), plans))
+        acquired = list(pool.map(lambda p: held.get(p.id) or acquire(p, grid, source), plans))
         stack = np.stack([look.pixels for look in acquired])
         usable = np.stack([look.usable for look in acquired])
         told = np.zeros_like(usable)

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from odc.geo.geobox import GeoBox
 from rasterio.errors import NotGeoreferencedWarning
 
 from groundbreak import __version__
 from groundbreak.prepare.acquire import SceneLostError, Source, unreadable
-from groundbreak.prepare.look import SiteGrid, prepare_look, take_reference
+from groundbreak.prepare.held import cut_out, find_held, glance, spared
+from groundbreak.prepare.look import (
+    LookKey,
+    Reference,
+    SiteGrid,
+    prepare_look,
+    sample_window,
+    take_reference,
+)
 from groundbreak.prepare.looks import LeftOut, LookPlan
 from groundbreak.prepare.network import CloudNetwork, settled
 from groundbreak.prepare.offsets import settle_offsets
@@ -28,6 +38,10 @@ from groundbreak.prepare.overview import (
 from groundbreak.prepare.store import PreparedLook, load_look
 from groundbreak.raster.offsets import baseline_offset
 from groundbreak.types import BoolArray, Scene
+
+log = logging.getLogger(__name__)
+
+KEPT = "what was prepared of it earlier is used"
 
 
 @dataclass(frozen=True)
@@ -70,13 +84,15 @@ class Unused:
 class PreparedSite:
     """The looks that take part, those that do not, and remarks for the log and the report.
 
-    ``left_out`` are damaged scenes of looks that do without them.
+    ``left_out`` are damaged scenes of looks that do without them. ``spared`` are ids of looks,
+    used or not, whose folders must stay: their scenes cannot be had now.
     """
 
     looks: tuple[PreparedLook, ...]
     unused: tuple[Unused, ...]
     notes: tuple[str, ...]
     left_out: tuple[LeftOut, ...] = ()
+    spared: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -106,7 +122,8 @@ def prepare_site(
     """Read, judge, align and write all looks of a site.
 
     A scene that turns out to be damaged, even late, is left out, and what depended on it is done
-    again without it.
+    again without it. Where a scene only cannot be had now, the look that an earlier run prepared
+    from it is used.
 
     Raises:
         HrefError: an address may not be read.
@@ -126,7 +143,7 @@ def prepare_site(
             try:
                 return _prepare_without(lost, job, plans, progress)
             except SceneLostError as error:
-                lost.append(LeftOut(error.scene, str(error)))
+                lost.append(error.left_out)
 
 
 def _prepare_without(
@@ -140,31 +157,60 @@ def _prepare_without(
     Raises:
         SceneLostError: one more scene is damaged.
     """
+    unreached = {entry.scene.id for entry in lost if entry.unreached}
+    held, plans = _hold(job, plans, unreached)
+    serve = {name for look in held.values() for name in look.scene_ids}
+    remarks = [f"{e.scene.id}: {e.reason}; {KEPT}" for e in lost if e.scene.id in serve]
+    for text in remarks:
+        log.warning("scene %s", text)
+    lost = [entry for entry in lost if entry.scene.id not in serve]
     reasons = {entry.scene.id: entry.reason for entry in lost}
     kept = [left for plan in plans if (left := plan.without(reasons)) is not None]
     gone = [plan for plan in plans if plan.without(reasons) is None]
     unused = [Unused(p, 0.0, "; ".join(reasons[name] for name in p.scene_ids)) for p in gone]
     in_gone = {name for plan in gone for name in plan.scene_ids}
-    source, remarks = settle_offsets(kept, job.grid.coarse, job.source)
+    present = [plan for plan in kept if plan.id not in held]
+    source, found = settle_offsets(present, job.grid.coarse, job.source)
     job = replace(job, source=source)
     overviews = []
-    network = job.config.cloud_network is CloudNetwork.REQUIRE
-    views = take_overviews(kept, job.grid.coarse, source, network, job.threads) if kept else ()
-    for view in views:
+    for view in _overviews(job, kept, held):
         share = float(view.usable[job.inside].mean())
-        reason = _useless(view, share, job)
+        reason = _useless(view, share, job) if view.plan.id not in held else None
         if reason is None:
             overviews.append(view)
         else:
             unused.append(Unused(view.plan, share, reason))
-    looks = _prepare_all(job, kept, overviews, progress) if overviews else ()
+    looks = _prepare_all(job, kept, overviews, held, progress) if overviews else ()
     unused.sort(key=lambda entry: (entry.plan.start, entry.plan.id))
     return PreparedSite(
         looks=tuple(looks),
         unused=tuple(unused),
-        notes=(*(f"{name}: {reason}" for name, reason in reasons.items()), *remarks),
+        notes=(*(f"{name}: {reason}" for name, reason in reasons.items()), *remarks, *found),
         left_out=tuple(entry for entry in lost if entry.scene.id not in in_gone),
+        spared=spared(job.folder, unreached),
     )
+
+
+def _hold(
+    job: SiteJob, plans: Sequence[LookPlan], unreached: set[str]
+) -> tuple[dict[str, PreparedLook], list[LookPlan]]:
+    """Looks, by id, whose earlier preparation stands in for their scenes; all plans with them."""
+    held, left = {}, []
+    for plan in plans:
+        found = find_held(job.folder / plan.id, plan, unreached, lambda part: _told(job, part))
+        if found is not None:
+            held[plan.id] = found[1]
+        left.append(found[0] if found is not None else plan)
+    return held, left
+
+
+def _overviews(
+    job: SiteJob, plans: Sequence[LookPlan], held: Mapping[str, PreparedLook]
+) -> list[Overview]:
+    coarse = job.grid.coarse
+    network = job.config.cloud_network is CloudNetwork.REQUIRE
+    seen = {name: glance(look, coarse) for name, look in held.items()}
+    return take_overviews(plans, coarse, job.source, network, job.threads, seen) if plans else []
 
 
 def _useless(view: Overview, share: float, job: SiteJob) -> str | None:
@@ -180,23 +226,26 @@ def _prepare_all(
     job: SiteJob,
     judged: Sequence[LookPlan],
     overviews: Sequence[Overview],
+    held: Mapping[str, PreparedLook],
     progress: Callable[[str], None],
 ) -> list[PreparedLook]:
     """Prepare the looks of the overviews; ``judged`` are all from which clouds were told."""
     place = {plan.id: number for number, plan in enumerate(judged)}
+    basis = {plan.id: _basis(job, plan, held.get(plan.id)) for plan in judged}
     chosen = overviews[choose_reference(overviews, job.inside)]
-    known: dict[str, PreparedLook] = {}
-    keys: dict[str, str] = {}
+    known = dict(held)
+    keys: dict[str, LookKey] = {}
     for view in overviews:
         name = view.plan.id
-        nearby = [judged[i] for i in neighbours(place[name], len(judged))]
-        keys[name] = _key(job, view.plan, chosen.plan, nearby)
-        look = load_look(job.folder / name, keys[name])
+        nearby = [basis[judged[i].id] for i in neighbours(place[name], len(judged))]
+        key = _key(job, basis[name], basis[chosen.plan.id], nearby)
+        keys[name] = LookKey(key, *basis[name])
+        look = load_look(job.folder / name, key)
         if look is not None:
-            known[name] = look
+            known.setdefault(name, look)
     missing = [view for view in overviews if view.plan.id not in known]
     if missing:
-        reference = take_reference(chosen, job.grid, job.source)
+        reference = _reference(job, chosen, held.get(chosen.plan.id))
 
         def work(view: Overview) -> PreparedLook:
             progress(f"preparing {view.plan.start:%Y-%m-%d}")
@@ -209,30 +258,45 @@ def _prepare_all(
     return [known[view.plan.id] for view in overviews]
 
 
-def _key(job: SiteJob, plan: LookPlan, reference: LookPlan, nearby: Sequence[LookPlan]) -> str:
-    """Digest of all that a prepared look depends on."""
+def _reference(job: SiteJob, chosen: Overview, held: PreparedLook | None) -> Reference:
+    if held is None:
+        return take_reference(chosen, job.grid, job.source)
+    window = sample_window(job.grid, chosen)
+    return Reference(chosen, cut_out(held, window), window)
+
+
+Basis = tuple[str, str]
+"""Digests of what is told of a look, and of the state of its files."""
+
+
+def _basis(job: SiteJob, plan: LookPlan, held: PreparedLook | None = None) -> Basis:
+    """What a look is known by; of one whose files cannot be had, what was noted of them."""
     offsets = job.source.offsets
-    scenes = [scene for each in (plan, reference, *nearby) for scene in each.scenes]
-    basis = {
-        "version": __version__,
-        "look": _identity(plan),
-        "reference": _identity(reference),
-        "nearby": [_identity(other) for other in nearby],
-        "grids": [
-            [list(grid.affine)[:6], list(grid.shape), str(grid.crs)]
-            for grid in (job.grid.full, job.grid.coarse)
-        ],
-        "bands": job.source.bands,
-        "offsets": [[s.id, offsets[s.id].dn] for s in scenes if s.id in offsets],
-        "config": asdict(job.config),
-    }
+    corrected = [[s.id, offsets[s.id].dn] for s in plan.scenes if s.id in offsets]
+    state = _digest([[_files(scene) for scene in plan.scenes], corrected])
+    return _told(job, plan), state if held is None else held.state
+
+
+def _key(job: SiteJob, look: Basis, reference: Basis, nearby: Sequence[Basis]) -> str:
+    """Digest of all that a prepared look depends on."""
+    return _digest([look, reference, list(nearby), _placed(job.grid.coarse)])
+
+
+def _told(job: SiteJob, plan: LookPlan) -> str:
+    """Digest of what the catalogue says of a look, and of what is made of it."""
+    times = [plan.start.isoformat(), plan.end.isoformat()]
+    facts = [plan.id, times, plan.sensor, plan.gsd_m, list(plan.flags)]
+    scenes = [[_addresses(scene), _reading(scene)] for scene in plan.scenes]
+    made = [_placed(job.grid.full), job.source.bands, asdict(job.config)]
+    return _digest([__version__, facts, scenes, made])
+
+
+def _digest(basis: list[Any]) -> str:
     return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _identity(plan: LookPlan) -> list[Any]:
-    times = [plan.start.isoformat(), plan.end.isoformat()]
-    told = [plan.sensor, plan.gsd_m, list(plan.flags)]
-    return [plan.id, times, told, [[_files(scene), _reading(scene)] for scene in plan.scenes]]
+def _placed(grid: GeoBox) -> list[Any]:
+    return [list(grid.affine)[:6], list(grid.shape), str(grid.crs)]
 
 
 def _reading(scene: Scene) -> list[Any]:
@@ -243,13 +307,16 @@ def _reading(scene: Scene) -> list[Any]:
     return [assets, masks, offset.dn, offset.band_offsets]
 
 
-def _files(scene: Scene) -> list[list[Any]]:
-    """Addresses of a scene's files with size and time of change: a replaced file is a new one."""
+def _addresses(scene: Scene) -> list[str]:
+    hrefs = [a.href for a in scene.assets] + [m.href for m in scene.masks]
+    return [href.split("?", maxsplit=1)[0] for href in hrefs]
+
+
+def _files(scene: Scene) -> list[list[int]]:
+    """Size and time of change of a scene's files: a replaced file is a new one."""
     files = []
     for href in [a.href for a in scene.assets] + [m.href for m in scene.masks]:
         path = Path(href)
-        known = "://" not in href and path.is_file()
-        state = path.stat() if known else None
-        bare = href.split("?", maxsplit=1)[0]
-        files.append([bare, state.st_size, state.st_mtime_ns] if state else [bare])
+        state = path.stat() if "://" not in href and path.is_file() else None
+        files.append([state.st_size, state.st_mtime_ns] if state else [])
     return files

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from groundbreak.atomic import write_json
 from groundbreak.raster.read import read_window
 from groundbreak.types import BoolArray, FloatArray
 
 PIXEL_SCALE = 10000.0
+LOOK = "look.json"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class PreparedLook:
     Attributes:
         key: digest of everything that the preparation depended on.
         digest: digest of the prepared pixels and masks.
+        told: digest of what the catalogue and the settings say of the look itself.
+        state: digest of its files' sizes and times, and of the offsets that were found.
         shift_px: (dx, dy) by which its content was displaced; removed if ``aligned``.
         residual_px: what is left of it, None where it could not be measured.
         alignment_note: why it was not aligned.
@@ -59,15 +63,21 @@ class PreparedLook:
     key: str
     digest: str
     folder: Path
+    told: str = ""
+    state: str = ""
 
     def pixels(self, window: tuple[slice, slice]) -> FloatArray:
         """(bands, height, width) in [0, 1] in a (rows, columns) window of the site's grid."""
-        values = read_window(self.folder / "pixels.tif", window)
-        return values.astype(np.float32) / np.float32(PIXEL_SCALE)
+        return unit(read_window(self.folder / "pixels.tif", window))
 
     def usable(self, window: tuple[slice, slice]) -> BoolArray:
         """(height, width) in a window of the site's grid."""
         return read_window(self.folder / "usable.tif", window)[0] > 0
+
+
+def unit(values: NDArray[Any]) -> FloatArray:
+    """Stored numbers of any shape as values in [0, 1]."""
+    return values.astype(np.float32) / np.float32(PIXEL_SCALE)
 
 
 def save_look(look: PreparedLook) -> None:
@@ -80,12 +90,12 @@ def save_look(look: PreparedLook) -> None:
     del document["folder"]
     document["start"] = look.start.isoformat()
     document["end"] = look.end.isoformat()
-    write_json(look.folder / "look.json", document)
+    write_json(look.folder / LOOK, document)
 
 
 def read_look(folder: Path) -> PreparedLook | None:
     """The prepared look in a folder, None if there is none."""
-    path = folder / "look.json"
+    path = folder / LOOK
     if not path.is_file():
         return None
     document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -99,9 +109,12 @@ def read_look(folder: Path) -> PreparedLook | None:
 
 def load_look(folder: Path, key: str) -> PreparedLook | None:
     """A look prepared earlier from the same inputs, None if there is none."""
-    path = folder / "look.json"
-    if not path.is_file():
-        return None
     # Compared before it is understood: another version's look may have other fields.
-    known = json.loads(path.read_text(encoding="utf-8")).get("key")
-    return read_look(folder) if known == key else None
+    return read_look(folder) if noted(folder).get("key") == key else None
+
+
+def noted(folder: Path) -> dict[str, Any]:
+    """What ``look.json`` says as it stands there, nothing where there is none."""
+    path = folder / LOOK
+    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return known

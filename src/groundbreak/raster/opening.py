@@ -22,7 +22,7 @@ from rasterio._err import CPLE_BaseError  # not public, but raised all the same
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
-from groundbreak.errors import InputError, RasterError
+from groundbreak.errors import InputError, RasterError, UnreachedError
 from groundbreak.raster.href import Opener, is_remote, resolve_href, shown
 from groundbreak.raster.sidecars import TIFF_MAGIC, tiff_neighbours
 from groundbreak.raster.source import Source
@@ -180,10 +180,12 @@ def _driver(file: IO[bytes], name: str) -> str:
 
 def _broken(name: str, error: Exception) -> RasterError:
     if isinstance(error, FileNotFoundError):
-        return RasterError(name, "does not exist")
+        return UnreachedError(name, "does not exist")
     if isinstance(error, IsADirectoryError):
         return RasterError(name, "is a folder, not a raster")
     if isinstance(error, PermissionError):
-        return RasterError(name, "may not be read")
+        return UnreachedError(name, "may not be read")
+    if isinstance(error, OSError) and error.errno is not None:  # GDAL's errors have no number
+        return UnreachedError(name, f"cannot be read now ({error.strerror})")
     cause = " ".join(str(error.__cause__ or error).split())
     return RasterError(name, f"is damaged or cannot be read ({cause[:160]})")

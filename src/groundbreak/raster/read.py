@@ -194,23 +194,22 @@ def read_window(
     return values
 
 
-def read_overview(path: Path, max_side: int) -> tuple[NDArray[Any], BoolArray, GeoBox]:
-    """Read a whole file of our own making, reduced to at most ``max_side`` pixels a side.
+def read_onto(path: Path, geobox: GeoBox, *, codes: bool = False) -> tuple[NDArray[Any], BoolArray]:
+    """Read a whole file of our own making onto another grid.
+
+    Args:
+        path: the file.
+        geobox: the grid.
+        codes: the values are codes: the nearest one counts.
 
     Returns:
-        (bands, height, width) in the file's own type, its valid pixels, its grid.
+        (bands, height, width) in the file's own type, and its valid pixels (height, width).
 
     Raises:
         RasterError: the file is missing, damaged, or has no place.
     """
     with opened(str(path)) as source:
-        placement = source.placement()
-        full = GeoBox(source.shape, placement.transform, placement.crs)
-        reduction = max(1.0, max(source.shape) / max_side)
-        height, width = (max(1, round(side / reduction)) for side in source.shape)
-        target = full.zoom_to((height, width))
-        values, valid = source.onto(placement, source.naming.bands, target)
-    return values, valid, target
+        return source.onto(source.placement(), source.naming.bands, geobox, codes=codes)
 
 
 def _by_asset(
