@@ -472,6 +472,74 @@ class TestForeign:
         (scene,) = read_catalog(collection(tmp_path / "c.json", item("a", assets))).scenes
         assert set(names(scene).values()) == {"red", "green", "blue", "nir"}
 
+    SCL_CLASSES = (
+        *("no_data", "saturated_or_defective", "dark_area_pixels", "cloud_shadows", "vegetation"),
+        *("not_vegetated", "water", "unclassified", "cloud_medium_probability"),
+        *("cloud_high_probability", "thin_cirrus", "snow"),
+    )
+    QA_BITS = ("fill", "dilated_cloud", "cirrus", "cloud", "cloud_shadow", "snow", "clear", "water")
+    FMASK_BITS = ("cirrus", "cloud", "adjacent_to_cloud", "cloud_shadow", "snow_ice", "water")
+
+    @pytest.mark.parametrize(
+        ("member", "place", "classes", "kind"),
+        [
+            ("classification:classes", "value", SCL_CLASSES, MaskKind.SCL),
+            ("classification:bitfields", "offset", QA_BITS, MaskKind.QA_PIXEL),
+            ("classification:bitfields", "offset", FMASK_BITS, MaskKind.FMASK),
+        ],
+    )
+    @pytest.mark.parametrize("in_band", [False, True])
+    def test_a_mask_is_known_by_its_classes(self, tmp_path, member, place, classes, kind, in_band):
+        raster(tmp_path / "quality.tif", 1)
+        entries = [{place: number, "name": name} for number, name in enumerate(classes)]
+        told = {"raster:bands": [{member: entries}]} if in_band else {member: entries}
+        assets = self.by_the_keys(tmp_path) | {
+            "quality": {"href": "quality.tif", "roles": ["data-mask", "cloud"]} | told
+        }
+        catalog = read_catalog(collection(tmp_path / "c.json", item("a", assets)))
+        (scene,) = catalog.scenes
+        assert [(m.kind, Path(m.href).name) for m in scene.masks] == [(kind, "quality.tif")]
+        assert len(scene.assets) == 3
+        assert catalog.notes == ()
+
+    def test_a_mask_of_unknown_codes_is_no_image_and_is_told(self, tmp_path):
+        raster(tmp_path / "image.tif")
+        raster(tmp_path / "quality.tif")
+        mask = {"href": "quality.tif", "roles": ["data-mask", "cloud"]}
+        odd = mask | {"classification:classes": [{"value": [3], "name": "cloud"}, None]}
+        assets = {"image": {"href": "image.tif"}}
+        path = collection(
+            tmp_path / "c.json",
+            item("a", {"quality": mask} | assets),
+            item("b", {"quality": odd} | assets),
+        )
+        catalog = read_catalog(path)
+        for scene in catalog.scenes:
+            assert [Path(asset.href).name for asset in scene.assets] == ["image.tif"]
+            assert scene.masks == ()
+        assert catalog.notes == (
+            "the mask 'quality' of 2 scenes is not used, since its codes are not known: clouds are "
+            "judged from the picture",
+        )
+
+    def test_beside_a_known_mask_nothing_is_said_of_another(self, tmp_path):
+        raster(tmp_path / "a.tif")
+        raster(tmp_path / "SCL.tif", 1)
+        assets = {
+            "image": {"href": "a.tif"},
+            "scl": {"href": "SCL.tif"},
+            "probability": {"href": "a.tif", "roles": ["cloud"]},
+        }
+        catalog = read_catalog(collection(tmp_path / "c.json", item("a", assets)))
+        assert [mask.kind for mask in catalog.scenes[0].masks] == [MaskKind.SCL]
+        assert catalog.notes == ()
+
+    def test_angles_are_no_picture(self, tmp_path):
+        raster(tmp_path / "angles.tif")
+        assets = {"grid": {"href": "angles.tif", "roles": ["data", "sun-azimuth"]}}
+        with pytest.raises(CatalogError, match="no asset with an image"):
+            read_catalog(collection(tmp_path / "c.json", item("a", assets)))
+
     def test_a_stated_pixel_size_comes_before_none(self, tmp_path):
         rgb = [{"name": n, "common_name": n} for n in ("red", "green", "blue")]
         assets = {

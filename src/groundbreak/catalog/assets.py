@@ -18,6 +18,7 @@ from shapely.geometry.base import BaseGeometry
 
 from groundbreak.catalog.dates import from_properties
 from groundbreak.catalog.names import SUFFIXES, mask_kind
+from groundbreak.catalog.roles import CLOUD_ROLES, NO_PICTURE_ROLES, kind_of_classes
 from groundbreak.errors import RasterError
 from groundbreak.lonlat import continuous
 from groundbreak.raster.bands import COMMON_NAMES, common_name
@@ -131,7 +132,7 @@ def _sorted_out(item: pystac.Item, sensor: str | None) -> tuple[list[_Candidate]
                 masks[kind] = (rank, mask)
             continue
         bands = _bands(key, asset, sensor)
-        if bands is None:
+        if bands is None or (_no_picture(asset) and not shows(bands) & VISIBLE):
             continue
         georef = _georef(asset)
         for band in bands:
@@ -212,7 +213,23 @@ def _mask_kind(key: str, asset: pystac.Asset) -> Any:
         return mask_kind(stated)
     name = re.sub(r"[-_](jp2|cog)$", "", key, flags=re.IGNORECASE)
     file = asset.href.partition("?")[0].rpartition("/")[2]
-    return mask_kind(name) or mask_kind(re.sub(r"(_\d\dm)?\.\w+$", "", file))
+    by_name = mask_kind(name) or mask_kind(re.sub(r"(_\d\dm)?\.\w+$", "", file))
+    return by_name or kind_of_classes(asset)
+
+
+def _no_picture(asset: pystac.Asset) -> bool:
+    return bool(NO_PICTURE_ROLES & set(asset.roles or ()))
+
+
+def unknown_masks(item: pystac.Item) -> list[str]:
+    """Assets that are masks of clouds by their role, but do not say whose codes they have."""
+    return [
+        key
+        for key, asset in item.assets.items()
+        if CLOUD_ROLES & set(asset.roles or ())
+        and _is_raster(asset)
+        and _mask_kind(key, asset) is None
+    ]
 
 
 def _bands(key: str, asset: pystac.Asset, sensor: str | None) -> tuple[Band, ...] | None:

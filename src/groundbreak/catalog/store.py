@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groundbreak.atomic import write_json
-from groundbreak.catalog.assets import VISIBLE, item_to_scene, shows
+from groundbreak.catalog.assets import VISIBLE, item_to_scene, shows, unknown_masks
 from groundbreak.catalog.judge import LeftOutError
 from groundbreak.catalog.presets import readable_hosts
 from groundbreak.catalog.scan import count, scan_folder
@@ -104,7 +105,7 @@ def read_catalog(source: Path, *, allow: Sequence[str] = (), strict: bool = Fals
         folders, hosts = _allowed(allow)
         policy = HrefPolicy(str(scanned.folder), folders, hosts, hosts)
         found = _catalog(source, scanned.items, policy, scanned.refused, strict)
-        return replace(found, notes=scanned.notes)
+        return replace(found, notes=(*scanned.notes, *found.notes))
     document = _document(source)
     named = document.get(SOURCE)
     items, refused = _items(source, document)
@@ -210,6 +211,7 @@ def _catalog(
 ) -> Catalog:
     """The scenes of the items; ``before`` is what was left out until then."""
     scenes, refused = [], list(before)
+    unknown: Counter[str] = Counter()
     total = len(items) + len(before)
     resolve = partial(resolve_href, policy=policy)
     for item in items:
@@ -217,6 +219,7 @@ def _catalog(
             scene = item_to_scene(item, resolve)
             _check_time(scene)
             scenes.append(_with_file_bands(scene))
+            unknown.update(() if scene.masks else unknown_masks(item))
         except HrefError as error:
             raise HrefError(
                 error.subject, f"(scene {item.id}) {error.problem}", error.mend
@@ -232,7 +235,12 @@ def _catalog(
         raise CatalogError(str(source), f"no scene is left of {count(total, 'item')}", why)
     if strict and refused:
         raise CatalogError(str(source), f"{refused[0].subject} {refused[0].reason}")
-    return Catalog(tuple(scenes), str(source), policy, refused=tuple(refused))
+    notes = tuple(
+        f"the mask '{key}' of {count(number, 'scene')} is not used, since its codes are not known: "
+        "clouds are judged from the picture"
+        for key, number in unknown.items()
+    )
+    return Catalog(tuple(scenes), str(source), policy, notes, tuple(refused))
 
 
 def _check_time(scene: Scene) -> None:
