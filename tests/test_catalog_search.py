@@ -159,11 +159,20 @@ def test_an_unknown_collection_is_named_with_those_that_exist(serve: Any) -> Non
     assert ids(known) == ["b"]
 
 
-def test_a_limit_of_scenes_is_kept_and_told(serve: Any) -> None:
-    api = serve([item(f"s{i}") for i in range(20)])
-    result = search(SearchQuery(api, [site()], START, END, max_items=7))
-    assert len(result.items) == 7
-    assert result.notes[0].startswith("stopped at 7 scenes")
+def test_a_limit_of_scenes_is_that_of_each_site(serve: Any, tmp_path: Path) -> None:
+    near = [item(f"s{i}") for i in range(20)]
+    api = serve([*near, *(item(f"t{i}", west=20.0) for i in range(7))])
+    watched = [site(), site(13.01, name="next"), site(20.1, name="east"), site(50.0, name="far")]
+    result = search(SearchQuery(api, watched, START, END, max_items=7))
+    # Both western sites see the same twenty, of which each may have another seven.
+    assert 14 <= len(result.items) <= 21
+    assert {f"t{i}" for i in range(7)} <= set(ids(result))
+    why = "the search was ended at 7 scenes"
+    assert result.incomplete == {"quay": why, "next": why}
+    assert f"2 sites not searched to the end, {why}: quay, next" in result.notes
+    write_results(result, tmp_path / "c.json")
+    catalog = read_catalog(tmp_path / "c.json", allow=["example.org"])
+    assert catalog.incomplete == result.incomplete
 
 
 def test_from_search_to_pixels(serve: Any, tmp_path: Path) -> None:

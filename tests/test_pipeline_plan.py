@@ -1,5 +1,6 @@
 """Which weights, pixel size and grid a site gets."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -7,10 +8,14 @@ from shapely.geometry import box
 
 from groundbreak.model.card import Card
 from groundbreak.model.shape import NetworkConfig
+from groundbreak.pipeline.detect import SiteOutcome
 from groundbreak.pipeline.plan import COARSE, FINE, PlanRequest, plan_site
+from groundbreak.pipeline.results import remark
+from groundbreak.prepare.site import PreparedSite
 from groundbreak.types import Asset, Band, Catalog, HrefPolicy, Scene, Site
 
 SITE = Site("s", "Site", box(129.0, 39.0, 129.01, 39.01))
+FIRST = datetime(2024, 1, 1, tzinfo=UTC)
 BANDS = tuple(Band(n, name, name) for n, name in enumerate(("red", "green", "blue"), 1))
 
 
@@ -28,11 +33,11 @@ def card(name, gsd_m):
 CARDS = {FINE: card(FINE, (0.2, 3.0)), COARSE: card(COARSE, (3.0, 30.0))}
 
 
-def plan(gsd_m, earlier=None, request=None):
+def plan(gsd_m, earlier=None, request=None, incomplete=None):
     days = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 2)]
     assets = (Asset("a.tif", BANDS),)
     scenes = tuple(Scene(f"{d:%d}", d, d, assets, gsd_m=gsd_m) for d in days)
-    catalog = Catalog(scenes, "scenes", HrefPolicy())
+    catalog = Catalog(scenes, "scenes", HrefPolicy(), incomplete=incomplete or {})
     return plan_site(SITE, catalog, request or PlanRequest(), CARDS, earlier)
 
 
@@ -58,3 +63,26 @@ def test_the_grid_of_the_earlier_run_is_kept():
     assert "would have been given 10 m" in kept.notes[0]
     asked = plan(10.0, earlier=4.0, request=PlanRequest(gsd_m=6.0))
     assert (asked.gsd_m, asked.notes) == (6.0, ())
+
+
+def test_a_site_that_was_not_searched_is_not_called_uncovered():
+    elsewhere = Scene("a", FIRST, FIRST, (), footprint=box(0.0, 0.0, 1.0, 1.0))
+    why = "the API has trouble"
+    catalog = Catalog((elsewhere,), "scenes", HrefPolicy(), incomplete={"s": why})
+    missed = plan_site(SITE, catalog, PlanRequest(), CARDS)
+    assert (
+        remark(SiteOutcome(missed, PreparedSite((), (), ()), None))
+        == "not searched to the end: the API has trouble"
+    )
+    searched = plan_site(replace(SITE, id="other"), catalog, PlanRequest(), CARDS)
+    assert (
+        remark(SiteOutcome(searched, PreparedSite((), (), ()), None))
+        == "not observed: no scene covers it"
+    )
+
+
+def test_a_site_that_was_searched_in_part_says_so():
+    assert plan(1.0, incomplete={"s": "the API has trouble"}).notes == (
+        "scenes may be missing: the API has trouble",
+    )
+    assert plan(1.0, incomplete={"other": "the API has trouble"}).notes == ()

@@ -228,7 +228,8 @@ def host_with_port(host: str, port: int) -> str:
 class Catalog:
     """The scenes, and what may be read on their behalf. ``source`` is a path or an API URL.
 
-    ``refused`` are scenes and files that were left out; ``notes`` what had to be assumed.
+    ``refused`` are scenes and files that were left out; ``notes`` what had to be assumed;
+    ``incomplete`` the ids of the sites that were not searched to the end, and why.
     """
 
     scenes: tuple[Scene, ...]
@@ -236,6 +237,7 @@ class Catalog:
     policy: HrefPolicy
     notes: tuple[str, ...] = ()
     refused: tuple[Refusal, ...] = ()
+    incomplete: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

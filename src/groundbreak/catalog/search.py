@@ -54,7 +54,7 @@ class SearchQuery:
         end: last instant, None = up to now.
         collection: None = the preset's, or all of another API's.
         max_cloud: cloud cover in percent; a scene that does not state its own is kept.
-        max_items: at most so many scenes.
+        max_items: at most so many scenes of one site.
         timeout_s: how long one request may take, with its repetitions.
     """
 
@@ -70,11 +70,15 @@ class SearchQuery:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What was found: STAC items without signatures, by time; ``api`` is the API's address."""
+    """What was found: STAC items without signatures, by time; ``api`` is the API's address.
+
+    ``incomplete`` are the ids of the sites of which there may be more, and why.
+    """
 
     items: tuple[pystac.Item, ...]
     api: str
     notes: tuple[str, ...] = ()
+    incomplete: Mapping[str, str] = field(default_factory=dict)
 
 
 def search(query: SearchQuery) -> SearchResult:
@@ -104,12 +108,14 @@ def search(query: SearchQuery) -> SearchResult:
 
 
 def write_results(result: SearchResult, path: Path) -> None:
-    """Write what was found as a catalogue that says which API it is from, also if it is empty.
+    """Write what was found as a catalogue, also if it is empty.
+
+    It says which API it is from, and of which sites there may be more.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    write_catalog(result.items, path, api=result.api)
+    write_catalog(result.items, path, api=result.api, incomplete=result.incomplete)
 
 
 @dataclass
@@ -122,6 +128,7 @@ class _Search:
     left_out: dict[str, set[Key]] = field(default_factory=dict)
     looped: bool = False
     notes: list[str] = field(default_factory=list)
+    incomplete: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> SearchResult:
         io = ApiIO(self.client)
@@ -129,16 +136,8 @@ class _Search:
         found: dict[Key, pystac.Item] = {}
         for site in self.query.sites:
             before = len(found)
-            for item in self._of_site(api, site):
-                found.setdefault(_key(item), item)
-                if len(found) >= self.query.max_items:
-                    break
+            self._add(api, site, found)
             log.info("%s: %d scenes not found before", site.id, len(found) - before)
-            if len(found) >= self.query.max_items:
-                self.notes.append(
-                    f"stopped at {len(found)} scenes: there may be more, ask for fewer at once"
-                )
-                break
         if io.looped or self.looped:
             self.notes.append("the API repeats its pages: the search was ended there")
         items, older = without_older_processing(list(found.values()))
@@ -152,8 +151,20 @@ class _Search:
         return SearchResult(
             tuple(sorted(items, key=_when)),
             for_file(self.preset.api),
-            (*self.notes, *counted),
+            (*self.notes, *counted, *_listed(self.incomplete)),
+            self.incomplete,
         )
+
+    def _add(self, api: ApiClient, site: Site, found: dict[Key, pystac.Item]) -> None:
+        """Add the scenes of one site to what was found."""
+        most = self.query.max_items
+        own: set[Key] = set()
+        for item in self._of_site(api, site):
+            if len(own) == most and _key(item) not in own:
+                self.incomplete[site.id] = f"the search was ended at {most} scenes"
+                break
+            own.add(_key(item))
+            found.setdefault(_key(item), item)
 
     def _of_site(self, api: ApiClient, site: Site) -> Iterator[pystac.Item]:
         """The scenes of one site, each once, until the API has no further ones."""
@@ -268,6 +279,18 @@ def _span(start: datetime | None, end: datetime | None) -> str | None:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _listed(incomplete: Mapping[str, str]) -> list[str]:
+    """A line for each reason for which sites were not searched to the end."""
+    sites: dict[str, list[str]] = {}
+    for site, why in incomplete.items():
+        sites.setdefault(why, []).append(site)
+    return [
+        f"{_count(len(names), 'site')} not searched to the end, {why}: {', '.join(names[:10])}"
+        + (f" and {len(names) - 10} more" if names[10:] else "")
+        for why, names in sites.items()
+    ]
 
 
 def _mend(error: FetchError, query: SearchQuery) -> str:

@@ -35,7 +35,13 @@ log = logging.getLogger(__name__)
 SOURCE = "groundbreak:source"
 
 
-def write_catalog(items: Iterable[pystac.Item], path: Path, *, api: str | None = None) -> None:
+def write_catalog(
+    items: Iterable[pystac.Item],
+    path: Path,
+    *,
+    api: str | None = None,
+    incomplete: Mapping[str, str] | None = None,
+) -> None:
     """Write items as a catalogue.
 
     Args:
@@ -43,6 +49,7 @@ def write_catalog(items: Iterable[pystac.Item], path: Path, *, api: str | None =
             are thereby allowed to be read.
         path: the file to write.
         api: name or address of the STAC API that they come from.
+        incomplete: sites that were not searched to the end, and why.
 
     Raises:
         OutputError: the file cannot be written.
@@ -58,6 +65,8 @@ def write_catalog(items: Iterable[pystac.Item], path: Path, *, api: str | None =
         source["api"] = api
     if outside:
         source["folders"] = [_common_folder(outside).as_posix()]
+    if incomplete:
+        source["incomplete"] = dict(incomplete)
     document: dict[str, Any] = {"type": "FeatureCollection", "features": features}
     if source:
         document[SOURCE] = source
@@ -107,10 +116,14 @@ def read_catalog(source: Path, *, allow: Sequence[str] = (), strict: bool = Fals
         found = _catalog(source, scanned.items, policy, scanned.refused, strict)
         return replace(found, notes=(*scanned.notes, *found.notes))
     document = _document(source)
-    named = document.get(SOURCE)
+    told = document.get(SOURCE)
+    named = told if isinstance(told, dict) else {}
     items, refused = _items(source, document)
-    policy = _policy(source, named if isinstance(named, dict) else {}, allow)
-    return _catalog(source, items, policy, refused, strict)
+    policy = _policy(source, named, allow)
+    found = _catalog(source, items, policy, refused, strict)
+    missing = named.get("incomplete")
+    reasons = missing.items() if isinstance(missing, dict) else ()
+    return replace(found, incomplete={site: str(why) for site, why in reasons})
 
 
 def _document(path: Path) -> dict[str, Any]:

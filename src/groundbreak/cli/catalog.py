@@ -50,8 +50,7 @@ def search(
     json: Json = False,
 ) -> None:
     """STAC API → ItemCollection."""
-    from groundbreak.catalog.search import SearchQuery, search
-    from groundbreak.catalog.store import write_catalog
+    from groundbreak.catalog.search import SearchQuery, search, write_results
     from groundbreak.sites.read import read_sites
     from groundbreak.times import parse_range
 
@@ -66,7 +65,7 @@ def search(
         max_cloud=max_cloud,
     )
     result = search(query)
-    write_catalog(result.items, output, api=result.api)
+    write_results(result, output)
     _tell(result.items, result.notes, (), output, json)
 
 

@@ -37,7 +37,10 @@ class PlanRequest:
 
 @dataclass(frozen=True)
 class SitePlan:
-    """A site ready to be worked on. ``looks`` is empty when nothing can be said of it."""
+    """A site ready to be worked on. ``looks`` is empty when nothing can be said of it.
+
+    ``incomplete`` says why there may be scenes of it that the catalogue does not list.
+    """
 
     site: Site
     looks: tuple[LookPlan, ...]
@@ -47,6 +50,7 @@ class SitePlan:
     weights: str = ""
     bands: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    incomplete: str = ""
 
 
 def plan_site(
@@ -71,13 +75,14 @@ def plan_site(
         SiteError: the grid would be larger than ``MOST_PIXELS``.
     """
     looks, left_out = plan_looks(site, catalog.scenes, request.dates)
+    incomplete = catalog.incomplete.get(site.id, "")
     if not looks:
         limited = not left_out and request.dates != (None, None)
         notes = ("only scenes within the asked dates count (--dates)",) if limited else ()
-        return SitePlan(site, (), tuple(left_out), notes=notes)
+        return SitePlan(site, (), tuple(left_out), notes=notes, incomplete=incomplete)
     native = _median_gsd([scene for look in looks for scene in look.scenes])
     weights, gsd_m = _choose(request, cards, native)
-    said = []
+    said = [f"scenes may be missing: {incomplete}"] if incomplete else []
     if request.gsd_m is None and earlier_gsd_m is not None:
         fresh = weights, gsd_m
         weights, gsd_m = _choose(request, cards, earlier_gsd_m)
@@ -93,7 +98,7 @@ def plan_site(
             reason = f"pixels of {look.gsd_m:.1f} m are too coarse for this site's {gsd_m:g} m grid"
             left_out += [LeftOut(scene, reason) for scene in look.scenes]
     if not kept:
-        return SitePlan(site, (), tuple(left_out))
+        return SitePlan(site, (), tuple(left_out), incomplete=incomplete)
     grid = site_grid(site, gsd_m)
     check_size(site, grid, MOST_PIXELS)
     scenes = [scene for look in kept for scene in look.scenes]

@@ -145,6 +145,8 @@ def remark(outcome: SiteOutcome) -> str:
         return f"not observed: {outcome.problem}"
     if not outcome.plan.looks:
         reasons = sorted({entry.reason for entry in outcome.plan.left_out})
+        if outcome.plan.incomplete:
+            return "; ".join((f"not searched to the end: {outcome.plan.incomplete}", *reasons))
         return "not observed: " + ("; ".join(reasons) if reasons else "no scene covers it")
     looks = len(outcome.prepared.looks)
     if looks == 0:
