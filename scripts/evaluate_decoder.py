@@ -183,7 +183,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--reach", type=int, default=2, choices=(1, 2))
     parser.add_argument("--perfect", action="store_true", help="evidence without any error")
-    parser.add_argument("--min-confidence", type=float, help="wins over both of the settings")
+    parser.add_argument("--min-confidence", type=float, help="wins over all of the settings")
     options = parser.parse_args()
     config = DetectConfig().settings(options.min_confidence).events
     emission = replace(config.decode.emission, changed=CHANGED)

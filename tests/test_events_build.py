@@ -350,6 +350,23 @@ def test_less_certain_events_are_left_out() -> None:
     assert only(series.result(doubtful)).confidence < confidence
 
 
+@pytest.mark.parametrize(("at", "asked"), [(1, 0.87), (4, 0.8), (6, 0.8)])
+def test_what_the_first_look_alone_shows_must_be_surer(at: int, asked: float) -> None:
+    series = Series(changes=[(at, NEW, HALL)])
+    config = replace(CONFIG, min_confidence_eased=1.0)
+    posterior = only(series.result()).confidence
+    for confidence, told in ((asked - 0.01, 0), (asked + 0.01, 1)):
+        offset = np.log(confidence / (1 - confidence)) - np.log(posterior / (1 - posterior))
+        calibrated = replace(config, calibration=Calibration(offset=float(offset)))
+        assert len(series.result(calibrated).events) == told
+
+
+def test_of_two_looks_the_first_is_not_asked_for_more() -> None:
+    series = Series(changes=[(1, NEW, HALL)], count=2)
+    doubtful = replace(CONFIG, calibration=Calibration(offset=-1.5))
+    assert only(series.result(doubtful)).confidence < CONFIG.min_confidence
+
+
 def test_nothing_at_all_is_said_in_words() -> None:
     result = Series().result()
     assert result.events == ()

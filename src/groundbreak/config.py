@@ -40,11 +40,14 @@ class DetectConfig:
     events: EventsConfig = field(default_factory=EventsConfig)
 
     def settings(self, min_confidence: float | None = None) -> Settings:
-        """As the pipeline takes them; ``min_confidence`` wins over both of the file's."""
+        """As the pipeline takes them; ``min_confidence`` wins over all of the file's."""
         events = self.events
         if min_confidence is not None:
             events = replace(
-                events, min_confidence=min_confidence, min_confidence_eased=min_confidence
+                events,
+                min_confidence=min_confidence,
+                min_confidence_first=min_confidence,
+                min_confidence_eased=min_confidence,
             )
         return Settings(self.prepare, self.inference, self.outlines, events, self.pairs)
 

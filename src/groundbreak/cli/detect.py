@@ -52,7 +52,7 @@ def detect(
         str | None, typer.Option(help="new_building, demolition, docking_slip, between commas.")
     ] = None,
     min_confidence: Annotated[
-        float | None, typer.Option(help="Leave out events below; default 0.7.", min=0, max=1)
+        float | None, typer.Option(help="Leave out events below; default 0.8.", min=0, max=1)
     ] = None,
     config: Config = None,
     scheduler: Annotated[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -73,9 +73,11 @@ class Calibration:
 class EventsConfig:
     """Everything that turns patches of change into events.
 
-    ``min_confidence``: less certain events are left out. ``min_confidence_eased`` is enough where
-    two looks are all there is (no other look could confirm the event), and for an event that a
-    chain links with one that reaches ``min_confidence``: what was certainly rebuilt was cleared.
+    ``min_confidence``: less certain events are left out. ``min_confidence_first`` is asked of an
+    event of which the first look alone shows the ground before it: if that look misled, no other
+    will ever contradict it, and no flag warns of it. ``min_confidence_eased`` is enough where two
+    looks are all there is (no other look could confirm the event), and for an event that a
+    chain links with one that is certain enough: what was certainly rebuilt was cleared.
     ``kinds``: others are left out.
     """
 
@@ -83,13 +85,20 @@ class EventsConfig:
     evidence: EvidenceConfig = field(default_factory=EvidenceConfig)
     decode: DecodeConfig = field(default_factory=DecodeConfig)
     calibration: Calibration = field(default_factory=Calibration)
-    min_confidence: float = 0.7
+    min_confidence: float = 0.8
+    min_confidence_first: float = 0.87
     min_confidence_eased: float = 0.5
     kinds: tuple[Kind, ...] = KINDS
 
     def __post_init__(self) -> None:
         check_share("min_confidence", self.min_confidence)
+        check_share("min_confidence_first", self.min_confidence_first)
         check_share("min_confidence_eased", self.min_confidence_eased)
+
+    @property
+    def least(self) -> float:
+        """No event with less confidence is ever told."""
+        return min(self.min_confidence, self.min_confidence_first, self.min_confidence_eased)
 
 
 @dataclass(frozen=True)
@@ -187,6 +196,7 @@ def events_of(
         Events in the order of time, and the ledger.
     """
     events: list[Event] = []
+    from_first: set[str] = set()
     ledger: list[LedgerRow] = []
     histories = [
         History(tracked, seen, site.looks, config.evidence, config.decode)
@@ -200,9 +210,12 @@ def events_of(
             if transition is None:
                 continue
             event = _event(history, transition, site, config.calibration)
-            if event.confidence >= min(config.min_confidence, config.min_confidence_eased):
+            if event.confidence >= config.least:
                 events.append(event)
-    events = link_chains(_shaped(_certain(_without_doubles(events), config), site, read_pixels))
+                if not transition.before and len(history.counted) > 2:
+                    from_first.add(event.id)
+    certain = _certain(_without_doubles(events), from_first, config)
+    events = link_chains(_shaped(certain, site, read_pixels))
     events = [replace(event, sentence=event_sentence(event, site.looks)) for event in events]
     return tuple(sorted(events, key=_by_time)), tuple(ledger)
 
@@ -277,9 +290,16 @@ def _without_doubles(events: Sequence[Event]) -> list[Event]:
     return kept
 
 
-def _certain(events: Sequence[Event], config: EventsConfig) -> list[Event]:
-    """Leave out what is not certain enough; see `EventsConfig`."""
-    certain = {event.id for event in events if event.confidence >= config.min_confidence}
+def _certain(
+    events: Sequence[Event], from_first: Container[str], config: EventsConfig
+) -> list[Event]:
+    """Leave out what is not certain enough; ``from_first`` are ids of events after a first look."""
+    certain = {
+        event.id
+        for event in events
+        if event.confidence
+        >= (config.min_confidence_first if event.id in from_first else config.min_confidence)
+    }
     return [
         event
         for event, linked in zip(events, link_chains(events), strict=True)
