@@ -12,6 +12,41 @@ from groundbreak.types import FloatArray
 REFLECTANCE_DN = 10000.0
 """Digital number of reflectance 1 in the usual 16-bit products."""
 
+_STRETCH = 257.0
+"""8 bits stretched to 16: every number is a multiple of that."""
+
+_BRIGHTEST = 32768.0
+"""Reflectance x 10000 stays below; where 1 % lies beyond, numbers fill the range of 16 bits."""
+
+_DARKEST = 7000.0
+"""Numbers with a large offset, as those of Landsat Collection 2, stay above."""
+
+
+def recognise_scale(values: NDArray[Any]) -> float | None:
+    """The scale of numbers that state none, where it is beyond doubt and not the usual one.
+
+    Args:
+        values: valid digital numbers of the visible bands as they are stored (not averaged), any
+            shape, of more than 8 bits.
+
+    Returns:
+        Reflectance per digital number; None where ``to_unit`` does well without, or nobody knows.
+    """
+    floating = values.dtype.kind == "f"
+    low, middle, high = np.percentile(values, (1, 50, 99))
+    greatest = float(values.max())
+    distinct = np.unique(values)
+    if greatest > 255 and distinct.size >= 8 and not np.any(distinct % _STRETCH):
+        return 1 / 65535
+    if low < _DARKEST and middle > REFLECTANCE_DN and high > _BRIGHTEST:
+        return 1 / 65535
+    if not floating or middle <= 2:
+        return None
+    if greatest > 1000:
+        return 1 / REFLECTANCE_DN if middle <= REFLECTANCE_DN else None
+    whole = not np.any(distinct % 1)
+    return 1 / 255 if 150 < greatest <= 255 or (whole and 16 < greatest <= 255) else None
+
 
 def to_unit(
     dn: NDArray[Any], scale: float | None = None, offset: float | None = None

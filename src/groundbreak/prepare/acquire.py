@@ -27,6 +27,7 @@ class Source:
         opener: opens http(s) addresses; None where the catalogue has none.
         zero_is_nodata: take zeros that touch the border of a picture for fill.
         offsets: by scene, what to add to digital numbers where that differs from the metadata.
+        scales: by scene, reflectance per digital number where its bands state none.
     """
 
     bands: tuple[str, ...]
@@ -34,6 +35,7 @@ class Source:
     opener: Opener | None = None
     zero_is_nodata: bool = False
     offsets: Mapping[str, OffsetDecision] = field(default_factory=dict)
+    scales: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -138,4 +140,5 @@ def read_one(scene: Scene, geobox: GeoBox, source: Source) -> Patch:
         zero_is_nodata=source.zero_is_nodata,
         opener=source.opener,
         offset=source.offsets.get(scene.id),
+        scale=source.scales.get(scene.id),
     )

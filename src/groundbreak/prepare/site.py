@@ -35,6 +35,7 @@ from groundbreak.prepare.overview import (
     neighbours,
     take_overviews,
 )
+from groundbreak.prepare.scales import settle_scales
 from groundbreak.prepare.store import PreparedLook, load_look
 from groundbreak.raster.offsets import baseline_offset
 from groundbreak.types import BoolArray, Scene
@@ -170,8 +171,10 @@ def _prepare_without(
     unused = [Unused(p, 0.0, "; ".join(reasons[name] for name in p.scene_ids)) for p in gone]
     in_gone = {name for plan in gone for name in plan.scene_ids}
     present = [plan for plan in kept if plan.id not in held]
-    source, found = settle_offsets(present, job.grid.coarse, job.source)
+    source, recognised = settle_scales(present, job.grid.coarse, job.source)
+    source, corrected = settle_offsets(present, job.grid.coarse, source)
     job = replace(job, source=source)
+    remarks += recognised + corrected
     overviews = []
     for view in _overviews(job, kept, held):
         share = float(view.usable[job.inside].mean())
@@ -185,7 +188,7 @@ def _prepare_without(
     return PreparedSite(
         looks=tuple(looks),
         unused=tuple(unused),
-        notes=(*(f"{name}: {reason}" for name, reason in reasons.items()), *remarks, *found),
+        notes=(*(f"{name}: {reason}" for name, reason in reasons.items()), *remarks),
         left_out=tuple(entry for entry in lost if entry.scene.id not in in_gone),
         spared=spared(job.folder, unreached),
     )
@@ -271,8 +274,9 @@ Basis = tuple[str, str]
 
 def _basis(job: SiteJob, plan: LookPlan, held: PreparedLook | None = None) -> Basis:
     """What a look is known by; of one whose files cannot be had, what was noted of them."""
-    offsets = job.source.offsets
-    corrected = [[s.id, offsets[s.id].dn] for s in plan.scenes if s.id in offsets]
+    offsets, scales = job.source.offsets, job.source.scales
+    corrected: list[list[Any]] = [[s.id, offsets[s.id].dn] for s in plan.scenes if s.id in offsets]
+    corrected += [[s.id, scales[s.id]] for s in plan.scenes if s.id in scales]
     state = _digest([[_files(scene) for scene in plan.scenes], corrected])
     return _told(job, plan), state if held is None else held.state
 

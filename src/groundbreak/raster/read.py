@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from groundbreak.raster.offsets import OffsetDecision, baseline_offset
 from groundbreak.raster.opening import opened
 from groundbreak.raster.placing import ground_gsd, outline
 from groundbreak.raster.source import with_file_scaling
+from groundbreak.raster.valid import has_data
 from groundbreak.raster.values import at_maximum, to_reflectance
 from groundbreak.types import (
     Asset,
@@ -98,6 +100,7 @@ def read_scene(
     zero_is_nodata: bool = False,
     opener: Opener | None = None,
     offset: OffsetDecision | None = None,
+    scale: float | None = None,
 ) -> Patch:
     """Read bands of a scene onto a grid, as reflectance-like values.
 
@@ -109,6 +112,7 @@ def read_scene(
         zero_is_nodata: zeros connected to the border of a picture are fill.
         opener: opens http(s) addresses.
         offset: what to add to 16-bit digital numbers; None = by the scene's metadata.
+        scale: reflectance per digital number of bands that state none; None = the usual one.
 
     Returns:
         The pixels. ``valid`` holds where all the bands have a picture; ``saturated`` where all
@@ -131,13 +135,54 @@ def read_scene(
             dn, seen = source.onto(placement, scaled, geobox, zero_is_nodata)
         valid &= seen
         for (place, _), band, values in zip(wanted, scaled, dn, strict=True):
-            pixels[place] = to_reflectance(values, band, offset)
+            silent = band.scale is None and band.offset is None
+            told = replace(band, scale=scale) if silent else band
+            pixels[place] = to_reflectance(values, told, offset)
             if bands[place] in _VISIBLE or band.common_name in _VISIBLE:
                 judged = True
                 saturated &= at_maximum(values)
     pixels[:, ~valid] = 0.0
     saturated = saturated & valid if judged else np.zeros_like(valid)
     return Patch(geobox, tuple(bands), pixels, valid, saturated)
+
+
+def read_unscaled(
+    scene: Scene,
+    geobox: GeoBox,
+    bands: Sequence[str],
+    policy: HrefPolicy,
+    opener: Opener | None = None,
+) -> NDArray[Any] | None:
+    """Read bands of a scene as they are stored, where nothing says what the numbers mean.
+
+    Args:
+        scene: its assets together have the bands.
+        geobox: where; the nearest pixels count.
+        bands: names or common names.
+        policy: which addresses may be read.
+        opener: opens http(s) addresses.
+
+    Returns:
+        Numbers (bands, pixels) where all bands have data and are not black; None where one of the
+        bands states a scale or an offset, or has 8 bits.
+
+    Raises:
+        HrefError: an address may not be read.
+        RasterError: a file is damaged, has no place, or a band is missing.
+    """
+    numbers: list[NDArray[Any]] = []
+    valid = np.ones(geobox.shape, bool)
+    for asset, wanted in _by_asset(scene, bands, policy, opener):
+        with opened(asset.href, policy, opener) as source:
+            stated = with_file_scaling([band for _, band in wanted], source.naming.bands)
+            if source.bits <= 8 or any(b.scale is not None or b.offset is not None for b in stated):
+                return None
+            placement = source.placement(asset.georef)
+            dn, seen = source.onto(placement, stated, geobox, codes=True)
+        valid &= seen & has_data(dn, [source.nodata(band) for band in stated])
+        numbers += list(dn)
+    joined = np.stack(numbers)
+    return joined[:, valid & (joined != 0).any(axis=0)]
 
 
 def read_mask(

@@ -59,6 +59,11 @@ class Source:
         """Whether pixels are indices of a colour table."""
         return self.dataset.count == 1 and self.dataset.colorinterp[0] == ColorInterp.palette
 
+    @property
+    def bits(self) -> int:
+        """Of a number of the first band."""
+        return 8 * np.dtype(self.dataset.dtypes[0]).itemsize
+
     @cached_property
     def alpha(self) -> int | None:
         """Index of the alpha band. A named band is what its name says, whatever its colour."""
@@ -166,7 +171,7 @@ class Source:
         """
         window = FileWindow.from_slices(piece.rows, piece.cols)
         indices = self._indices(bands)
-        nodata = [self._nodata(band) for band in bands[: len(indices)]]
+        nodata = [self.nodata(band) for band in bands[: len(indices)]]
         # GDAL averages around the fill that it knows of; other fill would be mixed in.
         unknown = zero_is_nodata or any(value != self.dataset.nodata for value in nodata)
         exact = self.paletted or unknown or not 1 < max(piece.step) < _SAMPLED_FROM
@@ -251,7 +256,7 @@ class Source:
                 )
         return [1] if self.paletted else [band.index for band in bands]
 
-    def _nodata(self, band: Band) -> float | None:
+    def nodata(self, band: Band) -> float | None:
         """The catalogue's nodata value wins over the file's."""
         return band.nodata if band.nodata is not None else self.dataset.nodata
 
