@@ -295,21 +295,27 @@ def test_no_berth_is_dug_where_near_infrared_shows_dry_land(dry: bool) -> None:
     assert [event.kind for event in events] == ([] if dry else [Kind.DOCKING_SLIP])
 
 
-@pytest.mark.parametrize(("quays", "sea"), [(2, False), (1, True), (0, True)])
-def test_a_berth_has_quays_on_two_sides(quays: int, sea: bool) -> None:
+ABOVE, BELOW = (
+    (slice(0, BASIN[0].start), BASIN[1]),
+    (slice(BASIN[0].stop, None), BASIN[1]),
+)
+END = (BASIN[0], slice(BASIN[1].stop, None))
+
+
+@pytest.mark.parametrize(("quays", "berths"), [((ABOVE, BELOW), 1), ((END,), 0), ((), 0)])
+def test_a_berth_has_quays_beside_it(quays: tuple[tuple[slice, slice], ...], berths: int) -> None:
     series = Series(changes=[(3, SLIP, BASIN)])
-    rows, columns = BASIN
 
     def pixels(_: str, window: Box) -> tuple[np.ndarray, tuple[str, ...]]:
         picture = np.full((4, *SHAPE), 0.1, np.float32)
         picture[3] = 0.02  # sea
-        for land in (slice(0, rows.start), slice(rows.stop, None))[:quays]:
-            picture[3, land, columns] = 0.3
+        for quay in quays:
+            picture[(3, *quay)] = 0.3
         y, x = window.slices
         return picture[:, y, x], ("red", "green", "blue", "nir")
 
     events = series.result(read_pixels=pixels).events
-    assert [event.kind for event in events] == ([] if sea else [Kind.DOCKING_SLIP])
+    assert [event.kind for event in events] == [Kind.DOCKING_SLIP] * berths
 
 
 def test_settings_out_of_range_are_refused() -> None:

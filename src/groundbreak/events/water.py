@@ -19,8 +19,8 @@ from groundbreak.types import BoolArray, Box, FloatArray
 
 LEAST_WATER = 0.1
 """A berth full of ships still shows so much water; less of it is dry land."""
-MOST_WATER_AROUND = 0.6
-"""A berth lies between quays or piers: of its four sides no more than two or so are open water.
+MOST_WATER_AROUND = 2 / 3
+"""A berth lies between quays or piers: no more than two thirds of its rim are open water.
 What lies in open water is a ship that left, a plume, or a flat that the tide covered."""
 RIM_PX = 3
 """So wide is the rim in which the sides of a berth are looked for."""
