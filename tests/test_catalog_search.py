@@ -19,7 +19,7 @@ import pystac
 import pytest
 import rasterio
 from rasterio.transform import from_origin
-from shapely.geometry import Polygon, box
+from shapely.geometry import Polygon, box, shape
 
 from groundbreak.catalog import search as searching
 from groundbreak.catalog.access import Access, AccessConfig
@@ -377,6 +377,62 @@ def test_lasting_trouble_is_one_line(server: Server, reply: Reply, said: str) ->
         ask(api, timeout_s=2.0)
     assert str(caught.value).startswith(api.url)
     assert "\n" not in str(caught.value)
+
+
+def by_site(api: Api, answers: dict[float, Callable[[], Reply]]) -> None:
+    """Answer by the western edge of the outline that is asked for, else with one scene there."""
+
+    def reply(request: Request) -> Reply:
+        west = shape(request.body["intersects"]).bounds[0]
+        return answers.get(west, lambda: page([item(f"s{west:g}", west=west)]))()
+
+    api.answers(reply)
+
+
+def sites(*wests: float) -> list[Site]:
+    return [site(west, name=f"at{west:g}") for west in wests]
+
+
+def test_a_site_that_fails_takes_nothing_from_the_others(server: Server, tmp_path: Path) -> None:
+    api = Api(server)
+    half = page([item("half", west=3)], {"href": f"{api.url}/nothing?token=2"})
+    by_site(api, {2.0: lambda: Reply(403), 3.0: lambda: half})
+    server.routes["/stac/nothing"] = lambda _: Reply(418)
+    result = ask(api, sites=sites(1, 2, 3, 4))
+    assert set(ids(result)) == {"s1", "half", "s4"}
+    assert result.incomplete == {
+        "at2": "the API refuses access (status 403)",
+        "at3": "the API answers with status 418",
+    }
+    assert "1 site not searched to the end, the API answers with status 418: at3" in result.notes
+    write_results(result, tmp_path / "c.json")
+    assert read_catalog(tmp_path / "c.json", allow=["example.org"]).incomplete == result.incomplete
+
+
+def test_only_if_all_sites_fail_the_search_does(server: Server) -> None:
+    api = Api(server)
+    api.answers(lambda _: Reply(403))
+    with pytest.raises(CatalogError, match=r"refuses access \(status 403\)"):
+        ask(api, sites=sites(*range(20)))
+    assert len(api.searched()) == searching.PATIENCE
+
+
+def test_an_api_that_stops_answering_is_not_asked_for_all_other_sites(server: Server) -> None:
+    api = Api(server)
+    by_site(api, {float(west): lambda: Reply(403) for west in range(3, 20)})
+    result = ask(api, sites=sites(*range(1, 20)))
+    assert set(ids(result)) == {"s1", "s2"}
+    assert set(result.incomplete) == {f"at{west}" for west in range(3, 20)}
+    assert len(api.searched()) == 2 + searching.PATIENCE
+    assert any(note.startswith("14 sites not searched to the end") for note in result.notes)
+
+
+def test_requests_that_are_refused_for_their_outline_do_not_end_the_search(server: Server) -> None:
+    api = Api(server)
+    by_site(api, {float(west): lambda: Reply(413) for west in range(1, 8)})
+    result = ask(api, sites=sites(*range(1, 9)))
+    assert set(ids(result)) == {"s8"}
+    assert len(result.incomplete) == 7
 
 
 def test_pages_are_followed_by_get_and_by_post(server: Server) -> None:

@@ -40,6 +40,10 @@ from groundbreak.types import HrefPolicy, Site
 log = logging.getLogger(__name__)
 
 PAGE = 100
+PATIENCE = 3
+"""After so many sites in a row for which the API fails it is not asked for the others."""
+OF_ONE_SITE = (400, 413, 414, 422)
+"""Statuses that say that this very request is refused: its outline may be too much for the API."""
 Key = tuple[str, str]
 
 
@@ -85,7 +89,8 @@ def search(query: SearchQuery) -> SearchResult:
     """Search a STAC API for scenes of the sites.
 
     Finding nothing is an answer: no items, and a note. What the API was asked to filter is looked
-    at again here, since some APIs ignore what they do not know.
+    at again here, since some APIs ignore what they do not know. A site for which the API fails is
+    an error only if it fails for all; else the site is among the ``incomplete`` ones.
 
     Raises:
         CatalogError: the API does not answer, is none, or has no such collection.
@@ -133,11 +138,7 @@ class _Search:
     def run(self) -> SearchResult:
         io = ApiIO(self.client)
         api = open_api(self.preset.api, io)
-        found: dict[Key, pystac.Item] = {}
-        for site in self.query.sites:
-            before = len(found)
-            self._add(api, site, found)
-            log.info("%s: %d scenes not found before", site.id, len(found) - before)
+        found = self._found(api)
         if io.looped or self.looped:
             self.notes.append("the API repeats its pages: the search was ended there")
         items, older = without_older_processing(list(found.values()))
@@ -154,6 +155,34 @@ class _Search:
             (*self.notes, *counted, *_listed(self.incomplete)),
             self.incomplete,
         )
+
+    def _found(self, api: ApiClient) -> dict[Key, pystac.Item]:
+        """The scenes of all sites; a site that fails is recorded.
+
+        Raises:
+            FetchError, HrefError: all fail; it is the first failure.
+        """
+        found: dict[Key, pystac.Item] = {}
+        failures: list[FetchError | HrefError] = []
+        answered, in_a_row = False, 0
+        for site in self.query.sites:
+            if in_a_row == PATIENCE:
+                self.incomplete[site.id] = "the API was not asked any more after failures in a row"
+                continue
+            before = len(found)
+            try:
+                self._add(api, site, found)
+            except (FetchError, HrefError) as error:
+                failures.append(error)
+                of_site = isinstance(error, FetchError) and error.status in OF_ONE_SITE
+                in_a_row += 0 if of_site else 1
+                self.incomplete[site.id] = _failure(error)
+            else:
+                answered, in_a_row = True, 0
+            log.info("%s: %d scenes not found before", site.id, len(found) - before)
+        if failures and not answered:
+            raise failures[0]
+        return found
 
     def _add(self, api: ApiClient, site: Site, found: dict[Key, pystac.Item]) -> None:
         """Add the scenes of one site to what was found."""
@@ -279,6 +308,12 @@ def _span(start: datetime | None, end: datetime | None) -> str | None:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _failure(error: FetchError | HrefError) -> str:
+    if isinstance(error, FetchError):
+        return f"the API {error.reason}"
+    return f"{error.subject} {error.problem}"
 
 
 def _listed(incomplete: Mapping[str, str]) -> list[str]:
