@@ -60,6 +60,24 @@ def test_cloud_and_shadow_are_found_and_nothing_else():
     assert not (found.cloud & found.shadow).any()
 
 
+def cut_off(frayed):
+    """A round white thing over a town, as white as the picture can show."""
+    rows, cols = np.mgrid[:SIDE, :SIDE]
+    disk = (np.hypot(rows - 180, cols - 190) < 60).astype(np.float32)
+    alpha = ndimage.gaussian_filter(disk, 0.75)
+    if frayed:  # a quarter of its edge
+        quarter = (rows < 180) & (cols < 190)
+        alpha = np.where(quarter, ndimage.gaussian_filter(disk, 3.0), alpha)
+    return np.clip(town() * (1 - alpha) + alpha, 0, 1).astype(np.float32), disk > 0
+
+
+def test_a_cloud_whose_brightness_was_cut_off_may_have_a_steeper_edge():
+    look, cloud = cut_off(frayed=True)
+    assert judge(look, town()).cloud[cloud].mean() > 0.9
+    tank, _ = cut_off(frayed=False)
+    assert not judge(tank, town()).cloud.any()
+
+
 def test_without_a_cloud_there_is_no_shadow():
     look = town()
     look[:, 200:300, 200:300] *= 0.4

@@ -14,6 +14,14 @@ _FINE_M = 5.0  # below, clouds are smooth inside, and roofs and yards are not
 _COARSE_M = 15.0  # above, the edge of a cloud is as sharp as that of a roof
 _GRAIN_WEIGHT = 10.0  # grain is 0.001 to 0.006 in clouds at 2 m, 0.003 to 0.05 on the ground
 _TINT_WEIGHT = 0.5
+_CUT_OFF = (
+    0.001,
+    0.01,
+)  # grain and tint below which the picture cut off the brightness of a patch;
+_STEEPENED = (
+    0.04  # so much steeper looks what is left of a cloud's edge, if it is as uneven as theirs:
+)
+_SOFTEST = 0.22  # its softest tenth; at 2 m that of blurred roofs rises by 0.23 to 0.30
 _GROUP_GROWTH = 2.0  # a patch beside clouds is at most so many times as large as they are
 _MARGIN_PX = 4  # looked at around a patch
 
@@ -123,14 +131,19 @@ def _is_soft(
     inner = inner if inner.any() else patch.core
     grain = float(np.median(evidence.grain[patch.box][inner]))
     tint = float(np.median(evidence.tint[patch.box][inner]))
-    return edge + _GRAIN_WEIGHT * grain + _TINT_WEIGHT * tint <= rule.fine_edge
+    limit = rule.fine_edge
+    if grain < _CUT_OFF[0] and tint < _CUT_OFF[1]:
+        uneven = _edge_slope(patch, evidence.height[patch.box], slope, share=10) <= _SOFTEST
+        limit += _STEEPENED * uneven
+    return edge + _GRAIN_WEIGHT * grain + _TINT_WEIGHT * tint <= limit
 
 
-def _edge_slope(patch: _Patch, height: FloatArray, slope: FloatArray) -> float:
+def _edge_slope(patch: _Patch, height: FloatArray, slope: FloatArray, share: float = 50) -> float:
     """Rise per pixel of the edge of a patch, as a share of its whole step.
 
-    It is the median along the line half-way up, or along that three quarters up where this is
-    steeper: a white roof may stand on bright ground. 0 for a patch without an edge in the picture.
+    It is the median (or another percentile ``share``) along the line half-way up, or along that
+    three quarters up where this is steeper: a white roof may stand on bright ground. 0 for a patch
+    without an edge in the picture.
     """
     ring = ndimage.binary_dilation(patch.body, iterations=3) & patch.outside
     if not ring.any():
@@ -138,10 +151,10 @@ def _edge_slope(patch: _Patch, height: FloatArray, slope: FloatArray) -> float:
     top, bottom = float(np.median(height[patch.core])), float(np.median(height[ring]))
     around = ndimage.binary_dilation(patch.body)
     steepest = 0.0
-    for share in (0.5, 0.75):
-        above = height > bottom + share * (top - bottom)
+    for level in (0.5, 0.75):
+        above = height > bottom + level * (top - bottom)
         edge = ndimage.binary_dilation(above) & ~ndimage.binary_erosion(above, border_value=1)
         edge &= around
         if edge.any():
-            steepest = max(steepest, float(np.median(slope[edge])))
+            steepest = max(steepest, float(np.percentile(slope[edge], share)))
     return steepest / max(top - bottom, 0.1)
