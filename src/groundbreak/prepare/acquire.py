@@ -28,6 +28,7 @@ class Source:
         zero_is_nodata: take zeros that touch the border of a picture for fill.
         offsets: by scene, what to add to digital numbers where that differs from the metadata.
         scales: by scene, reflectance per digital number where its bands state none.
+        filled: scenes in which zeros that touch the border are fill though nothing says so.
     """
 
     bands: tuple[str, ...]
@@ -36,6 +37,7 @@ class Source:
     zero_is_nodata: bool = False
     offsets: Mapping[str, OffsetDecision] = field(default_factory=dict)
     scales: Mapping[str, float] = field(default_factory=dict)
+    filled: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def read_one(scene: Scene, geobox: GeoBox, source: Source) -> Patch:
         geobox,
         source.bands,
         source.policy,
-        zero_is_nodata=source.zero_is_nodata,
+        zero_is_nodata=source.zero_is_nodata or scene.id in source.filled,
         opener=source.opener,
         offset=source.offsets.get(scene.id),
         scale=source.scales.get(scene.id),

@@ -12,11 +12,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from odc.geo.geobox import GeoBox
 from rasterio.errors import NotGeoreferencedWarning
 
 from groundbreak import __version__
 from groundbreak.prepare.acquire import SceneLostError, Source, unreadable
+from groundbreak.prepare.fill import settle_fill
 from groundbreak.prepare.held import cut_out, find_held, glance, spared
 from groundbreak.prepare.look import (
     LookKey,
@@ -41,6 +43,9 @@ from groundbreak.raster.offsets import baseline_offset
 from groundbreak.types import BoolArray, Scene
 
 log = logging.getLogger(__name__)
+
+ALIKE = 1e-3
+"""Below this range of all its values, in every band, a picture shows nothing."""
 
 KEPT = "what was prepared of it earlier is used"
 
@@ -171,7 +176,8 @@ def _prepare_without(
     unused = [Unused(p, 0.0, "; ".join(reasons[name] for name in p.scene_ids)) for p in gone]
     in_gone = {name for plan in gone for name in plan.scene_ids}
     present = [plan for plan in kept if plan.id not in held]
-    source, recognised = settle_scales(present, job.grid.coarse, job.source)
+    source = settle_fill(present, job.grid.coarse, job.source)
+    source, recognised = settle_scales(present, job.grid.coarse, source)
     source, corrected = settle_offsets(present, job.grid.coarse, source)
     job = replace(job, source=source)
     remarks += recognised + corrected
@@ -217,6 +223,9 @@ def _overviews(
 
 
 def _useless(view: Overview, share: float, job: SiteJob) -> str | None:
+    shown = view.acquired.pixels[:, view.acquired.valid & job.inside]
+    if shown.size and np.ptp(np.percentile(shown, (1, 99), axis=1), axis=0).max() < ALIKE:
+        return "shows one colour only"
     if share >= job.config.min_usable_share:
         return None
     seen = float(view.acquired.valid[job.inside].mean())
@@ -277,6 +286,7 @@ def _basis(job: SiteJob, plan: LookPlan, held: PreparedLook | None = None) -> Ba
     offsets, scales = job.source.offsets, job.source.scales
     corrected: list[list[Any]] = [[s.id, offsets[s.id].dn] for s in plan.scenes if s.id in offsets]
     corrected += [[s.id, scales[s.id]] for s in plan.scenes if s.id in scales]
+    corrected += [[s.id, "fill"] for s in plan.scenes if s.id in job.source.filled]
     state = _digest([[_files(scene) for scene in plan.scenes], corrected])
     return _told(job, plan), state if held is None else held.state
 
