@@ -82,8 +82,7 @@ def find_preset(api: str) -> Preset:
     for preset in PRESETS:
         if wanted.lower() == preset.name or _same_place(wanted, preset.api):
             return preset
-    parts = urlsplit(wanted)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_address(wanted):
         names = " or ".join(str(preset.name) for preset in PRESETS)
         raise CatalogError(
             api, "is not a STAC API", f"give {names}, or an address that begins with https://"
@@ -98,8 +97,8 @@ def readable_hosts(
 
     These are the API's own host, the hosts of its preset, and those the user allows by name.
     Only the last may have private addresses: an API's address is read from the catalogue file,
-    which may come from anywhere. An API on the loopback says so in its address, so its own host
-    needs no further leave; its assets may come from any port.
+    which may come from anywhere. An API on the loopback says so in its address, so it needs no
+    further leave, but for its own port only: another service of this machine is another's.
 
     Args:
         api: name or address of the API; None if the scenes come from none.
@@ -113,7 +112,7 @@ def readable_hosts(
     preset = find_preset(api)
     own = urlsplit(preset.api).hostname or ""
     if is_loopback(own):
-        return (*LOOPBACK, *allow), (*LOOPBACK, *allow)
+        return (*_places(preset.api), *allow), (*_places(preset.api), *allow)
     return (own, *preset.asset_hosts, *allow), tuple(allow)
 
 
@@ -125,6 +124,13 @@ def own_hosts(api: str) -> tuple[str, ...]:
     return names if port is None else tuple(host_with_port(name, port) for name in names)
 
 
+def _places(api: str) -> tuple[str, ...]:
+    """The port of an API on the loopback, under each name of this machine."""
+    parts = urlsplit(api)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return tuple(host_with_port(name, port) for name in LOOPBACK)
+
+
 def is_loopback(host: str) -> bool:
     """Whether the host's name says that it is this machine."""
     try:
@@ -133,9 +139,19 @@ def is_loopback(host: str) -> bool:
         return host.lower().rstrip(".") == "localhost"
 
 
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # no such port, or brackets that do not match
+        return False
+
+
 def _same_place(one: str, other: str) -> bool:
+    if not _is_address(one):
+        return False
     a, b = urlsplit(one), urlsplit(other)
-    return a.scheme in ("http", "https") and (a.hostname, a.port, a.path) == (
+    return (a.hostname, a.port, a.path) == (
         b.hostname,
         b.port,
         b.path,
