@@ -1,12 +1,13 @@
 """Scenes are grouped into looks by what was acquired in one pass."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from shapely.geometry import box
 
 from groundbreak.events.looks import LookMeta, in_date_order
 from groundbreak.prepare.looks import plan_looks, unsuitable
-from groundbreak.types import Asset, Band, Scene, Site
+from groundbreak.types import Asset, Band, MaskAsset, MaskKind, Scene, Site
 
 SITE = Site("port", "Port", box(10.0, 50.0, 10.1, 50.1))
 RGB = tuple(Band(i, name, name) for i, name in enumerate(("red", "green", "blue"), start=1))
@@ -68,6 +69,15 @@ def test_frames_of_one_day_known_to_the_day_are_one_look():
     looks, _ = plan_looks(SITE, [scene("b", start, end), scene("a", start, end)])
     assert ids(looks) == [("a", "b")]
     assert (looks[0].start, looks[0].end) == (start, end)
+
+
+def test_what_has_a_mask_lies_on_top_and_level_2_above_level_1():
+    scenes = [scene(f"S2A_MSI{level}_X", NOON) for level in ("L1C", "L2A")]
+    masked = replace(scene("S2B_MSIL2A_Y", NOON), masks=(MaskAsset("scl.tif", MaskKind.SCL),))
+    [look], _ = plan_looks(SITE, [*scenes, masked])
+    assert look.scene_ids == ("S2B_MSIL2A_Y", "S2A_MSIL2A_X", "S2A_MSIL1C_X")
+    without, _ = plan_looks(SITE, scenes)
+    assert ids(without) == [("S2A_MSIL2A_X", "S2A_MSIL1C_X")]
 
 
 def test_ids_do_not_depend_on_order_or_on_other_looks():

@@ -45,7 +45,7 @@ class Acquired:
     """Pixels of a look and what its own masks say of them.
 
     ``pixels`` (bands, height, width) in [0, 1]; ``valid`` and ``usable`` (height, width);
-    ``masked`` tells whether every scene came with a cloud mask.
+    ``masked`` tells whether every scene that is shown came with a cloud mask.
     """
 
     pixels: FloatArray
@@ -88,7 +88,9 @@ def unreadable(plan: LookPlan, geobox: GeoBox, source: Source) -> list[LeftOut]:
 def acquire(plan: LookPlan, geobox: GeoBox, source: Source) -> Acquired:
     """Read the scenes of a look onto a grid.
 
-    Where scenes overlap, the first usable pixel counts, else the first valid one.
+    Where scenes overlap, the first usable pixel counts, else the first valid one. What the mask of
+    one scene calls unusable no later scene of the same pass makes usable: it may be the same
+    acquisition delivered again, without its mask.
 
     Raises:
         SceneLostError: a file is damaged or lacks a band.
@@ -98,33 +100,44 @@ def acquire(plan: LookPlan, geobox: GeoBox, source: Source) -> Acquired:
     pixels = np.zeros((count, *geobox.shape), np.float32)
     valid = np.zeros(geobox.shape, bool)
     usable = np.zeros(geobox.shape, bool)
+    closed = np.zeros(geobox.shape, bool)
     masked = True
     for scene in plan.scenes:
         try:
             patch = read_one(scene, geobox, source)
-            scene_usable = patch.valid & ~patch.saturated & unmasked(scene, geobox, source)
+            clear, denied = by_masks(scene, geobox, source)
         except RasterError as error:
             raise SceneLostError(scene, error) from error
-        masked &= bool(scene.masks)
+        scene_usable = patch.valid & ~patch.saturated & clear & ~closed
         take = (scene_usable & ~usable) | (patch.valid & ~valid)
+        masked &= bool(scene.masks) or not take.any()
         if valid.any():
             np.copyto(pixels, patch.pixels, where=take)
         else:
             pixels = patch.pixels
         usable |= scene_usable
         valid |= patch.valid
-        if usable.all():
+        closed |= patch.valid & denied
+        if (usable | closed).all():
             break
     return Acquired(pixels, valid, usable, masked)
 
 
-def unmasked(scene: Scene, geobox: GeoBox, source: Source) -> BoolArray:
-    """Where none of the masks that came with a scene calls it unusable."""
+def by_masks(scene: Scene, geobox: GeoBox, source: Source) -> tuple[BoolArray, BoolArray]:
+    """What the masks that came with a scene say of it.
+
+    Returns:
+        Where all of them call it usable, and where one that reaches there calls it unusable (both
+        (height, width)).
+    """
     usable = np.ones(geobox.shape, bool)
+    denied = np.zeros(geobox.shape, bool)
     for mask in scene.masks:
         values, known = read_mask(scene, mask, geobox, source.policy, opener=source.opener)
-        usable &= from_mask(mask.kind, values, known)
-    return usable
+        clear = from_mask(mask.kind, values, known)
+        usable &= clear
+        denied |= known & ~clear
+    return usable, denied
 
 
 def read_one(scene: Scene, geobox: GeoBox, source: Source) -> Patch:

@@ -22,6 +22,10 @@ COARSEST_GSD_M = 30.0
 """Beyond this a building is a fraction of a pixel."""
 
 
+_LEVELS = ("collection", "processing:level", "s2:product_uri")
+_LEVEL_1 = re.compile(r"l1c|l1tp|l1gt|sentinel-2-l1|landsat-c2-?l1", re.IGNORECASE)
+
+
 @dataclass(frozen=True)
 class LookPlan:
     """A look before any pixel was read. ``scenes`` are mosaicked, the first one on top."""
@@ -148,6 +152,12 @@ def same_pass(a: Scene, b: Scene) -> bool:
     return a.start == b.start and a.end == b.end
 
 
+def top_of_atmosphere(scene: Scene) -> bool:
+    """Whether a Sentinel-2 or Landsat scene is of level 1: as seen from space, haze included."""
+    told = (scene.id, scene.sensor, *(scene.properties.get(key) for key in _LEVELS))
+    return bool(_LEVEL_1.search(" ".join(str(each) for each in told if each)))
+
+
 def _similar_gsd(a: float | None, b: float | None) -> bool:
     return a is None or b is None or max(a, b) <= 1.5 * min(a, b)
 
@@ -155,6 +165,8 @@ def _similar_gsd(a: float | None, b: float | None) -> bool:
 def _look(scenes: Sequence[Scene]) -> LookPlan:
     start = min(scene.start for scene in scenes)
     known = [scene.gsd_m for scene in scenes if scene.gsd_m is not None]
+    # A mask must be known before a scene without one is looked at; haze is taken off in level 2.
+    scenes = sorted(scenes, key=lambda scene: (not scene.masks, top_of_atmosphere(scene)))
     digest = hashlib.sha256("\n".join(sorted(s.id for s in scenes)).encode()).hexdigest()[:8]
     return LookPlan(
         id=f"{re.sub('[^0-9T]', '', start.isoformat()[:19])}-{digest}",

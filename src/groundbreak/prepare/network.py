@@ -11,7 +11,7 @@ import numpy as np
 
 from groundbreak.errors import ConfigError
 from groundbreak.prepare.acquire import Acquired
-from groundbreak.prepare.looks import LookPlan
+from groundbreak.prepare.looks import LookPlan, top_of_atmosphere
 from groundbreak.types import BoolArray, Scene
 from groundbreak.usable import csmask
 
@@ -19,7 +19,6 @@ COARSEST_GSD_M = 60.0
 """Overviews of large sites are coarser; there the network has not been tried."""
 
 _TRAINED = re.compile(r"sentinel.?2|\bs2[abc]\b|landsat", re.IGNORECASE)
-_TOP_OF_ATMOSPHERE = re.compile(r"l1c|l1tp|l1gt|sentinel-2-l1|landsat-c2-?l1", re.IGNORECASE)
 
 
 class CloudNetwork(StrEnum):
@@ -59,7 +58,7 @@ def clouds_by_network(
     enough = set(csmask.NEEDED) <= set(bands) and gsd_m <= COARSEST_GSD_M
     if look.masked or not knows or not enough:
         return np.zeros_like(look.valid)
-    high = any(_TOP_OF_ATMOSPHERE.search(" ".join(_product(scene))) for scene in plan.scenes)
+    high = any(top_of_atmosphere(scene) for scene in plan.scenes)
     level: Literal["l1c", "l2a"] = "l1c" if high else "l2a"
     found = csmask.network_clouds(look.pixels, look.valid, bands, gsd_m, level)
     return found.cloud | found.shadow
@@ -68,7 +67,3 @@ def clouds_by_network(
 def _sensor(scene: Scene) -> Iterable[str]:
     told = (scene.sensor, *(scene.properties.get(k) for k in ("platform", "constellation")))
     return (str(each) for each in told if each)
-
-
-def _product(scene: Scene) -> Iterable[str]:
-    return (scene.id, scene.sensor or "", str(scene.properties.get("collection", "")))

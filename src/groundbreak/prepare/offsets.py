@@ -13,7 +13,7 @@ from dataclasses import replace
 from odc.geo.geobox import GeoBox
 
 from groundbreak.errors import RasterError
-from groundbreak.prepare.acquire import SceneLostError, Source, read_one, unmasked
+from groundbreak.prepare.acquire import SceneLostError, Source, by_masks, read_one
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.raster.offsets import (
     OffsetDecision,
@@ -74,7 +74,7 @@ def _darks(scene: Scene, grid: GeoBox, source: Source) -> list[float] | None:
     small = grid if max(grid.shape) <= GLANCE else grid.zoom_to(GLANCE)
     try:
         patch = read_one(scene, small, source)
-        clear = patch.valid & unmasked(scene, small, source)
+        clear = patch.valid & by_masks(scene, small, source)[0]
     except RasterError as error:
         raise SceneLostError(scene, error) from error
     bands = [replace(patch, pixels=band[None], valid=clear) for band in patch.pixels]
