@@ -5,8 +5,9 @@
 
 Every site has a run folder of its own, OUTPUT/SITE, which is extended each time: only what is new
 is computed. An API is asked for what came since the newest scene that is known; what was found
-before is kept in OUTPUT/catalogs/SITE.json. One summary line a site goes to stdout, the log of a
-site is OUTPUT/SITE/log.jsonl. The exit code is 1 only if every site failed. A second job on the
+before is kept in OUTPUT/catalogs/SITE.json. Where the outline of a site or what is asked for has
+changed since, the whole time is searched again. One summary line a site goes to stdout, the log of
+a site is OUTPUT/SITE/log.jsonl. The exit code is 1 only if every site failed. A second job on the
 same OUTPUT says so and stops.
 """
 
@@ -21,15 +22,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pystac
 from shapely.geometry import mapping
 
 from groundbreak.atomic import output_error, write_json
-from groundbreak.catalog.criteria import without_older_processing
+from groundbreak.catalog.criteria import touches, without_older_processing
 from groundbreak.catalog.scan import scan_folder
 from groundbreak.catalog.search import SearchQuery, search
-from groundbreak.catalog.store import write_catalog
+from groundbreak.catalog.store import SOURCE, write_catalog
 from groundbreak.cli.main import explain
 from groundbreak.config import load_config
 from groundbreak.pipeline.detect import Settings, SiteOutcome
@@ -132,23 +134,56 @@ def extended(path: Path, site: Site, options: argparse.Namespace) -> int:
     What was found before stays: were the oldest scenes to fall out of the catalogue week by week,
     the reference look would change and with it everything.
     """
-    known = list(pystac.ItemCollection.from_file(str(path))) if path.is_file() else []
+    asked = question(site, options)
+    known, before = known_scenes(path)
     times = [item.datetime for item in known if item.datetime is not None]
+    if any(before.get(name) != asked[name] for name in ("api", "collection")):
+        known = []
     now = datetime.now(UTC)
     query = SearchQuery(
         api=options.api,
         sites=[site],
-        start=max(times) - LATE if times else now - timedelta(days=options.days),
+        start=max(times) - LATE if times and before == asked else now - timedelta(options.days),
         end=now,
         collection=options.collection,
         max_cloud=options.max_cloud,
     )
     found = search(query)
-    scenes = {(item.collection_id, item.id): item for item in (*found.items, *known)}
+    still = [item for item in known if before == asked or matches(item, query)]
+    scenes = {(item.collection_id, item.id): item for item in (*still, *found.items)}
     kept, _ = without_older_processing(list(scenes.values()))
     if kept:
-        write_catalog(kept, path, api=found.api)
+        # A search that did not come to its end is done again in full.
+        ended = None if found.incomplete else asked
+        write_catalog(kept, path, api=found.api, incomplete=found.incomplete, query=ended)
     return len(kept)
+
+
+def question(site: Site, options: argparse.Namespace) -> dict[str, Any]:
+    """What is searched for, but for the days since the last time."""
+    return {
+        "api": options.api,
+        "collection": options.collection,
+        "days": options.days,
+        "max_cloud": options.max_cloud,
+        "outline": site.geometry.wkt,
+    }
+
+
+def known_scenes(path: Path) -> tuple[list[pystac.Item], dict[str, Any]]:
+    """The scenes of the catalogue of a site, and what was asked for them."""
+    if not path.is_file():
+        return [], {}
+    document = json.loads(path.read_text(encoding="utf-8"))
+    query = document.get(SOURCE, {}).get("query") or {}
+    return list(pystac.ItemCollection.from_dict(document)), query
+
+
+def matches(item: pystac.Item, query: SearchQuery) -> bool:
+    """Whether a scene that was found before is still one that is asked for, whatever its age."""
+    cloud, most = item.properties.get("eo:cloud_cover"), query.max_cloud
+    cloudy = most is not None and isinstance(cloud, int | float) and cloud > most
+    return not cloudy and touches(item, query.sites[0].geometry)
 
 
 def told(outcome: SiteOutcome) -> tuple[str, str]:

@@ -3,13 +3,18 @@
 import importlib.util
 import json
 import sys
+from argparse import Namespace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import shapely
 
+from groundbreak.catalog.store import SOURCE, read_catalog
 from groundbreak.pipeline import tasks
 from groundbreak.raster.read import inspect
+from groundbreak.types import Site
 from series import SIDE, picture, write_picture, write_series, write_sites
 from servers import Reply, Server
 
@@ -176,6 +181,7 @@ class Archive:
 
     def __init__(self, server, folder):
         self.server, self.folder, self.asked = server, folder, []
+        self.cloudy = set()
         server.routes["/"] = self.root
         server.routes["/search"] = self.search
         server.files(folder, "/files/")
@@ -213,7 +219,11 @@ class Archive:
             "collection": "c",
             "geometry": json.loads(json.dumps(info.footprint.__geo_interface__)),
             "bbox": list(info.footprint.bounds),
-            "properties": {"datetime": f"{path.stem}T00:00:00Z", "gsd": 1.0},
+            "properties": {
+                "datetime": f"{path.stem}T00:00:00Z",
+                "gsd": 1.0,
+                "eo:cloud_cover": 70 if path.stem in self.cloudy else 5,
+            },
             "links": [],
             "assets": {"visual": {**asset, "roles": ["data"], "eo:bands": bands}},
         }
@@ -238,11 +248,81 @@ def test_an_api_is_asked_for_what_came_since_and_nothing_is_forgotten(
         assert timedelta(days=399) < now - began < timedelta(days=401)
         first = engine.pairs
         write_picture(archive / f"{days[3]:%Y-%m-%d}.tif", picture(house=True, seed=3))
-        code, lines, _ = job(*words, "--days", "100")
+        code, lines, _ = job(*words)
         assert (code, lines["s0"][0]) == (0, "1 event in 4 looks")
         began = datetime.fromisoformat(api.asked[-1][0])
         assert timedelta(days=89) < now - began < timedelta(days=92)
         assert engine.pairs == first * 4 / 3  # three pairs before, one more now
+
+
+@pytest.fixture
+def asked(tmp_path, batch, monkeypatch):
+    """Extends a catalogue from an archive: how many days back it asked, how many scenes it has."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    now = datetime.now(UTC)
+    for back in (390, 60, 1):
+        write_picture(
+            tmp_path / "archive" / f"{now - timedelta(days=back):%Y-%m-%d}.tif", picture()
+        )
+    place = inspect(next((tmp_path / "archive").iterdir())).footprint
+    path = tmp_path / "s.json"
+    with Server() as server:
+        api = Archive(server, tmp_path / "archive")
+
+        def extend(west=0.0, **changes):
+            options = {"api": server.url, "collection": "c", "days": 400, "max_cloud": 60}
+            site = Site("s", "s", shapely.affinity.translate(place, west))
+            number = batch.extended(path, site, Namespace(**options | changes))
+            back = now - datetime.fromisoformat(api.asked[-1][0])
+            return round(back / timedelta(days=1)), number
+
+        extend.cloudy = api.cloudy
+        extend.path = path
+        yield extend
+
+
+def test_the_same_question_asks_for_the_news_only(asked):
+    assert asked() == (400, 3)
+    assert asked()[0] in (30, 31, 32)
+
+
+def test_a_site_that_was_moved_is_searched_in_full(asked):
+    asked(west=5.0)
+    assert not asked.path.exists()
+    assert asked() == (400, 3)
+    assert asked(west=0.00001) == (400, 3)
+    # Of scenes elsewhere nothing is kept, nor is the old question.
+    assert asked(west=5.0) == (400, 0)
+    assert asked(west=5.0) == (400, 0)
+
+
+def test_other_options_are_asked_for_anew_and_nothing_wanted_is_forgotten(asked):
+    assert asked(days=100) == (100, 2)
+    assert asked(days=500) == (500, 3)
+    assert asked(days=100) == (100, 3)
+    asked.cloudy.add(min(item.stem for item in (asked.path.parent / "archive").iterdir()))
+    assert asked(days=400, max_cloud=80) == (400, 3)
+    assert asked(days=400, max_cloud=60) == (400, 2)
+
+
+def test_scenes_of_another_api_are_not_mixed_in(asked):
+    asked()
+    document = json.loads(asked.path.read_text())
+    document[SOURCE]["query"]["api"] = "https://example.org"
+    document["features"][0]["id"] = "theirs"
+    asked.path.write_text(json.dumps(document))
+    assert asked() == (400, 3)
+    assert "theirs" not in asked.path.read_text()
+
+
+def test_a_search_that_was_cut_short_is_done_again(asked, batch, monkeypatch):
+    real = batch.search
+    monkeypatch.setattr(batch, "search", lambda q: real(replace(q, max_items=2)))
+    assert asked() == (400, 2)
+    assert list(read_catalog(asked.path).incomplete) == ["s"]
+    monkeypatch.setattr(batch, "search", real)
+    assert asked() == (400, 3)
+    assert read_catalog(asked.path).incomplete == {}
 
 
 def test_an_api_that_has_nothing(tmp_path, job, monkeypatch):

@@ -41,6 +41,7 @@ def write_catalog(
     *,
     api: str | None = None,
     incomplete: Mapping[str, str] | None = None,
+    query: Mapping[str, Any] | None = None,
 ) -> None:
     """Write items as a catalogue.
 
@@ -50,6 +51,7 @@ def write_catalog(
         path: the file to write.
         api: name or address of the STAC API that they come from.
         incomplete: sites that were not searched to the end, and why.
+        query: what was searched for, to be found again by who asked.
 
     Raises:
         OutputError: the file cannot be written.
@@ -67,6 +69,8 @@ def write_catalog(
         source["folders"] = [_common_folder(outside).as_posix()]
     if incomplete:
         source["incomplete"] = dict(incomplete)
+    if query is not None:
+        source["query"] = dict(query)
     document: dict[str, Any] = {"type": "FeatureCollection", "features": features}
     if source:
         document[SOURCE] = source
