@@ -18,14 +18,16 @@ import fcntl
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pystac
-from shapely.geometry import mapping
+import shapely
+from shapely import STRtree
+from shapely.geometry import mapping, shape
 
 from groundbreak.atomic import output_error, write_json
 from groundbreak.catalog.criteria import touches, without_older_processing
@@ -34,6 +36,7 @@ from groundbreak.catalog.search import SearchQuery, search
 from groundbreak.catalog.store import SOURCE, write_catalog
 from groundbreak.cli.main import explain
 from groundbreak.config import load_config
+from groundbreak.lonlat import continuous, shifted
 from groundbreak.pipeline.detect import Settings, SiteOutcome
 from groundbreak.pipeline.results import summary_of
 from groundbreak.pipeline.run import RunRequest, run_detect
@@ -56,10 +59,10 @@ def main() -> int:
         watched = read_sites(options.sites)
         for refusal in watched.refused:
             tell(refusal.subject, "refused", refusal.reason)
+        scanned = None
         if options.folder is not None:
-            found = scan_folder(options.folder, options.dates)
-            write_catalog(found.items, options.output / "catalog.json")
-        done = [do(site, settings, options) for site in watched.sites]
+            scanned = Scanned(scan_folder(options.folder, options.dates).items)
+        done = [do(site, settings, options, scanned) for site in watched.sites]
     return 0 if any(done) else 1
 
 
@@ -99,15 +102,42 @@ def only_one(output: Path) -> Iterator[bool]:
             yield True
 
 
-def do(site: Site, settings: Settings, options: argparse.Namespace) -> bool:
+class Scanned:
+    """The scenes of a folder, found by place: reading all of them for each site would take long.
+
+    Args:
+        items: as a scan gives them.
+    """
+
+    def __init__(self, items: Sequence[pystac.Item]) -> None:
+        self.items = items
+        self._tree = STRtree([continuous(shape(item.geometry)) for item in items])
+
+    def touching(self, site: Site) -> list[pystac.Item]:
+        """The scenes that touch a site, on whichever side of the antimeridian it was written."""
+        turned = [
+            shifted(part, turn)
+            for part in shapely.get_parts(site.geometry)
+            for turn in (-360.0, 0.0, 360.0)
+        ]
+        _, found = self._tree.query(turned, predicate="intersects")
+        return [self.items[place] for place in sorted(set(found.tolist()))]
+
+
+def do(
+    site: Site, settings: Settings, options: argparse.Namespace, scanned: Scanned | None
+) -> bool:
     """Do one site and print its line; whatever happens, the others go on."""
     try:
-        catalog = options.output / "catalog.json"
-        if options.api is not None:
-            catalog = options.output / "catalogs" / f"{name_of(site)}.json"
-            if not extended(catalog, site, options):
-                tell(site.id, "no scene was found", "")
+        catalog = options.output / "catalogs" / f"{name_of(site)}.json"
+        if scanned is not None:
+            if not (scenes := scanned.touching(site)):
+                tell(site.id, "not observed: no scene covers it", "")
                 return True
+            write_catalog(scenes, catalog)
+        elif not extended(catalog, site, options):
+            tell(site.id, "no scene was found", "")
+            return True
         run = options.output / name_of(site)
         outcome = run_detect(
             RunRequest(

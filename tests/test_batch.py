@@ -8,14 +8,19 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pystac
 import pytest
 import shapely
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from shapely.geometry import box, mapping
 
 from groundbreak.catalog.store import SOURCE, read_catalog
+from groundbreak.lonlat import cut
 from groundbreak.pipeline import tasks
 from groundbreak.raster.read import inspect
 from groundbreak.types import Site
-from series import SIDE, picture, write_picture, write_series, write_sites
+from series import CRS, ORIGIN, SIDE, picture, write_picture, write_series, write_sites
 from servers import Reply, Server
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "batch_detect.py"
@@ -67,6 +72,28 @@ def test_a_run_and_one_line_a_site(tmp_path, job):
         assert (run / "report.html").is_file()
         log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
         assert {entry.get("site") for entry in log} >= {name}
+
+
+def test_each_site_reads_the_scenes_that_touch_it_only(tmp_path, job):
+    far = GeoBox((SIDE, SIDE), Affine(1, 0, ORIGIN[0] + 9000, 0, -1, ORIGIN[1]), CRS)
+    write_picture(tmp_path / "scenes" / "2024-05-09.tif", picture(), far)
+    write_picture(tmp_path / "scenes" / "2024-06-09.tif", picture(), far)
+    write_sites(tmp_path / "sites.geojson", BOTH[0], (9000, -SIDE, 9000 + SIDE, 0))
+    _, lines, _ = job()
+    assert lines["s0"][0] == "1 event in 3 looks"
+    assert lines["s1"][0] == "0 events in 2 looks"
+    catalogs = tmp_path / "runs" / "catalogs"
+    scenes = {name: read_catalog(catalogs / f"{name}.json").scenes for name in ("s0", "s1")}
+    assert {name: len(found) for name, found in scenes.items()} == {"s0": 3, "s1": 2}
+
+
+def test_scenes_across_the_antimeridian_touch_sites_on_both_sides(batch):
+    ring = box(179.5, 10, 180.5, 11)
+    item = pystac.Item("a", mapping(cut(ring)), list(ring.bounds), datetime.now(UTC), {})
+    scanned = batch.Scanned([item])
+    for west, found in ((179.6, 1), (180.1, 1), (-179.9, 1), (-179.4, 0), (0.0, 0)):
+        site = Site("s", "s", box(west, 10.2, west + 0.1, 10.3))
+        assert len(scanned.touching(site)) == found
 
 
 def test_the_second_time_only_what_is_new_is_computed(tmp_path, job, engine):
