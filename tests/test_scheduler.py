@@ -9,13 +9,19 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
+from shapely.geometry import box
 
 from groundbreak.config import DetectConfig
 from groundbreak.errors import ConfigError
+from groundbreak.inference.choose import EngineChoice
+from groundbreak.pipeline.plan import SitePlan
 from groundbreak.pipeline.run import RunRequest, run_detect
+from groundbreak.pipeline.tasks import SiteTask, run_tasks
+from groundbreak.types import HrefPolicy, Site
 from series import SIDE, write_series, write_sites
 
 STATES = [{}, {"house": True}, {"house": True}]
@@ -24,6 +30,7 @@ CORNERS = [(0, -80, 80, 0), (80, -80, SIDE, 0), (0, -SIDE, 80, -80), (0, -SIDE, 
 
 def start(*words):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    environment["PYTHONPATH"] = str(Path(__file__).parent)
     return subprocess.Popen(
         [sys.executable, "-m", "distributed.cli." + words[0], *words[1:]],
         stderr=subprocess.PIPE,
@@ -109,6 +116,52 @@ def test_a_cluster_finds_what_one_process_finds_though_a_worker_dies(tmp_path, c
     assert [site.problem for site in outcome.sites] == [""] * len(CORNERS)
     assert workers[0].poll() is not None
     assert events(spread) == events(alone)
+
+
+@dataclass(frozen=True)
+class Fatal:
+    """A plan that kills the process that works on it, the first ``times`` times."""
+
+    site: Site
+    marks: Path
+    times: int
+
+    @property
+    def looks(self):
+        done = len(list(self.marks.iterdir()))
+        if done < self.times:
+            (self.marks / str(done)).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return ()
+
+
+def tasks_of(tmp_path, times):
+    """Five sites of which the second kills its process."""
+    (tmp_path / "marks").mkdir()
+    sites = [Site(str(i), f"Site {i}", box(0, 0, 1, 1)) for i in range(5)]
+    plans = [SitePlan(site, (), ()) for site in sites]
+    plans[1] = Fatal(sites[1], tmp_path / "marks", times)
+    settings, engine = DetectConfig().settings(), EngineChoice("torch", "cpu")
+    return [SiteTask(plan, HrefPolicy(), settings, engine, tmp_path) for plan in plans]
+
+
+@pytest.mark.parametrize(("times", "problem"), [(1, ""), (2, ""), (99, "was killed")])
+def test_a_process_that_is_killed_costs_its_site_at_most(tmp_path, times, problem):
+    done = run_tasks(tasks_of(tmp_path, times), "local:2", lambda *_: None)
+    problems = {task.plan.site.id: outcome.problem for task, outcome in done}
+    assert sorted(problems) == ["0", "1", "2", "3", "4"]
+    assert [name for name in problems if problems[name]] == (["1"] if problem else [])
+    assert problem in problems["1"]
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_costs_its_site_at_most(tmp_path, monkeypatch, request):
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
+    address, _ = request.getfixturevalue("cluster")
+    done = run_tasks(tasks_of(tmp_path, 1), f"dask://{address}", lambda *_: None)
+    problems = {task.plan.site.id: outcome.problem for task, outcome in done}
+    assert sorted(problems) == ["0", "1", "2", "3", "4"]
+    assert "was killed" in problems["1"]  # Dask may suspect what waited beside it as well
 
 
 @pytest.mark.parametrize("scheduler", ["dask", "local:0", "local:x", "slurm"])

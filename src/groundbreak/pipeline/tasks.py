@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 Tell = Callable[[str, float], None]
 
 RETRIES = 2
-"""A site whose worker was lost is given to another one so many times."""
+"""A site whose worker was killed is given to another one so many times."""
 
 
 @dataclass(frozen=True)
@@ -152,9 +153,22 @@ def _processes(count: int) -> Iterator[Finished]:
     with ProcessPoolExecutor(count, context, share_cores, (count,)) as pool:
 
         def finished(tasks: Sequence[SiteTask]) -> Iterator[tuple[SiteTask, Done]]:
-            futures = {pool.submit(logged_apart, do_site, task, PROCESS): task for task in tasks}
+            futures, lost = {}, []
+            for task in tasks:
+                try:
+                    futures[pool.submit(logged_apart, do_site, task, PROCESS)] = task
+                except BrokenProcessPool:
+                    lost.append(task)
             for future in as_completed(futures):
-                yield futures[future], future.result()
+                try:
+                    yield futures[future], future.result()
+                except BrokenProcessPool:
+                    lost.append(futures[future])
+            if lost:
+                log.warning(
+                    "a worker process was killed; %d sites go on, each in its own", len(lost)
+                )
+                yield from _one_a_process(lost, count)
 
         try:
             yield finished
@@ -163,10 +177,43 @@ def _processes(count: int) -> Iterator[Finished]:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
+def _one_a_process(tasks: Sequence[SiteTask], count: int) -> Iterator[tuple[SiteTask, Done]]:
+    """Do sites in processes of their own: one that is killed again takes no other with it."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+
+    context = multiprocessing.get_context("spawn")
+
+    def attempt(task: SiteTask) -> Done:
+        for _ in range(RETRIES):
+            with (
+                suppress(BrokenProcessPool),
+                ProcessPoolExecutor(1, context, share_cores, (count,)) as pool,
+            ):
+                return pool.submit(logged_apart, do_site, task, PROCESS).result()
+        return _killed(task), []
+
+    with ThreadPoolExecutor(count) as threads:
+        futures = {threads.submit(attempt, task): task for task in tasks}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _killed(task: SiteTask) -> SiteOutcome:
+    problem = (
+        "every process that worked on it was killed, perhaps for want of memory "
+        "(a larger --gsd, or fewer processes, need less)"
+    )
+    return SiteOutcome(task.plan, PreparedSite((), (), ()), None, problem)
+
+
 @contextmanager
 def _dask(address: str) -> Iterator[Finished]:
     try:
-        from distributed import Client, as_completed
+        from distributed import Client, KilledWorker, as_completed
     except ImportError:
         raise ConfigError(
             "--scheduler", "dask is not installed", "pip install 'groundbreak[dask]'"
@@ -185,6 +232,9 @@ def _dask(address: str) -> Iterator[Finished]:
                 for task in tasks
             }
             for future in as_completed(list(futures), loop=client.loop):
-                yield futures[future], future.result()
+                try:
+                    yield futures[future], future.result()
+                except KilledWorker:
+                    yield futures[future], (_killed(futures[future]), [])
 
         yield finished
