@@ -21,10 +21,12 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj import Geod
 from shapely.geometry import Polygon, box, shape
+from shapely.ops import unary_union
 
 from groundbreak.errors import InternalError, OutputError
 from groundbreak.events.looks import LookMeta
 from groundbreak.events.schema import event_properties, load_schema, validate_feature
+from groundbreak.lonlat import cut
 from groundbreak.types import FLAGS, Event, Interval, Kind
 from groundbreak.writers.geojson import event_feature, write_geojson
 from groundbreak.writers.geoparquet import read_geoparquet, write_geoparquet
@@ -398,6 +400,25 @@ def test_a_run_without_sites_or_looks_is_a_stac_item_too(tmp_path: Path) -> None
     item = pystac.Item.from_dict(dict(read_json(tmp_path / "item.json"), stac_extensions=[]))
     item.validate()
     assert item.geometry is None
+
+
+@pytest.mark.parametrize(
+    ("places", "bbox"),
+    [
+        ([box(126, 36, 127, 37)], [126, 36, 127, 37]),
+        ([box(179, -18, 181, -17)], [179, -18, -179, -17]),
+        ([box(177, -18, 178, -17), box(-179, -19, -178, -16)], [177, -19, -178, -16]),
+        ([box(-10, 0, 10, 1), box(20, 2, 30, 3)], [-10, 0, 30, 3]),
+    ],
+)
+def test_the_box_of_a_run_is_no_wider_than_its_sites(
+    tmp_path: Path, places: list[Any], bbox: list[float]
+) -> None:
+    write_stac(tmp_path, RECORD, cut(unary_union(places)), None)
+    document = read_json(tmp_path / "item.json")
+    assert document["bbox"] == bbox
+    assert shape(document["geometry"]).bounds[0] >= -180
+    assert shape(document["geometry"]).bounds[2] <= 180
 
 
 # --- kwcoco -----------------------------------------------------------------------------------

@@ -68,6 +68,15 @@ def cut(geometry: BaseGeometry) -> BaseGeometry:
     return pieces[0] if len(pieces) == 1 else MultiPolygon(pieces)
 
 
+def bbox(geometry: BaseGeometry) -> list[float]:
+    """West, south, east, north of (Multi)Polygons, written in any way, in the narrowest box.
+
+    Across the antimeridian west is more than east (RFC 7946).
+    """
+    west, south, east, north = continuous(geometry).bounds
+    return [west, south, east - 360.0 if east > 180.0 else east, north]
+
+
 def shifted(polygon: Polygon, degrees: float) -> Polygon:
     """The polygon ``degrees`` further east."""
     if degrees == 0.0:

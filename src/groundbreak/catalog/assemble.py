@@ -15,7 +15,7 @@ from groundbreak.catalog.judge import Image, LeftOutError, sensor_of
 from groundbreak.catalog.listing import Entry
 from groundbreak.catalog.names import Part, item_id
 from groundbreak.catalog.products import product
-from groundbreak.lonlat import continuous, cut
+from groundbreak.lonlat import bbox, continuous, cut
 from groundbreak.raster.info import RasterInfo
 from groundbreak.raster.placing import parse_crs
 from groundbreak.times import Precision, precision
@@ -62,7 +62,7 @@ def build_item(
     item = pystac.Item(
         id=identity,
         geometry=mapping(cut(footprint)),
-        bbox=_bbox(footprint),
+        bbox=bbox(footprint),
         datetime=start if precision((start, end)) in (Precision.INSTANT, Precision.DAY) else None,
         start_datetime=None if start == end else start,
         end_datetime=None if start == end else end,
@@ -205,12 +205,6 @@ def _plain(footprint: BaseGeometry, gsd_m: float) -> BaseGeometry:
     plain = shapely.simplify(footprint, 0.1 * gsd_m / _METRES_PER_DEGREE)
     rounded: BaseGeometry = shapely.transform(plain, lambda xy: xy.round(7))
     return rounded if rounded.is_valid and rounded.area > 0 else footprint
-
-
-def _bbox(footprint: BaseGeometry) -> list[float]:
-    """West, south, east, north; across the antimeridian west is more than east (RFC 7946)."""
-    west, south, east, north = footprint.bounds
-    return [west, south, east - 360.0 if east > 180.0 else east, north]
 
 
 def _free(item: pystac.Item, name: str) -> str:

@@ -12,6 +12,7 @@ from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
 from groundbreak.atomic import write_json
+from groundbreak.lonlat import bbox
 
 FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 PROCESSING_EXTENSION = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
@@ -40,7 +41,8 @@ def write_stac(
         run: the run folder.
         record: what ``run.json`` says: ``version``, ``command``, ``started``, ``config``,
             ``weights``, ``versions``, ``sites`` (with ``path``), ``catalog`` (with ``source``).
-        footprint: of all sites in longitude and latitude, None when there is no site.
+        footprint: of all sites in longitude and latitude, cut at the antimeridian; None when there
+            is no site.
         period: first and last look, None when there is no look.
 
     Raises:
@@ -52,7 +54,7 @@ def write_stac(
     item = pystac.Item(
         id=f"groundbreak-{run.resolve().name}",
         geometry=None if footprint is None else mapping(footprint),
-        bbox=None if footprint is None else list(footprint.bounds),
+        bbox=None if footprint is None else bbox(footprint),
         datetime=None if period else started,
         start_datetime=period[0] if period else None,
         end_datetime=period[1] if period else None,
