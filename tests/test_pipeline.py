@@ -292,6 +292,29 @@ def test_processes_find_what_one_process_finds(tmp_path):
     assert rows(job.run / "observed.parquet") == rows(spread.run / "observed.parquet")
 
 
+@pytest.mark.parametrize(
+    ("weights", "asked"),
+    [
+        ("auto", "site-2m"),
+        ("area-10m", "area-10m"),
+        ("mine/a.safetensors", "{}/mine/a.safetensors"),
+    ],
+)
+def test_workers_with_another_current_folder_find_the_weights(
+    tmp_path, engine, monkeypatch, weights, asked
+):
+    loaded = []
+    monkeypatch.setattr(tasks, "_engine", lambda name, _choice: loaded.append(name) or engine)
+    monkeypatch.chdir(tmp_path)
+    job = request(tmp_path, [EMPTY, BUILT], weights=weights)
+    run_detect(job)
+    assert loaded == [asked.format(tmp_path)]
+    [used] = {
+        site["weights"] for site in json.loads((job.run / "summary.json").read_text())["sites"]
+    }
+    assert used == (weights if weights != "auto" else asked)
+
+
 def test_change_maps_say_where_they_were_observed(tmp_path, engine):
     job = request(tmp_path, [EMPTY, HIDDEN])
     run_detect(job)

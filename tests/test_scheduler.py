@@ -142,7 +142,7 @@ def tasks_of(tmp_path, times):
     plans = [SitePlan(site, (), ()) for site in sites]
     plans[1] = Fatal(sites[1], tmp_path / "marks", times)
     settings, engine = DetectConfig().settings(), EngineChoice("torch", "cpu")
-    return [SiteTask(plan, HrefPolicy(), settings, engine, tmp_path) for plan in plans]
+    return [SiteTask(plan, HrefPolicy(), settings, engine, tmp_path, "site-2m") for plan in plans]
 
 
 @pytest.mark.parametrize(("times", "problem"), [(1, ""), (2, ""), (99, "was killed")])

@@ -58,6 +58,11 @@ def find_weights(name_or_path: str | Path) -> Path:
     return path
 
 
+def located(name_or_path: str) -> str:
+    """The same weights for a process with another current folder."""
+    return name_or_path if name_or_path in NAMES else str(Path(name_or_path).absolute())
+
+
 def read_card(name_or_path: str | Path) -> Card:
     """The card of weights, if the file beside it is the one that it describes.
 

@@ -17,7 +17,7 @@ from groundbreak.catalog.store import read_catalog
 from groundbreak.errors import InputError, InternalError
 from groundbreak.inference.choose import EngineChoice
 from groundbreak.model.card import Card
-from groundbreak.model.weights import read_card
+from groundbreak.model.weights import located, read_card
 from groundbreak.pipeline.detect import Settings, SiteOutcome
 from groundbreak.pipeline.folder import claimed, logged, write_run
 from groundbreak.pipeline.plan import COARSE, FINE, PlanRequest, SitePlan, plan_site
@@ -124,7 +124,7 @@ def _read_inputs(request: RunRequest) -> _Inputs:
 
 def _do_sites(request: RunRequest, inputs: _Inputs, tell: Tell) -> list[SiteOutcome]:
     asked = PlanRequest(request.gsd_m, request.dates, request.weights)
-    # Absolute: a worker elsewhere has another current folder.
+    # Absolute, as the weights below: a worker elsewhere has another current folder.
     run = request.run.resolve()
     plans, outcomes = [], {}
     for site in inputs.sites.sites:
@@ -140,8 +140,11 @@ def _do_sites(request: RunRequest, inputs: _Inputs, tell: Tell) -> list[SiteOutc
         request.settings, events=replace(request.settings.events, kinds=request.kinds)
     )
     engine = EngineChoice(request.engine, request.device, _work_px(plans, inputs.cards))
+    policy = inputs.catalog.policy
     tasks = [
-        SiteTask(plan, inputs.catalog.policy, settings, engine, site_folder(run, plan.site.id))
+        SiteTask(
+            plan, policy, settings, engine, site_folder(run, plan.site.id), located(plan.weights)
+        )
         for plan in plans
     ]
     for task, outcome in run_tasks(tasks, request.scheduler, tell):

@@ -33,13 +33,14 @@ RETRIES = 2
 
 @dataclass(frozen=True)
 class SiteTask:
-    """One site to be done."""
+    """One site to be done. ``weights`` are those of the plan; a file by its absolute path."""
 
     plan: SitePlan
     policy: HrefPolicy
     settings: Settings
     engine: EngineChoice
     folder: Path
+    weights: str
 
 
 def do_site(task: SiteTask, tell: Tell = lambda _message, _share: None) -> SiteOutcome:
@@ -56,7 +57,7 @@ def do_site(task: SiteTask, tell: Tell = lambda _message, _share: None) -> SiteO
     try:
         with Access(task.policy) as access:
             source = source_of(plan.bands, task.policy, access, task.settings.prepare)
-            engine = _engine(plan.weights, task.engine)
+            engine = _engine(task.weights, task.engine)
             job = DetectJob(plan, engine, source, task.settings, task.folder)
             return replace(detect_site(job, tell), engine=engine.description)
     except (HrefError, OutputError, WeightsError):
