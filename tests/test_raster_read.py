@@ -16,6 +16,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
 
 from groundbreak.errors import RasterError
+from groundbreak.raster import source
 from groundbreak.raster.offsets import OffsetDecision
 from groundbreak.raster.read import inspect, read_mask, read_picture, read_scene
 from groundbreak.types import Asset, Band, Georef, HrefPolicy, MaskAsset, MaskKind, Scene
@@ -155,7 +156,9 @@ def test_a_large_grid_is_the_same_as_its_windows(tmp_path: Path) -> None:
         np.testing.assert_allclose(part.pixels, whole.pixels[:, *window], atol=0.02)
 
 
-@pytest.mark.parametrize("how", ["nodata", "alpha", "mask", "nan", "uint16 65535", "uint16 1"])
+@pytest.mark.parametrize(
+    "how", ["nodata", "alpha", "mask", "nan", "uint16 65535", "uint16 1", "catalogue"]
+)
 @pytest.mark.parametrize("gsd", [10.0, 7.0, 23.0, 90.0])
 def test_what_is_not_valid_never_bleeds_into_the_picture(
     tmp_path: Path, how: str, gsd: float
@@ -169,23 +172,51 @@ def test_what_is_not_valid_never_bleeds_into_the_picture(
     bad = {"nodata": 0, "nan": np.nan, "uint16 65535": 65535, "uint16 1": 1}.get(how, 250)
     pixels = np.where(valid, good, bad).astype(dtype)[np.newaxis].repeat(3, 0)
     options: dict[str, Any] = {"names": RGB}
+    bands: tuple[Band, ...] = ()
     if how == "alpha":
         pixels = np.concatenate([pixels, (valid * 255).astype("uint8")[np.newaxis]])
         options = {"photometric": "rgb", "alpha": "yes"}
     elif how == "mask":
         options["mask"] = valid
+    elif how == "catalogue":
+        bands = tuple(Band(i, name, name, nodata=bad) for i, name in enumerate(RGB, start=1))
     elif how != "nan":
         options["nodata"] = bad
     path = write(tmp_path / "a.tif", pixels, **options)
     side = int(2000 / gsd)
     grid = GeoBox((side, side), Affine(gsd, 0, HERE.c + 3, 0, -gsd, HERE.f - 3), UTM)
-    patch = read(path, grid)
+    patch = read(path, grid, bands=bands)
     shown = patch.pixels[:, patch.valid]
     np.testing.assert_allclose(
         shown, good / {"uint8": 255, "uint16": 1e4, "float32": 1}[dtype], atol=0.004
     )
     assert patch.valid.mean() == pytest.approx(valid.mean(), abs=3 * gsd / 2000)
     assert not patch.pixels[:, ~patch.valid].any()
+
+
+@pytest.mark.parametrize("how", ["nan", "catalogue", "zero_is_nodata"])
+@pytest.mark.parametrize(("length", "gsd"), [(400, 43.0), (403, 52.0), (400, 90.0)])
+def test_pixels_are_averaged_in_place_however_fill_is_marked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, length: int, gsd: float
+) -> None:
+    monkeypatch.setattr(source, "_POOLED_AT_ONCE", 20_000)
+    rng = np.random.default_rng(3)
+    ground = np.add.outer(np.arange(length), 2 * np.arange(length)) * 6 + 800
+    pixels = (ground + rng.normal(0, 150, (3, length, length))).astype("uint16")
+    if how == "nan":
+        pixels = (pixels / 1e4).astype("float32")
+    side = int(3900 / gsd)
+    grid = GeoBox((side, side), Affine(gsd, 0, HERE.c + 30, 0, -gsd, HERE.f - 30), UTM)
+    expected = read(write(tmp_path / "a.tif", pixels), grid)
+    options: dict[str, Any] = {"nodata": np.nan} if how == "nan" else {}
+    path = write(tmp_path / "b.tif", pixels, **options)
+    bands = tuple(Band(i, n, n, nodata=7.0) for i, n in enumerate(RGB, 1)) if how[0] == "c" else ()
+    patch = read(path, grid, bands=bands, zero_is_nodata=how == "zero_is_nodata")
+    assert patch.valid.all()
+    error = patch.pixels - expected.pixels
+    assert abs(error.mean()) < 5e-5  # half a pixel is 9e-4
+    # Where the last block is a smaller one, GDAL cuts pixels in two.
+    assert error.std() < (2e-4 if length == 400 else 1e-3)
 
 
 @pytest.mark.parametrize("shift", [0.0, 4.0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -20,7 +21,7 @@ from rasterio.windows import Window as FileWindow
 from groundbreak.errors import RasterError
 from groundbreak.raster.bands import Naming, name_bands
 from groundbreak.raster.sidecars import Sidecars, read_sidecars
-from groundbreak.raster.valid import border_zeros, has_data
+from groundbreak.raster.valid import border_zeros, has_data, pooled
 from groundbreak.raster.warp import Piece, Placement, plan, resample
 from groundbreak.types import Band, BoolArray, Georef
 
@@ -28,6 +29,10 @@ _CHUNK_PX = 1024
 _COARSE_SIDE = 1024
 _SAMPLED_FROM = 32
 """From this reduction on pixels are picked instead of averaged: it is only for overviews."""
+_POOLED_UP_TO = 8
+"""The same where GDAL cannot average, since it does not know the fill: all must be read then."""
+_POOLED_AT_ONCE = 1 << 24
+"""Pixels that are read at once for that."""
 _BLOCK_SAMPLES = 1 << 30
 _LOSSY_BLACK = 8
 """Lossy compression turns a black border into almost black."""
@@ -173,7 +178,9 @@ class Source:
         indices = self._indices(bands)
         nodata = [self.nodata(band) for band in bands[: len(indices)]]
         # GDAL averages around the fill that it knows of; other fill would be mixed in.
-        unknown = zero_is_nodata or any(value != self.dataset.nodata for value in nodata)
+        unknown = zero_is_nodata or not all(_same(value, self.dataset.nodata) for value in nodata)
+        if unknown and not self.paletted and 1 < max(piece.step) <= _POOLED_UP_TO:
+            return self._pooled(piece, bands, zero_is_nodata)
         exact = self.paletted or unknown or not 1 < max(piece.step) < _SAMPLED_FROM
         dn = self.dataset.read(
             indices,
@@ -190,6 +197,26 @@ class Source:
             valid &= table[3][dn[0]] > 0
             dn = table[[band.index - 1 for band in bands]][:, dn[0]]
         return _warpable(dn), valid
+
+    def _pooled(
+        self, piece: Piece, bands: Sequence[Band], zero_is_nodata: bool
+    ) -> tuple[NDArray[Any], BoolArray]:
+        """A reduced piece from all its pixels, strip by strip so that memory stays bounded."""
+        down, across = (
+            np.rint(np.linspace(0, stop - start, count + 1)).astype(np.intp)
+            for (start, stop), count in zip((piece.rows, piece.cols), piece.shape, strict=True)
+        )
+        strip = max(1, _POOLED_AT_ONCE // int(across[-1]) // max(piece.step))
+        parts = []
+        for first in range(0, piece.shape[0], strip):
+            edges = down[first : first + strip + 1]
+            rows = piece.rows[0] + int(edges[0]), piece.rows[0] + int(edges[-1])
+            dn, valid = self.read(Piece(rows, piece.cols), bands, zero_is_nodata)
+            parts.append(pooled(dn, valid, (edges - edges[0], across)))
+        return (
+            np.concatenate([dn for dn, _ in parts], axis=1),
+            np.concatenate([valid for _, valid in parts]),
+        )
 
     def onto(
         self,
@@ -322,6 +349,13 @@ def with_file_scaling(bands: Sequence[Band], file_bands: Sequence[Band]) -> list
         else band
         for band in bands
     ]
+
+
+def _same(one: float | None, other: float | None) -> bool:
+    """Whether two nodata values are the same; NaN is."""
+    if one is None or other is None:
+        return one is other
+    return one == other or (math.isnan(one) and math.isnan(other))
 
 
 def _crs_text(crs: Any) -> str | None:

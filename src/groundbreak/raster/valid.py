@@ -34,6 +34,32 @@ def has_data(dn: NDArray[Any], nodata: Sequence[float | None]) -> BoolArray:
     return result
 
 
+def pooled(
+    dn: NDArray[Any], valid: BoolArray, edges: tuple[NDArray[np.intp], NDArray[np.intp]]
+) -> tuple[NDArray[Any], BoolArray]:
+    """Averages of the valid pixels of blocks.
+
+    Args:
+        dn: (bands, height, width).
+        valid: (height, width).
+        edges: first rows and first columns of the blocks, and the ends.
+
+    Returns:
+        (bands, rows of blocks, columns of blocks) in the type of ``dn``, 0 where a block is not
+        valid; which blocks are valid: by half or more.
+    """
+
+    def summed(values: NDArray[Any]) -> NDArray[Any]:
+        by_row = np.add.reduceat(values, edges[0][:-1], axis=-2)
+        return np.asarray(np.add.reduceat(by_row, edges[1][:-1], axis=-1))
+
+    count = summed(valid.astype(np.uint32))
+    seen = 2 * count >= np.multiply.outer(np.diff(edges[0]), np.diff(edges[1]))
+    mean = summed(np.where(valid, dn, 0).astype(np.float64)) / np.maximum(count, 1)
+    mean = np.where(seen, mean if dn.dtype.kind == "f" else np.rint(mean), 0)
+    return mean.astype(dn.dtype), seen
+
+
 def border_zeros(zero: BoolArray, seeds: BoolArray | None = None) -> BoolArray:
     """Zeros that are connected to the border of the picture; a dark pond inside is not.
 
