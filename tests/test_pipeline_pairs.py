@@ -47,6 +47,12 @@ def test_a_few_pixels_are_not_worth_a_pair():
     assert chained(stack) == [(0, 1), (1, 2)]
 
 
+def test_a_gap_as_large_as_a_hall_at_10_m_is_worth_a_pair():
+    stack = looks(100, 100, 100)
+    stack[1, :2, :2] = False
+    assert chained(stack) == [(0, 1), (1, 2), (0, 2)]
+
+
 def test_a_site_smaller_than_a_building_is_still_compared():
     assert chained(np.ones((2, 1, 1), bool)) == [(0, 1)]
 

@@ -26,8 +26,9 @@ from groundbreak.inference.stitch import StitchConfig, lattice
 from groundbreak.prepare.store import PreparedLook
 from groundbreak.types import BoolArray, Box
 
-LEAST_PIXELS = 24
-"""Fewer pixels that only a longer pair could judge do not make a building."""
+LEAST_PIXELS = 4
+"""Fewer pixels that only a longer pair could judge make no event, not even at 10 m, and are too few
+to show in the shares of a site that were compared."""
 
 AROUND_PX = 8
 """A footprint may be that much larger than the patch in which it was suspected."""
