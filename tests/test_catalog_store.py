@@ -472,6 +472,33 @@ class TestForeign:
         (scene,) = read_catalog(collection(tmp_path / "c.json", item("a", assets))).scenes
         assert set(names(scene).values()) == {"red", "green", "blue", "nir"}
 
+    @pytest.mark.parametrize("colours", [("red", "green", "blue"), ("gray", "undefined", None)])
+    def test_bands_that_are_only_counted(self, tmp_path, colours):
+        """As rio-stac writes them: b1 is the first band, not that of a sensor."""
+        raster(tmp_path / "a.tif")
+        listed = [
+            {"name": f"b{place}", "description": colour} for place, colour in enumerate(colours, 1)
+        ]
+        path = collection(
+            tmp_path / "c.json", item("a", {"a": {"href": "a.tif", "eo:bands": listed}})
+        )
+        (scene,) = read_catalog(path).scenes
+        assert list(names(scene).values()) == ["red", "green", "blue"]
+
+    @pytest.mark.parametrize(
+        "told",
+        [
+            {"eo:bands": [{"name": "b1", "description": "gray"}]},
+            {"bands": [{"data_type": "float32", "raster:scale": 0.5}]},
+        ],
+    )
+    def test_a_band_that_is_only_counted_is_that_of_the_key(self, tmp_path, told):
+        assets = {key: asset | told for key, asset in self.by_the_keys(tmp_path).items()}
+        (scene,) = read_catalog(collection(tmp_path / "c.json", item("a", assets))).scenes
+        assert names(scene) == {"B02": "blue", "B03": "green", "B04": "red"}
+        scales = {band.scale for asset in scene.assets for band in asset.bands}
+        assert scales == {0.5 if "bands" in told else None}
+
     SCL_CLASSES = (
         *("no_data", "saturated_or_defective", "dark_area_pixels", "cloud_shadows", "vegetation"),
         *("not_vegetated", "water", "unclassified", "cloud_medium_probability"),

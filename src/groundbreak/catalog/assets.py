@@ -236,6 +236,8 @@ def _bands(key: str, asset: pystac.Asset, sensor: str | None) -> tuple[Band, ...
     """The bands of an asset; none if only the file can tell; None if it holds no image."""
     named = _list(asset, "bands") or _list(asset, "eo:bands")
     scaled = _list(asset, "raster:bands")
+    if _only_counted(named):
+        named = _described(named)
     if named:
         stated = any(_stated_common(entry) for entry in named)
         return tuple(
@@ -252,8 +254,28 @@ def _bands(key: str, asset: pystac.Asset, sensor: str | None) -> tuple[Band, ...
     name = re.sub(r"[-_](jp2|cog)$", "", key, flags=re.IGNORECASE)
     common = common_name(name, sensor)
     if common is not None:
-        return (_band(1, {"name": name}, scaled[0] if scaled else {}, asset, common),)
+        entry = next(iter(_list(asset, "bands")), {})
+        return (_band(1, {**entry, "name": name}, scaled[0] if scaled else {}, asset, common),)
     return None if _NO_IMAGE.fullmatch(name) else ()
+
+
+def _only_counted(bands: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether up to four bands have no names but their places (b1, b2, …), which say nothing."""
+    return 0 < len(bands) <= 4 and all(
+        entry.get("name") in (None, f"b{place}", f"band{place}") and not _stated_common(entry)
+        for place, entry in enumerate(bands, start=1)
+    )
+
+
+def _described(bands: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Counted bands by the colours that describe them; none if these are not all there."""
+    told = [common_name(str(entry.get("description") or "")) for entry in bands]
+    if not set(told) >= VISIBLE:
+        return []
+    return [
+        {**entry, "name": name or f"band{place}"}
+        for place, (entry, name) in enumerate(zip(bands, told, strict=True), start=1)
+    ]
 
 
 def _band(
