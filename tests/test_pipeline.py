@@ -106,7 +106,7 @@ def test_a_look_that_misleads_is_compared_around(tmp_path, engine):
     job = request(tmp_path, [EMPTY, EMPTY, BUILT, EMPTY, EMPTY])
     run_detect(job)
     assert events(job.run) == []
-    around = sorted(done.parent.name for done in job.run.rglob("longer/*/done.json"))
+    around = sorted(key.parent.name for key in job.run.rglob("longer/*/key.json"))
     days = [tuple(look[:8] for look in name.split("__")) for name in around]
     assert days == [
         ("20240110", "20240310"),
@@ -124,9 +124,9 @@ def test_with_a_reach_of_one_only_neighbours_are_compared(tmp_path, engine):
     assert not (near.run / "work" / "s0" / "longer").exists()
     run_detect(job)
     assert engine.pairs > windows
-    assert len(list(job.run.rglob("longer/*/done.json"))) == 2
+    assert len(list(job.run.rglob("longer/*/key.json"))) == 2
     run_detect(near)
-    assert not list(near.run.rglob("longer/*/done.json"))
+    assert not list(near.run.rglob("longer/*/key.json"))
 
 
 def test_nothing_new_computes_nothing(tmp_path, engine):
@@ -318,9 +318,9 @@ def test_workers_with_another_current_folder_find_the_weights(
 def test_change_maps_say_where_they_were_observed(tmp_path, engine):
     job = request(tmp_path, [EMPTY, HIDDEN])
     run_detect(job)
-    [done] = job.run.rglob("done.json")
-    tops = sorted(int(p.stem.removeprefix("rows_")) for p in done.parent.glob("rows_*.json"))
-    stored = change.StoredChange("", "", done.parent, (*tops, SIDE))
+    [key] = job.run.rglob("key.json")
+    tops = sorted(int(p.stem.removeprefix("rows_")) for p in key.parent.glob("rows_*.json"))
+    stored = change.StoredChange("", "", key.parent, (*tops, SIDE))
     probabilities, observed = stored.read(slice(0, SIDE), slice(0, SIDE))
     assert probabilities.shape == (3, SIDE, SIDE)
     assert not observed[50, 40]

@@ -1,7 +1,8 @@
 """Change maps on disk: bands of rows, each written whole, so that work resumes where it ended.
 
 ``PAIR/key.json`` names what the map was made from, ``PAIR/rows_Y.tif`` holds the probabilities of
-the three kinds as uint16 * 1e-4 (65535 = not observed), ``PAIR/done.json`` comes last.
+the three kinds as uint16 * 1e-4 (65535 = not observed), ``PAIR/rows_Y.json`` says that they are
+complete, or that there are none since nothing was observed.
 """
 
 from __future__ import annotations
@@ -96,7 +97,6 @@ def compute_change(job: ChangeJob, plan: PairPlan) -> StoredChange:
             grid = job.grid[top:bottom, :]
             empty = _write_band(folder / f"rows_{top}.tif", grid, top, parts)
             write_json(folder / f"rows_{top}.json", {"rows": bottom - top, "empty": empty})
-    write_json(folder / "done.json", key)
     tops = [row[0].y0 for row in rows]
     empty_bands = frozenset(top for top in tops if _note(folder, top)["empty"])
     edges, digest = (*tops, height), hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
