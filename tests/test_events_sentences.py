@@ -10,7 +10,7 @@ from shapely.geometry import box
 from groundbreak.events.looks import LookMeta
 from groundbreak.events.phrases import count, listed
 from groundbreak.events.sentences import event_sentence
-from groundbreak.events.summary import Coverage, summarise
+from groundbreak.events.summary import Coverage, Period, summarise
 from groundbreak.times import Span, day, instant, month, year
 from groundbreak.types import Event, Interval, Kind
 
@@ -263,6 +263,20 @@ def test_long_gaps_between_looks_are_stated() -> None:
     assert "Not observed: between 9 February and 1 August 2023." in summary.text
     regular = series(*[at(2019 + n, 6, 1) for n in range(5)])
     assert summarise("Port One", [], regular, ALL).periods_not_observed == ()
+
+
+def test_the_time_after_the_last_look_and_before_the_first_is_not_observed() -> None:
+    looks = series(at(2023, 1, 1), at(2023, 1, 20), at(2023, 2, 9))
+    cloudy = Period(at(2022, 6, 1)[0], at(2023, 10, 1)[1])
+    summary = summarise("Port One", [], looks, ALL, cloudy)
+    first, last = summary.periods_not_observed
+    assert (first.start, first.end) == (cloudy.start, looks[0].start)
+    assert (last.start, last.end) == (looks[-1].end, cloudy.end)
+    assert "Not observed: " in summary.text
+    soon = Period(at(2022, 12, 1)[0], at(2023, 3, 1)[1])
+    assert summarise("Port One", [], looks, ALL, soon).periods_not_observed == ()
+    assert summarise("Port One", [], [], ALL, cloudy).periods_not_observed == (cloudy,)
+    assert len(summarise("Port One", [], looks[:1], ALL, cloudy).periods_not_observed) == 2
 
 
 def test_the_summary_as_a_document() -> None:

@@ -37,7 +37,7 @@ from groundbreak.events.objects import (
 )
 from groundbreak.events.sentences import event_sentence
 from groundbreak.events.slips import Berth, measure_berth
-from groundbreak.events.summary import Coverage, SiteSummary, summarise
+from groundbreak.events.summary import Coverage, Period, SiteSummary, summarise
 from groundbreak.events.vectorize import Candidate
 from groundbreak.events.water import show_water
 from groundbreak.types import FLAGS, KINDS, Event, Interval, Kind
@@ -106,7 +106,8 @@ class SiteObservations:
     """What was looked at.
 
     ``area`` is the site's polygon in the grid's CRS; ``pairs`` those that were computed, at least
-    on some tiles; ``coverage`` says which share of the site was never seen.
+    on some tiles; ``coverage`` says which share of the site was never seen; ``asked`` is the time
+    from the first to the last image there is, usable or not.
     """
 
     site_id: str
@@ -116,6 +117,7 @@ class SiteObservations:
     looks: Sequence[LookMeta]
     pairs: Sequence[PairKey]
     coverage: Coverage = field(default_factory=Coverage)
+    asked: Period | None = None
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ def build_events(
         events,
         ledger,
         tuple(KnownObject(o.id, o.founded_by, o.footprint) for o in objects),
-        summarise(site.site_name, events, looks, site.coverage),
+        summarise(site.site_name, events, looks, site.coverage, site.asked),
     )
 
 

@@ -99,7 +99,11 @@ class SiteSummary:
 
 
 def summarise(
-    site_name: str, events: Sequence[Event], looks: Sequence[LookMeta], coverage: Coverage
+    site_name: str,
+    events: Sequence[Event],
+    looks: Sequence[LookMeta],
+    coverage: Coverage,
+    asked: Period | None = None,
 ) -> SiteSummary:
     """Sum up a site.
 
@@ -108,16 +112,17 @@ def summarise(
         events: of the site, in the order in which they shall be told.
         looks: of the site in date order.
         coverage: what no look, or only one, shows.
+        asked: from the first to the last image there is, usable or not.
     """
     seen = [look for look in looks if look.usable_share >= SOME_SHARE]
+    gaps = _gaps(seen, asked)
     if not seen:
         text = f"{site_name} was not observed: no usable image."
-        return SiteSummary((Clause(text),), (), coverage)
+        return SiteSummary((Clause(text),), tuple(gaps), coverage)
     if len(seen) == 1:
         when = phrases.date(seen[0].span)
         text = f"{site_name} was seen once ({when}): there is nothing to compare it with."
-        return SiteSummary((Clause(text),), (), coverage)
-    gaps = _gaps(seen)
+        return SiteSummary((Clause(text),), tuple(gaps), coverage)
     clauses = [_overview(site_name, events, seen, coverage)]
     clauses += _chains(events, looks)
     clauses += _singles([e for e in events if not (e.replaces or e.replaced_by)], looks)
@@ -249,11 +254,23 @@ def _plots(events: Sequence[Event]) -> list[list[Event]]:
     return plots
 
 
-def _gaps(seen: Sequence[LookMeta]) -> list[Period]:
-    spans = [(one.end, other.start) for one, other in pairwise(seen)]
-    days = [(end - start).total_seconds() / 86_400 for start, end in spans]
-    least = max(GAP_DAYS, GAP_FACTOR * median(days))
-    return [Period(*span) for span, length in zip(spans, days, strict=True) if length >= least]
+def _gaps(seen: Sequence[LookMeta], asked: Period | None) -> list[Period]:
+    """Long times without a look: between those that saw something, before them and after them."""
+    between = [Period(one.end, other.start) for one, other in pairwise(seen)]
+    least = max([GAP_DAYS, *([GAP_FACTOR * median(map(_days, between))] if between else [])])
+    if asked is not None and seen:
+        between = [
+            Period(asked.start, seen[0].start),
+            *between,
+            Period(seen[-1].end, asked.end),
+        ]
+    elif asked is not None:
+        return [asked]
+    return [period for period in between if _days(period) >= least]
+
+
+def _days(period: Period) -> float:
+    return (period.end - period.start).total_seconds() / 86_400
 
 
 def _not_observed(gaps: Sequence[Period], coverage: Coverage) -> list[Clause]:

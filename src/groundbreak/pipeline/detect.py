@@ -20,7 +20,7 @@ from groundbreak.events.build import (
     build_events,
 )
 from groundbreak.events.looks import LookMeta, PairKey
-from groundbreak.events.summary import Coverage
+from groundbreak.events.summary import Coverage, Period
 from groundbreak.events.vectorize import Candidate
 from groundbreak.inference.device import threads
 from groundbreak.inference.engine import Engine
@@ -233,6 +233,9 @@ def _events(
         looks=[look_meta(look) for look in looks],
         pairs=maps.pairs,
         coverage=_coverage(job, grid, looks),
+        asked=Period(
+            min(look.start for look in job.plan.looks), max(look.end for look in job.plan.looks)
+        ),
     )
     known = load_objects(job.folder)
     readers = Readers(maps.read, read_usable, read_pixels)
