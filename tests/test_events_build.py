@@ -213,6 +213,14 @@ def test_a_chain_is_dated_linked_and_told() -> None:
     assert set(told.event_ids) == {torn.id, new.id}
 
 
+def test_kinds_that_are_not_asked_for_still_vouch_for_others() -> None:
+    series = Series(count=8, changes=[(2, TORN, HALL), (5, NEW, HALL)])
+    everything = series.result().events
+    asked = series.result(replace(CONFIG, kinds=(NEW,))).events
+    assert asked == tuple(event for event in everything if event.kind is NEW)
+    assert asked[0].replaces
+
+
 # --- what else is written -----------------------------------------------------------------------
 
 
@@ -254,6 +262,17 @@ def test_flags_tell_what_was_wrong_with_the_looks() -> None:
     )
     event = only(series.result(replace(CONFIG, min_confidence=0.2)))
     assert event.flags == ("misregistered", "no_cloud_mask", "assumed_date", "mixed_sensors")
+
+
+def test_satellites_of_one_build_are_one_sensor() -> None:
+    series = Series(changes=[(3, NEW, HALL)])
+    names = ["sentinel-2a", "sentinel-2b", "Sentinel-2C"]
+    series.looks = [
+        replace(look, sensor=names[number % 3]) for number, look in enumerate(series.looks)
+    ]
+    assert "mixed_sensors" not in only(series.result()).flags
+    series.looks[2] = replace(series.looks[2], sensor="landsat-8")
+    assert "mixed_sensors" in only(series.result()).flags
 
 
 def test_a_footprint_of_a_few_pixels_is_flagged() -> None:

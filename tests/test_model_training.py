@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from groundbreak.errors import ConfigError, DataError
 from groundbreak.model.data import FolderSource, RunSampler, load_scene, select
 from groundbreak.model.network import SiameseUNet
-from groundbreak.model.shape import NetworkConfig
 from groundbreak.model.pretrained import load_encoder, load_matching
+from groundbreak.model.shape import NetworkConfig
 from groundbreak.model.train_cli import run
 from groundbreak.model.weights import load_weights
 from groundbreak.pairs.index import read_index

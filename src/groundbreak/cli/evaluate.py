@@ -25,7 +25,7 @@ def evaluate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     engine: Annotated[str, typer.Option(help="torch, openvino or onnxruntime.")] = "torch",
     tta: Annotated[
-        bool, typer.Option(help="Average over mirror images: eight times slower.")
+        bool, typer.Option(help="Average over mirror images: four times slower.")
     ] = False,
     compare: Annotated[
         Path | None, typer.Option(help="Output folder of an earlier evaluation.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -48,6 +49,8 @@ CLEAR_SHARE = 0.95
 """A footprint less usable than this at either look is flagged `partly_cloudy`."""
 MAX_RESIDUAL_PX = 1.0
 """A larger residual shift is flagged `misregistered`."""
+SATELLITE = re.compile(r"(sentinel-?\d)[a-d]\b")
+"""Satellites of one build, told by a letter."""
 BERTH_FILL = 0.6
 """A slip that fills less of its rectangle is flagged `tide`: berths have straight sides."""
 
@@ -207,7 +210,7 @@ def events_of(
     doubt = tuple(learn_doubt(histories, len(site.looks)))
     for history in (replace(history, doubt=doubt) for history in histories):
         ledger += history.ledger()
-        for kind in (k for k in history.tracked.outlines if k in config.kinds):
+        for kind in history.tracked.outlines:
             transition = history.transition(kind)
             if transition is None:
                 continue
@@ -219,6 +222,8 @@ def events_of(
     certain = _certain(_without_doubles(events), from_first, config)
     events = link_chains(_shaped(certain, site, read_pixels))
     events = [replace(event, sentence=event_sentence(event, site.looks)) for event in events]
+    # Last: what is left out still vouches for what it was replaced by.
+    events = [event for event in events if event.kind in config.kinds]
     return tuple(sorted(events, key=_by_time)), tuple(ledger)
 
 
@@ -278,9 +283,14 @@ def _flags(
         "no_cloud_mask": any(not look.cloud_masked for look in ends),
         "assumed_date": any(look.date_assumed for look in ends),
         "coarse_date": any(look.coarse for look in ends),
-        "mixed_sensors": len({look.sensor for look in ends}) > 1,
+        "mixed_sensors": len({_design(look.sensor) for look in ends}) > 1,
     }
     return tuple(flag for flag in FLAGS if true[flag])
+
+
+def _design(sensor: str | None) -> str | None:
+    """The sensor less the letter of the satellite that carries it: Sentinel-2A and 2B see alike."""
+    return sensor and SATELLITE.sub(r"\1", sensor.casefold())
 
 
 def _without_doubles(events: Sequence[Event]) -> list[Event]:
