@@ -28,6 +28,7 @@ from groundbreak.model.network import SiameseUNet
 from groundbreak.model.shape import NetworkConfig
 from groundbreak.model.weights import LoadedModel, load_weights
 from groundbreak.pairs.index import read_index, read_pair
+from groundbreak.pipeline import tasks
 from groundbreak.pipeline.run import RunRequest, run_detect
 from groundbreak.simulate.series import write_series as simulate
 from series import write_series, write_sites
@@ -345,3 +346,12 @@ def test_writing_graphs_leaves_the_number_of_threads(monkeypatch):
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)
+
+
+def test_engines_are_closed_before_the_report(monkeypatch):
+    opened = []
+    monkeypatch.setattr(tasks, "open_engine", lambda *_: opened.append(0))
+    monkeypatch.setattr(tasks, "do_site", lambda task, _tell: tasks._engine(task, "cpu"))
+    for _ in range(2):
+        list(tasks.run_tasks(["site-2m", "site-2m"], "local", lambda *_: None))
+    assert len(opened) == 2

@@ -89,6 +89,9 @@ def _engine(weights: str, choice: EngineChoice) -> Engine:
     return open_engine(weights, choice)
 
 
+_forget_engines = _engine.cache_clear
+
+
 def run_tasks(
     tasks: Sequence[SiteTask], scheduler: str, tell: Tell
 ) -> Iterator[tuple[SiteTask, SiteOutcome]]:
@@ -109,6 +112,7 @@ def run_tasks(
     if scheduler == "local":
         for index, task in enumerate(tasks):
             yield task, do_site(task, partial(_tell_part, tell, task, index / len(tasks), tasks))
+        _forget_engines()  # what comes next, the report, has their memory
         return
     with _pool(scheduler) as finished:
         for count, (task, (outcome, records)) in enumerate(finished(tasks), start=1):
