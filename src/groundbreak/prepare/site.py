@@ -46,6 +46,8 @@ log = logging.getLogger(__name__)
 
 ALIKE = 1e-3
 """Below this range of all its values, in every band, a picture shows nothing."""
+ENOUGH_PX = 64
+"""Fewer pixels than these may well be of one colour."""
 
 KEPT = "what was prepared of it earlier is used"
 
@@ -224,8 +226,10 @@ def _overviews(
 
 def _useless(view: Overview, share: float, job: SiteJob) -> str | None:
     shown = view.acquired.pixels[:, view.acquired.valid & job.inside]
-    if shown.size and np.ptp(np.percentile(shown, (1, 99), axis=1), axis=0).max() < ALIKE:
-        return "shows one colour only"
+    if shown.shape[1] >= ENOUGH_PX:
+        spread = np.ptp(np.percentile(shown, (1, 99), axis=1), axis=0)
+        if spread.max() < ALIKE:
+            return "shows one colour only"
     if share >= job.config.min_usable_share:
         return None
     seen = float(view.acquired.valid[job.inside].mean())
