@@ -119,6 +119,14 @@ def test_fit_is_deterministic_and_resumes(pairs: Path, tmp_path: Path) -> None:
     assert (tmp_path / "whole" / "csv" / "version_0" / "metrics.csv").is_file()
 
 
+def test_validation_alone_leaves_the_weights_as_they_are(pairs: Path, tmp_path: Path) -> None:
+    fit(pairs, tmp_path, 2)
+    files = [tmp_path / "tiny.safetensors", tmp_path / "tiny.json"]
+    before = [file.read_bytes() for file in files]
+    run(["validate", "--config", str(tmp_path / "config.yaml")])
+    assert [file.read_bytes() for file in files] == before
+
+
 def test_an_epoch_goes_on_where_the_last_one_ended() -> None:
     sampler = RunSampler(samples=8, rank=1, world=2)
     assert list(sampler) == [1, 3, 5, 7]

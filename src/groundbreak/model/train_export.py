@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 
 from groundbreak.labels import PIXEL_THRESHOLD
 from groundbreak.model.calibrate import (
@@ -81,9 +82,11 @@ class WriteWeights(Callback):
         self.best = state_dict["best"]
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep the best."""
+        """Keep the best of a fit; ``train validate`` only tells."""
         score = float(trainer.callback_metrics.get("val/score", -np.inf))
-        if trainer.sanity_checking or not trainer.is_global_zero or score <= self.best:
+        if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking:
+            return
+        if not trainer.is_global_zero or score <= self.best:
             return
         self.best = score
         if not isinstance(pl_module, ChangeTraining):
