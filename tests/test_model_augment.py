@@ -179,3 +179,41 @@ def test_cover_changes_plants_on_one_date_and_leaves_objects_and_label(bands: in
         touched += bool(differs[90:, 90:].any())
         assert not differs[30:, :40].any()  # bare ground: nothing to clear
     assert touched > 5
+
+
+@pytest.mark.parametrize("zoom", [0.4, 1.3, 1.8, 2.5])
+def test_a_label_lies_where_its_object_does_at_any_zoom(zoom: float) -> None:
+    label = np.zeros((128, 128), np.uint8)
+    label[40:90, 30:84] = 1
+    image = np.repeat((label * 200 + 20)[..., None], 3, axis=2)
+    scene = Sample(image, image, label)
+    middle = np.array([[65, 57]], np.int32)
+    config = CropConfig(size=96, zoom=(zoom, zoom), native=0, on_change=1)
+    for seed in range(6):
+        out = crop(scene, middle, config, 0, np.random.default_rng(seed))
+        shown, said = out.after[..., 0] > 120, out.label == 1
+        for axis in (0, 1):
+            offset = np.nonzero(said)[axis].mean() - np.nonzero(shown)[axis].mean()
+            assert abs(offset) < 0.2, f"the label is {offset:.2f} px beside its object"
+
+
+def test_fewer_pixels_leave_no_grey_rim_of_no_data_and_no_label_there() -> None:
+    image = np.full((100, 100, 3), 200, np.uint8)
+    before = image.copy()
+    before[:, :31] = 0
+    scene = Sample(before, image, np.zeros((100, 100), np.uint8))
+    for zoom in (0.37, 2.3):
+        config = CropConfig(size=64, zoom=(zoom, zoom), native=0, on_change=0)
+        for seed in range(6):
+            out = crop(scene, np.zeros((0, 2), np.int32), config, 2, np.random.default_rng(seed))
+            assert set(np.unique(out.before)) <= {0, 199, 200}
+            assert (out.label[out.before.max(axis=2) == 0] == 255).all()
+
+
+def test_the_colours_of_four_bands_are_degraded_too() -> None:
+    augment = Augmenter(replace(QUIET, degrade=1.0))
+    sample = make_sample(bands=4)
+    out = augment(sample, np.random.default_rng(3))
+    changed = Augmenter(QUIET)(sample, np.random.default_rng(3))
+    grain = [np.abs(np.diff(s.before[..., 0].astype(int), axis=0)).mean() for s in (out, changed)]
+    assert abs(grain[0] - grain[1]) > 1

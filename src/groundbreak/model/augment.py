@@ -84,7 +84,8 @@ def crop(
         rng: decides.
 
     Returns:
-        A sample of ``size`` by ``size``; 0 and ``IGNORE`` where the scene ends.
+        A sample of ``size`` by ``size``; 0 where the scene ends, ``IGNORE`` where a date has no
+        data.
     """
     low, high = np.log(config.zoom)
     zoom = 1.0 if rng.random() < config.native else float(np.exp(rng.uniform(low, high)))
@@ -101,16 +102,11 @@ def crop(
     )
     step = np.round(rng.uniform(-shift_px, shift_px, size=2) / zoom).astype(int)
     size = (config.size, config.size)
-    shape = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
-    return Sample(
-        before=_resize(
-            _window(scene.before, row + step[0], column + step[1], side, 0), size, shape
-        ),
-        after=_resize(_window(scene.after, row, column, side, 0), size, shape),
-        label=_resize(
-            _window(scene.label, row, column, side, MaskValue.IGNORE), size, cv2.INTER_NEAREST
-        ),
-    )
+    before = _zoomed(_window(scene.before, row + step[0], column + step[1], side, 0), size)
+    after = _zoomed(_window(scene.after, row, column, side, 0), size)
+    label = _nearest(_window(scene.label, row, column, side, MaskValue.IGNORE), size)
+    blank = (before.max(axis=2) == 0) | (after.max(axis=2) == 0)
+    return Sample(before, after, np.where(blank, np.uint8(MaskValue.IGNORE), label))
 
 
 def mix(sample: Sample, donor: Sample, rng: Generator) -> Sample:
@@ -221,11 +217,12 @@ class Augmenter:
             image = _haze(image, rng)
         extra = image[..., 3:]
         colours = _apply(self._colour, np.ascontiguousarray(image[..., :3]), rng)
-        if extra.shape[2]:
-            gain, offset = rng.uniform(0.8, 1.25), rng.uniform(-15, 15)
-            extra = np.clip(extra * gain + offset, 1, 255).astype(np.uint8)
-            return np.concatenate([colours, extra], axis=2)
-        return _apply(self._degrade, colours, rng)
+        colours = _apply(self._degrade, colours, rng)
+        if not extra.shape[2]:
+            return colours
+        gain, offset = rng.uniform(0.8, 1.25), rng.uniform(-15, 15)
+        extra = np.clip(extra * gain + offset, 1, 255).astype(np.uint8)
+        return np.concatenate([colours, extra], axis=2)
 
 
 def without_nir(image: Image) -> Image:
@@ -261,8 +258,20 @@ def _window(image: Image, row: int, column: int, side: int, fill: int) -> Image:
     return out
 
 
-def _resize(image: Image, size: tuple[int, int], interpolation: int) -> Image:
+def _zoomed(image: Image, size: tuple[int, int]) -> Image:
+    """A picture of another size; the zeros of no data do not bleed into their neighbours."""
     if image.shape[:2] == size:
         return image.copy()
-    resized: Image = cv2.resize(image, size, interpolation=interpolation)  # type: ignore[assignment]
-    return resized
+    shape = cv2.INTER_AREA if image.shape[0] > size[0] else cv2.INTER_LINEAR
+    resized = cv2.resize(image, size, interpolation=shape)
+    data = image.max(axis=2) > 0
+    if not data.all():
+        share = cv2.resize(data.astype(np.float32), size, interpolation=shape)[..., None]
+        whole = np.clip(resized / np.maximum(share, 0.5), 1, 255).astype(np.uint8)
+        resized = np.where(share >= 0.5, whole, np.uint8(0))
+    return np.asarray(resized, np.uint8)
+
+
+def _nearest(label: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A label of another size, in place: cv2's plain INTER_NEAREST moves it by half a pixel."""
+    return np.asarray(cv2.resize(label, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
