@@ -3,7 +3,8 @@ r"""Make pairs of about 10 m out of finer ones: directions of change are labelle
     python scripts/make_coarse_pairs.py ../shared/data/pairs -o runs/coarse \
         --sets mshs_bcd sejong_k3a levir
 
-A pixel of the result is the mean of a block; it has the label of most of its labelled block.
+A pixel of the result is the mean of a block; it has the label of at least half of its block. What
+changed in a fifth to a half of it is left open: no change would be as wrong as change.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ def main() -> None:
             continue
         pair = read_pair(record).select(("red", "green", "blue"))
         block = round(options.gsd / record.gsd_m)
+        if block < 1:
+            parser.error(f"--gsd {options.gsd} is finer than {record.set} ({record.gsd_m} m)")
         pictures = {
             "before": ("A", averaged(pair.before, block)),
             "after": ("B", averaged(pair.after, block)),
@@ -47,6 +50,8 @@ def main() -> None:
             Image.fromarray(picture).save(options.output / file)
             row[part] = file.as_posix()
         rows.append(row)
+    if not rows:
+        parser.error(f"no training pair with a pixel size in the sets {options.sets}")
     write_index(options.output, rows)
 
 
@@ -66,10 +71,14 @@ def averaged(image: NDArray[np.float32], side: int) -> NDArray[np.uint8]:
 
 
 def most(label: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """The value that covers half of a block or more; unknown direction for a mixture of changes."""
+    """The value that covers half of a block or more; unknown direction for a mixture of changes.
+
+    ``IGNORE`` where a fifth or more changed, but less than half.
+    """
     cells = blocks(label, side)
     result = np.zeros(cells.shape[:2], np.uint8)
     changed = ((cells != MaskValue.NONE) & (cells != MaskValue.IGNORE)).mean(axis=2)
+    result[changed >= 0.2] = MaskValue.IGNORE
     result[changed >= 0.5] = MaskValue.UNKNOWN_DIRECTION
     for value in (MaskValue.NEW_BUILDING, MaskValue.DEMOLITION, MaskValue.IGNORE):
         result[(cells == value).mean(axis=2) >= 0.5] = value

@@ -5,9 +5,15 @@ import time
 import numpy as np
 import pytest
 
+from groundbreak.simulate.buildings import Use, design, draw_building
+from groundbreak.simulate.grid import DrawGrid
+from groundbreak.simulate.labels import change_of, pair_label
+from groundbreak.simulate.layers import Rect, empty_layers
+from groundbreak.simulate.pair_worlds import AFTER, BEFORE, random_world
 from groundbreak.simulate.pairs import render_pair
 from groundbreak.types import MaskValue
 
+HALL = Rect(150.0, 150.0, 120.0, 70.0, 0.4)
 KNOWN = {int(value) for value in MaskValue}
 
 
@@ -70,3 +76,42 @@ def test_speed_is_of_the_right_order() -> None:
     for seed in range(3):
         render_pair(seed, 256, 1.0)
     assert (time.process_time() - start) / 3 < 2.5
+
+
+def test_a_pixel_that_is_partly_changed_is_not_labelled_unchanged() -> None:
+    partly = 0
+    for seed in range(8):
+        world = random_world(np.random.default_rng(seed), 64, 10.0, 2, None)
+        fine = pair_label(world.grid, world.works, BEFORE, AFTER, 1)
+        label = pair_label(world.grid, world.works, BEFORE, AFTER, 2)
+        kinds = np.isin(fine, (1, 2, 3)).reshape(*(n for s in label.shape for n in (s, 2)))
+        changed = kinds.mean(axis=(1, 3))
+        assert (label[changed >= 0.5] != MaskValue.NONE).all()
+        partly += int((label[(changed > 0) & (changed < 0.5)] == MaskValue.IGNORE).sum())
+    assert partly > 50
+
+
+def test_piers_that_came_with_a_berth_are_left_open() -> None:
+    for seed in range(60):
+        world = random_world(np.random.default_rng(seed), 96, 2.0, 2, "coast")
+        for item in world.works:
+            if item.flanks and change_of(item, BEFORE, AFTER) == MaskValue.DOCKING_SLIP:
+                label = pair_label(world.grid, [item], BEFORE, AFTER, 2)
+                if (label == MaskValue.DOCKING_SLIP).sum() > 20:
+                    assert (label == MaskValue.IGNORE).sum() > 20
+                    return
+    raise AssertionError("no berth between new piers was drawn")
+
+
+def test_a_building_of_several_parts_is_drawn_whole_at_coarse_pixels() -> None:
+    shape = (60, 60)
+    grid = DrawGrid(0.0, 0.0, 5.0, shape)
+    building = next(
+        made
+        for seed in range(40)
+        if len((made := design(np.random.default_rng(seed), Use.HALL, HALL)).parts) > 1
+    )
+    layers = empty_layers(grid, 3, np.zeros(shape, np.float32))
+    draw_building(layers, building)
+    drawn = float(layers.cover.sum()) * grid.step**2
+    assert drawn == pytest.approx(building.footprint.area, rel=0.05)

@@ -162,12 +162,11 @@ def draw_building(layers: Layers, building: Building) -> None:
 
 
 def _draw_plain(layers: Layers, building: Building) -> None:
-    part = building.parts[0]
-    pixels = rect_pixels(layers.grid, part.rect)
-    if pixels is None:
-        return
-    lay(layers, pixels.window, pixels.cover, building.colour[: layers.bands])
-    raise_to(layers, pixels.window, pixels.cover, part.eave + part.rise / 2)
+    for part in building.parts:
+        pixels = rect_pixels(layers.grid, part.rect)
+        if pixels is not None:
+            lay(layers, pixels.window, pixels.cover, building.colour[: layers.bands])
+            raise_to(layers, pixels.window, pixels.cover, part.eave + part.rise / 2)
 
 
 def roof_heights(part: Part, pixels: RectPixels) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 
 from groundbreak.simulate.buildings import Use
 from groundbreak.simulate.grid import DrawGrid
-from groundbreak.simulate.layers import rect_pixels
+from groundbreak.simulate.layers import Rect, rect_pixels
 from groundbreak.simulate.works import UNDER_WAY, Stage, Works
-from groundbreak.types import BoolArray, MaskValue
+from groundbreak.types import FloatArray, MaskValue
+
+COVERED, TOUCHED = 0.5, 0.2
+"""Shares of a pixel from which on it is labelled, and from which on it is left open."""
 
 _STANDS = frozenset({Stage.STANDING, Stage.WATER})
 
@@ -46,11 +49,13 @@ def pair_label(
         works: the objects.
         before: the earlier day.
         after: the later day.
-        factor: drawing pixels per label pixel; a label pixel is covered when half of it is.
+        factor: drawing pixels per label pixel; a label pixel is covered when half of it is, and
+            left open when a fifth of it is.
 
     Returns:
         uint8 (h / factor, w / factor) of ``MaskValue``; where a building replaced another on
-        the same pixel the direction is unknown, 254.
+        the same pixel the direction is unknown, 254; piers that came or went with a berth are
+        255.
     """
     h, w = grid.shape
     result = np.zeros((h // factor, w // factor), np.uint8)
@@ -58,21 +63,29 @@ def pair_label(
         value = change_of(item, before, after)
         if value == MaskValue.NONE:
             continue
-        for window, covered in _covered(grid, item, factor):
+        for window, share in _shares(grid, item.rects, factor):
             old = result[window]
             both = ((old == MaskValue.NEW_BUILDING) & (value == MaskValue.DEMOLITION)) | (
                 (old == MaskValue.DEMOLITION) & (value == MaskValue.NEW_BUILDING)
             )
             new = np.where(both, MaskValue.UNKNOWN_DIRECTION, value)
-            result[window] = np.where(covered, new, old)
+            result[window] = np.where(share >= COVERED, new, _left_open(old, share))
+        for window, share in _shares(grid, item.flanks, factor):
+            result[window] = _left_open(result[window], share)
     return result
 
 
-def _covered(
-    grid: DrawGrid, item: Works, factor: int
-) -> Iterator[tuple[tuple[slice, slice], BoolArray]]:
-    """The label window around an object, and its pixels that are covered by half at least."""
-    found = [pixels for rect in item.rects if (pixels := rect_pixels(grid, rect)) is not None]
+def _left_open(label: NDArray[np.uint8], share: FloatArray) -> NDArray[np.uint8]:
+    """``IGNORE`` where something covers a part of a pixel that nothing else changed."""
+    part = (share >= TOUCHED) & (label == MaskValue.NONE)
+    return np.where(part, np.uint8(MaskValue.IGNORE), label)
+
+
+def _shares(
+    grid: DrawGrid, rects: Sequence[Rect], factor: int
+) -> Iterator[tuple[tuple[slice, slice], FloatArray]]:
+    """The label window around some rectangles, and the covered share of its pixels."""
+    found = [pixels for rect in rects if (pixels := rect_pixels(grid, rect)) is not None]
     if not found:
         return
     rows, cols = (
@@ -90,5 +103,4 @@ def _covered(
         h, w = pixels.cover.shape
         part = fine[y - top : y - top + h, x - left : x - left + w]
         np.maximum(part, pixels.cover, out=part)
-    share = fine.reshape(high, factor, wide, factor).mean((1, 3))
-    yield (rows, cols), share >= 0.5
+    yield (rows, cols), fine.reshape(high, factor, wide, factor).mean((1, 3))
