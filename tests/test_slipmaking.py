@@ -272,3 +272,56 @@ def test_a_real_port_makes_a_pair(shared: Path) -> None:
     assert new.sum() > 20
     # Ground reflects near infrared, water does not, whatever the light of the date.
     assert np.median(pair.before[3][new]) > 1.5 * np.median(pair.after[3][new])
+
+
+def test_exposing_a_port_never_makes_black_bays_of_dark_water() -> None:
+    dark = np.where(harbour().water, 0.012, 0.15) * np.ones((4, 1, 1))
+    for seed in range(40):
+        out = weather.expose(np.random.default_rng(seed), dark.astype(np.float32), noise=0.0)
+        assert (out == 0).mean() < 0.001
+
+
+def test_sandbanks_leave_most_of_the_water() -> None:
+    port = harbour()
+    for seed in range(30):
+        out = weather.cover(np.random.default_rng(seed), port.pixels, port.water)
+        changed = np.abs(out - port.pixels).max(axis=0) > 0.05
+        assert (changed & port.water).sum() < 0.2 * port.water.sum()
+
+
+def test_no_date_is_told_by_its_blur() -> None:
+    """Both dates are resampled by half of the shift."""
+    port = harbour()
+    before, after = [], []
+    for seed in range(30):
+        pair = recipes.silent_pair(np.random.default_rng(seed), port, ground.fill_by_patch)
+        land = ndimage.binary_erosion(~port.water, iterations=6)
+        for pixels, grain in ((pair.before, before), (pair.after, after)):
+            grain.append(fine_energy(pixels, land) / pixels[:3].mean(axis=0)[land].var())
+    sharper = np.mean(np.array(before) > np.array(after))
+    assert 0.3 < sharper < 0.7
+
+
+def test_either_date_may_have_repainted_water(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = harbour()
+    view = whole(port)
+    none = np.zeros(port.shape, bool)
+    same = structures.Edit(view.pixels, view.water, none, none)
+    monkeypatch.setattr(recipes, "repaint_water", lambda _rng, there, _fill: there.pixels + 1)
+    painted = [
+        recipes._repainted(np.random.default_rng(seed), view, same, same, ground.fill_by_patch)
+        for seed in range(20)
+    ]
+    earlier = sum(before.pixels is not view.pixels for before, _ in painted)
+    assert 3 < earlier < 17
+
+
+def test_a_basin_must_meet_water_in_every_part() -> None:
+    water = np.zeros((20, 20), bool)
+    water[15:] = True
+    new = np.zeros_like(water)
+    new[10:15, 3:6] = True
+    assert carve._opens(new, water)
+    new[2:6, 12:16] = True
+    assert not carve._opens(new, water)
+    assert not carve._opens(np.zeros_like(water), water)

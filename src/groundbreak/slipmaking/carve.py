@@ -45,6 +45,8 @@ def cut_berth(rng: np.random.Generator, view: View, fill: Fill) -> Edit:
             & _same_column(cut, along, depth, width)
         )
         new = way & coast.land
+        if not _opens(new, view.water):
+            continue
         pixels = view.pixels
         if rng.random() < 0.75:
             pixels = _apron(rng, pixels, view, new)
@@ -54,6 +56,13 @@ def cut_berth(rng: np.random.Generator, view: View, fill: Fill) -> Edit:
             pixels = _muddy(rng, pixels, region)
         return Edit(pixels, view.water | new, new, np.zeros_like(new))
     raise ValueError("the coast has no room for a berth")
+
+
+def _opens(new: BoolArray, water: BoolArray) -> bool:
+    """Whether every part of a basin meets water."""
+    parts, count = ndimage.label(new)
+    meets = np.unique(parts[ndimage.binary_dilation(water)])
+    return count > 0 and np.count_nonzero(meets) == count
 
 
 def build_piers(rng: np.random.Generator, view: View) -> Edit:

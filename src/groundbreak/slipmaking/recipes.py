@@ -101,8 +101,10 @@ def _two_dates(
     berths = _berth_water(view, label)
     first, second = (look(rng, view, edit, berths, fill) for edit in edits)
     label[~view.valid] = MaskValue.IGNORE
-    shift = rng.normal(0.0, 0.35, 2)
-    first = weather.misregister(first, (float(shift[0]), float(shift[1])))
+    # Half to each: interpolation blurs, and must not tell which date is which.
+    down, right = (float(shift) / 2 for shift in rng.normal(0.0, 0.35, 2))
+    first = weather.misregister(first, (down, right))
+    second = weather.misregister(second, (-down, -right))
     return weather.expose(rng, first), weather.expose(rng, second)
 
 
@@ -191,7 +193,8 @@ def _repainted(
     rng: np.random.Generator, view: View, before: Edit, after: Edit, fill: Fill
 ) -> tuple[Edit, Edit]:
     """One date with water copied over its water, away from what changed."""
-    edit = after if rng.random() < 0.5 else before
+    later = rng.random() < 0.5  # both may be the same object
+    edit = after if later else before
     calm = edit.water & ~ndimage.binary_dilation(
         before.new | after.new | before.unsure | after.unsure, iterations=3
     )
@@ -200,7 +203,7 @@ def _repainted(
         painted = replace(edit, pixels=repaint_water(rng, there, fill))
     except ValueError:
         return before, after
-    return (before, painted) if edit is after else (painted, after)
+    return (before, painted) if later else (painted, after)
 
 
 def _label(edit: Edit) -> NDArray[np.uint8]:

@@ -8,6 +8,9 @@ from scipy import ndimage
 from groundbreak.slipmaking.noise import smooth_noise
 from groundbreak.types import BoolArray, FloatArray
 
+MOST_COVERED = 0.15
+"""Share of the water under ice or sandbanks, at most."""
+
 
 def tide(
     rng: np.random.Generator, pixels: FloatArray, water: BoolArray, px: float
@@ -49,12 +52,16 @@ def turbidity(rng: np.random.Generator, pixels: FloatArray, water: BoolArray) ->
 
 
 def cover(rng: np.random.Generator, pixels: FloatArray, water: BoolArray) -> FloatArray:
-    """Ice or sandbanks over a part of the water, with a sharp and ragged edge."""
+    """Ice or sandbanks over a small part of the water, with a sharp and ragged edge."""
     field = smooth_noise(rng, water.shape, rng.uniform(30, 120))
     field += 0.25 * smooth_noise(rng, water.shape, 6.0)
     # Both begin at the shore more often than in the open.
     shore = np.exp(-ndimage.distance_transform_edt(water) / rng.uniform(5, 40))
-    lies = water & (field + 2.0 * shore > rng.uniform(1.0, 2.2))
+    height = field + 2.0 * shore
+    level = rng.uniform(1.0, 2.2)
+    # More of them would make a basin of the harbour that lies between.
+    level = max(level, float(np.quantile(height[water], 1 - MOST_COVERED))) if water.any() else 0
+    lies = water & (height > level)
     ice, sand = np.array([0.55, 0.58, 0.62, 0.5]), np.array([0.24, 0.20, 0.15, 0.27])
     colour = (ice if rng.random() < 0.4 else sand) * rng.uniform(0.7, 1.2)
     grain = (
@@ -88,7 +95,10 @@ def expose(rng: np.random.Generator, pixels: FloatArray, noise: float = 0.003) -
     bands, *shape = pixels.shape
     gain = rng.normal(1.0, 0.09) * rng.normal(1.0, 0.035, (bands, 1, 1))
     offset = rng.normal(0.0, 0.008) + rng.normal(0.0, 0.004, (bands, 1, 1))
-    out = np.clip(pixels, 0, 1) ** rng.normal(1.0, 0.04) * gain + offset
+    out = np.clip(pixels, 0, 1) ** rng.normal(1.0, 0.04) * gain
+    # Real water is dark, but never 0 over whole bays.
+    darkest = np.percentile(out, 1, axis=(1, 2))[:, None, None]
+    out = out + np.maximum(offset, -0.7 * darkest)
     if rng.random() < 0.4:
         veil = np.clip(0.5 + 0.5 * smooth_noise(rng, (shape[0], shape[1]), 120.0), 0, 1)
         alpha = rng.uniform(0, 0.18) * veil
