@@ -4,8 +4,9 @@
         --ports ../shared/data/eo/ports --still ../shared/data -o runs/slips/judged
 
 ``--data`` holds pairs of ``scripts/make_slip_pairs.py``; objects are cut out, and dropped, as in
-detection and matched at IoU 0.25. ``--ports`` adds every port against itself, ``--still`` real
-pairs in which no slip was built. OUT then holds ``slips.json`` and ``index.html``, with pictures.
+detection and matched at IoU 0.25. ``--ports`` adds the ports of the split against themselves,
+``--still`` real pairs of the split in which no slip was built, and series that nothing is trained
+on. OUT then holds ``slips.json`` and ``index.html``, with pictures.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import sys
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,7 @@ from groundbreak.events.water import RIM_PX, find_water
 from groundbreak.pairs.index import PairArrays, read_index, read_pair
 from groundbreak.raster.read import inspect, read_picture
 from groundbreak.scaling import to_unit
+from groundbreak.slipmaking.folder import SPLITS
 from groundbreak.slipmaking.ground import fill_smooth
 from groundbreak.slipmaking.ports import read_port
 from groundbreak.slipmaking.recipes import silent_pair
@@ -51,6 +54,8 @@ from groundbreak.types import Box, Kind, MaskValue
 IOU = 0.25
 SHOWN = 10
 MARGIN_PX = 40
+TAUGHT = ("forest_s2_cloudy",)
+"""Series that `scripts/make_silent_pairs.py` makes training pairs from."""
 
 
 @dataclass
@@ -98,12 +103,12 @@ class Judge:
     shown: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
     left_out: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
-    def __call__(self, group: str, name: str, pair: PairArrays) -> None:
-        """Predict a pair and count; ``group`` up to the slash is counted as a whole too."""
+    def __call__(self, groups: tuple[str, ...], name: str, pair: PairArrays) -> None:
+        """Predict a pair and count it in every one of its groups."""
         card = self.predictor.card
         reason = refusal(card, pair.bands, pair.gsd_m)
         if reason or pair.gsd_m is None:
-            self.left_out[f"{group}: {reason or 'no pixel size'}"] += 1
+            self.left_out[f"{groups[-1]}: {reason or 'no pixel size'}"] += 1
             return
         config = VectorConfig(thresholds=card.thresholds, min_area_m2=card.min_area_m2)
         probabilities = self.predictor(pair)
@@ -116,7 +121,7 @@ class Judge:
         least = least_px(config, Kind.DOCKING_SLIP, pair.gsd_m)
         both = overlaps(truth, said, ignored, least)
         counts = both.count(IOU)
-        tallies = [self.tallies[group], self.tallies[group.split("/")[0]]]
+        tallies = [self.tallies[group] for group in groups]
         for tally in tallies:
             tally.pairs += 1
             tally.area_km2 += float((pair.label != MaskValue.IGNORE).sum()) * pair.gsd_m**2 / 1e6
@@ -180,7 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--weights", required=True)
     parser.add_argument("--data", type=Path, help="made pairs")
-    parser.add_argument("--split", default="test")
+    parser.add_argument("--split", choices=SPLITS, default="test", help="of all three below")
     parser.add_argument("--ports", type=Path, help="folder of ports, each against itself")
     parser.add_argument("--still", type=Path, help="folder with eo/ and pairs/ without slips")
     parser.add_argument("-o", "--output", type=Path, required=True)
@@ -192,12 +197,12 @@ def main(arguments: list[str] | None = None) -> int:
         if given.data is not None:
             sources.append(made_pairs(given.data, given.split))
         if given.ports is not None:
-            sources.append(ports_themselves(given.ports, judge.predictor.card.bands))
+            bands = judge.predictor.card.bands
+            sources.append(ports_themselves(given.ports, bands, given.split))
         if given.still is not None:
-            sources.append(still_pairs(given.still))
-        for source in sources:
-            for group, name, pair in source:
-                judge(group, name, pair)
+            sources += [still_pairs(given.still / "pairs", given.split), still_series(given.still)]
+        for groups, name, pair in chain.from_iterable(sources):
+            judge(groups, name, pair)
         write(judge, given.output)
     except InputError as error:
         print(error, file=sys.stderr)
@@ -205,50 +210,58 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-Named = Iterator[tuple[str, str, PairArrays]]
+Named = Iterator[tuple[tuple[str, ...], str, PairArrays]]
+"""(groups, name, pair); the last group is the narrowest."""
 
 
 def made_pairs(data: Path, split: str) -> Named:
     """Semi-synthetic: the after is real, the before is edited."""
     for record in read_index(data):
         if record.split == split:
-            port = record.scene.split("_", 2)[2]
-            yield f"made pairs/{port}", record.name, read_pair(record)
+            _, recipe, port = record.scene.split("_", 2)
+            groups = ("made pairs", f"made pairs, recipe/{recipe}", f"made pairs/{port}")
+            yield groups, record.name, read_pair(record)
 
 
-def ports_themselves(ports: Path, bands: tuple[str, ...]) -> Named:
-    """Semi-synthetic: each real port on two simulated dates."""
-    for number, folder in enumerate(sorted(p for p in ports.iterdir() if p.is_dir())):
-        port = read_port(folder)
+def ports_themselves(ports: Path, bands: tuple[str, ...], split: str) -> Named:
+    """Semi-synthetic: each real port of a split on two simulated dates."""
+    for number, name in enumerate(sorted(chain.from_iterable(SPLITS.values()))):
+        if name not in SPLITS[split]:
+            continue
+        port = read_port(ports / name)
         if set(bands) <= set(port.bands):
-            port = read_port(folder, bands)
+            port = read_port(ports / name, bands)
             pair = silent_pair(np.random.default_rng([7, number]), port, fill_smooth)
             arrays = PairArrays(pair.before, pair.after, pair.label, port.bands, port.gsd_m)
-            yield f"ports against themselves/{folder.name}", folder.name, arrays
+            yield ("ports against themselves", f"ports against themselves/{name}"), name, arrays
 
 
-def still_pairs(data: Path) -> Named:
-    """Real: pairs of dates between which, as far as is known, no slip was built."""
-    if (data / "pairs" / "index.csv").is_file():
-        for record in read_index(data / "pairs"):
-            if record.set == "oscd":
-                pair = read_pair(record)
-                label = np.where(pair.label == MaskValue.IGNORE, 255, 0).astype(np.uint8)
-                yield (
-                    "real pairs/oscd",
-                    record.name,
-                    PairArrays(pair.before, pair.after, label, pair.bands, pair.gsd_m),
-                )
+def still_pairs(data: Path, split: str) -> Named:
+    """Real: labelled pairs of a split between which, as far as is known, no slip was built."""
+    if not (data / "index.csv").is_file():
+        return
+    for record in read_index(data):
+        if record.split == split and record.label is not None:
+            pair = read_pair(record)
+            label = np.where(pair.label == MaskValue.IGNORE, 255, 0).astype(np.uint8)
+            groups = ("real pairs", f"real pairs/{record.set}")
+            yield groups, record.name, replace(pair, label=label)
+
+
+def still_series(data: Path) -> Named:
+    """Real: dates of places that no training pair shows, and where no slip was built."""
     folders = sorted((data / "eo" / "series").iterdir()) + sorted(
         (data / "eo" / "georef_pairs").iterdir()
     )
     for folder in folders:
+        if folder.name in TAUGHT:
+            continue
         pictures = [p for p in sorted(folder.glob("*.tif")) if "_clm" not in p.stem]
         clear = [p for p in pictures if _is_clear(p)]
         step = max(1, len(clear) // 10)
         for before, after in zip(clear[:-step:step], clear[step::step], strict=False):
-            pair = _read_two(before, after)
-            yield f"real pairs/{folder.name}", f"{folder.name}/{before.stem}/{after.stem}", pair
+            groups = ("real pairs", f"real pairs/{folder.name}")
+            yield groups, f"{folder.name}/{before.stem}/{after.stem}", _read_two(before, after)
 
 
 def _is_clear(path: Path) -> bool:

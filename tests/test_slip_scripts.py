@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
+from affine import Affine
+from PIL import Image
 from scipy import ndimage
 
-from groundbreak.pairs.index import PairArrays, read_index
+from groundbreak.pairs.index import PairArrays, read_index, write_index
 from groundbreak.types import KINDS, Kind
 from scripts_loaded import load
 
@@ -49,7 +52,7 @@ def judge(
     image = np.repeat(np.where(water, 0.2, land)[None].astype(np.float32), 3, axis=0)
     judged = judging.Judge(Drawn(said.astype(bool)))
     pair = PairArrays(image, image, label.astype(np.uint8), ("red", "green", "blue"), gsd_m)
-    judged("group/port", "pair", pair)
+    judged(("group", "group/port"), "pair", pair)
     return judged
 
 
@@ -114,6 +117,80 @@ def test_the_page_shows_hits_misses_and_false_alarms(tmp_path: Path) -> None:
     assert page.count("data:image/png;base64,") == 3
     for outcome in ("hits (1 shown)", "misses (1 shown)", "false alarms (1 shown)"):
         assert outcome in page
+
+
+def port(folder: Path, name: str) -> None:
+    """A square of quay in the sea, with one outlined berth."""
+    pixels = np.full((48, 48, 3), 40, np.uint8)
+    pixels[8:40, 8:40] = 150
+    pixels[20:30, 8:30] = 40
+    (folder / name).mkdir(parents=True)
+    with rasterio.open(
+        folder / name / f"{name}.tif", "w", "GTiff", 48, 48, 3, "EPSG:32652",
+        Affine(10, 0, 500_000, 0, -10, 4_000_000), "uint8",
+    ) as target:  # fmt: skip
+        target.write(np.moveaxis(pixels, 2, 0))
+    ring = [[8, 20], [30, 20], [30, 30], [8, 30], [8, 20]]
+    feature = {
+        "type": "Feature",
+        "geometry": None,
+        "properties": {"kind": "slip", "pixel": ring},
+    }
+    (folder / name / f"{name}.geojson").write_text(json.dumps({"features": [feature]}))
+
+
+def test_only_ports_of_the_split_are_judged(tmp_path: Path) -> None:
+    for split in judging.SPLITS.values():
+        for name in split:
+            port(tmp_path, name)
+    for split, names in judging.SPLITS.items():
+        found = judging.ports_themselves(tmp_path, ("red", "green", "blue"), split)
+        assert sorted(name for _, name, _ in found) == sorted(names)
+
+
+def dated(folder: Path, day: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    place = Affine(10, 0, 500_000, 0, -10, 4_000_000)
+    with rasterio.open(
+        folder / f"{day}.tif", "w", "GTiff", 32, 32, 4, "EPSG:32652", place, "uint8"
+    ) as target:
+        target.write(np.full((4, 32, 32), 90, np.uint8))
+
+
+def test_only_real_pairs_that_nothing_was_taught_on_are_judged(tmp_path: Path) -> None:
+    rows = []
+    for name, split in (("oscd", "train"), ("oscd", "test"), ("levir", "test"), ("levir", "val")):
+        row = {"set": name, "split": split, "scene": "a", "gsd_m": 10, "bands": "RGB"}
+        for part, grey in (("before", 60), ("after", 90), ("label", 1)):
+            image = np.full((8, 8) if part == "label" else (8, 8, 3), grey, np.uint8)
+            Image.fromarray(image).save(tmp_path / f"{part}.png")
+            row[part] = f"{part}.png"
+        rows.append(row)
+    rows.append({**rows[1], "set": "unlabelled", "label": ""})
+    write_index(tmp_path, rows)
+    found = list(judging.still_pairs(tmp_path, "test"))
+    assert [name for _, name, _ in found] == ["oscd/test/a", "levir/test/a"]
+    assert not any(pair.label.any() for _, _, pair in found)
+    for name in ("forest_s2_cloudy", "steppe"):
+        for day in ("2020-01-01", "2021-01-01"):
+            dated(tmp_path / "eo" / "series" / name, day)
+    (tmp_path / "eo" / "georef_pairs").mkdir()
+    groups = [groups for groups, _, _ in judging.still_series(tmp_path)]
+    assert groups == [("real pairs", "real pairs/steppe")]
+
+
+def test_made_pairs_count_by_port_and_by_recipe(tmp_path: Path) -> None:
+    rows = []
+    for part, image in (("before", (8, 8, 3)), ("after", (8, 8, 3)), ("label", (8, 8))):
+        Image.fromarray(np.zeros(image, np.uint8)).save(tmp_path / f"{part}.png")
+    for scene, split in (("0000_edited_genoa", "test"), ("0001_filled_san_francisco", "train")):
+        row = {part: f"{part}.png" for part in ("before", "after", "label")}
+        rows.append({"set": "slips_s2", "split": split, "scene": scene, "gsd_m": 10, **row})
+    write_index(tmp_path, rows)
+    [(groups, _, _)] = judging.made_pairs(tmp_path, "test")
+    assert groups == ("made pairs", "made pairs, recipe/edited", "made pairs/genoa")
+    [(groups, _, _)] = judging.made_pairs(tmp_path, "train")
+    assert groups[-1] == "made pairs/san_francisco"
 
 
 @pytest.mark.shared
