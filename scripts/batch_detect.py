@@ -235,12 +235,16 @@ def name_of(site: Site) -> str:
 
 
 def watch_list_of(site: Site, output: Path) -> Path:
-    """A watch-list of this site alone, so that each has a run of its own."""
+    """A watch-list of this site alone, so that each has a run of its own.
+
+    A point and its radius have become an outline, for which a radius has no meaning any more.
+    """
     path = output / "sites" / f"{name_of(site)}.geojson"
+    kept = {key: value for key, value in site.properties.items() if key != "buffer_m"}
     feature = {
         "type": "Feature",
         "id": site.id,
-        "properties": {**site.properties, "id": site.id, "name": site.name},
+        "properties": {**kept, "id": site.id, "name": site.name},
         "geometry": json.loads(json.dumps(mapping(site.geometry))),
     }
     write_json(path, {"type": "FeatureCollection", "features": [feature]})

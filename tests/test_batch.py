@@ -170,6 +170,13 @@ def test_refused_sites_have_a_line_and_ids_may_be_anything(tmp_path, job):
     assert lines["Hafen Ü.1"][0] == "1 event in 3 looks"
 
 
+def test_a_point_site_brings_no_note_on_its_radius(tmp_path, job):
+    middle = inspect(tmp_path / "scenes" / "2024-01-10.tif").footprint.centroid
+    (tmp_path / "sites.csv").write_text(f"id,lat,lon,buffer_m\np,{middle.y},{middle.x},30\n")
+    job("--folder", tmp_path / "scenes", "--sites", tmp_path / "sites.csv")
+    assert summary(tmp_path / "runs" / "p")["notes"] == []
+
+
 class TestScript:
     """As cron calls it."""
 
