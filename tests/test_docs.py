@@ -132,6 +132,20 @@ def test_the_columns_of_dates_csv_are_those_that_are_read() -> None:
         assert f'"{name}"' in source
 
 
+# Figures ---------------------------------------------------------------------------------------
+
+
+def test_the_confidences_that_are_asked_are_those_of_the_code() -> None:
+    config = importlib.import_module("groundbreak.events.build").EventsConfig()
+    told = section(text_of("concepts.md"), "Confidence").split("Sentences use words")[0]
+    figures = [float(number) for number in re.findall(r"0\.\d+", told.partition("Events below")[2])]
+    assert figures == [
+        config.min_confidence,
+        config.min_confidence_first,
+        config.min_confidence_eased,
+    ]
+
+
 # Commands and links ----------------------------------------------------------------------------
 
 
