@@ -120,6 +120,7 @@ class TestS2Looking:
         self.make(tmp_path / "S2Looking")
         (record,) = run("s2looking", tmp_path, "--swap-dates").values()
         assert greys(record) == (AFTER, BEFORE)
+        assert values(record) == {1: 8, 2: 16, 254: 2 + 3}
 
 
 class TestWhu:

@@ -3,7 +3,8 @@
 Shen et al. 2021, figure 2: labels 1 and 2 are "newly built and demolished areas of buildings".
 The paper does not say which image is the earlier one. Buildings of ``label1`` stand in
 ``Image1`` and not in ``Image2`` (measured by others on all splits, with LEVIR-CD as a control),
-so ``Image2`` is taken as before and ``Image1`` as after; ``--swap-dates`` turns that round.
+so ``Image2`` is taken as before and ``Image1`` as after; ``--swap-dates`` turns that round, and
+with it what ``label1`` and ``label2`` mean.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ SPLITS = ("train", "val", "test")
 def _read(source: Path, options: Options) -> Iterator[SourcePair]:
     marks = [f"{split}/Image1" for split in SPLITS]
     root = find_root(source, marks, "train/{Image1,Image2,label,label1,label2}, val and test alike")
-    earlier, later = ("Image1", "Image2") if options.swap_dates else ("Image2", "Image1")
+    earlier, later, new, gone = "Image2", "Image1", "label1", "label2"
+    if options.swap_dates:  # what stands in the one image only is new or gone accordingly
+        earlier, later, new, gone = later, earlier, gone, new
     for split in SPLITS:
         folder = root / split
         if not (folder / "Image1").is_dir():
@@ -38,7 +41,7 @@ def _read(source: Path, options: Options) -> Iterator[SourcePair]:
         found = {name: pictures(folder / name) for name in names}
         for stem, before in pictures(folder / earlier).items():
             path = {name: partner(found[name], stem, folder / name) for name in names}
-            label = direction_label(read_mask(path["label1"]), read_mask(path["label2"]))
+            label = direction_label(read_mask(path[new]), read_mask(path[gone]))
             label[(label == MaskValue.NONE) & read_mask(path["label"])] = (
                 MaskValue.UNKNOWN_DIRECTION
             )
