@@ -265,7 +265,10 @@ def main() -> int:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--only", default=",".join(CASES))
     options = parser.parse_args()
-    for name in options.only.split(","):
+    names = options.only.split(",")
+    if unknown := [name for name in names if name not in CASES]:  # its folder will be deleted
+        parser.error(f"--only {','.join(unknown)!r} is not among {', '.join(CASES)}")
+    for name in names:
         print(name, flush=True)
         case = options.output / name
         shutil.rmtree(case, ignore_errors=True)
