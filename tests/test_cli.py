@@ -225,6 +225,11 @@ class TestJson:
         assert path.stat().st_size > 100
         if form == "geoparquet":
             assert len(read_geoparquet(path)) == 1
+        if form == "stac":
+            item = json.loads(path.read_text())
+            places = [e["href"] for e in (*item["links"], *item["assets"].values())]
+            assert len(places) == 9
+            assert all(Path(place.removeprefix("file://")).exists() for place in places)
 
     def test_evaluate(self, command, tmp_path, run):
         truth = tmp_path / "truth.geojson"

@@ -280,6 +280,9 @@ class TestChoice:
         assert record["asked"]["engine"] == "torch"
         assert record["weights"]["site-2m"]["engine"] == engine.description
         assert record["weights"]["area-10m"]["engine"] is None
+        item = json.loads((tmp_path / "run" / "item.json").read_text())
+        used = {"site-2m": record["weights"]["site-2m"]}
+        assert item["properties"]["groundbreak:weights"] == used
 
 
 @pytest.mark.parametrize("name", RUNTIMES)

@@ -375,20 +375,24 @@ RECORD = {
 }
 
 
-def test_the_run_is_a_stac_item(tmp_path: Path) -> None:
+def test_the_run_is_a_stac_item(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pystac
 
-    write_geojson(EVENTS, tmp_path / "events.geojson")
-    write_stac(tmp_path, RECORD, box(126, 36, 127, 37), (moment(1, 3), moment(7, 9)))
-    document = read_json(tmp_path / "item.json")
+    run = tmp_path / "out" / "run"
+    write_geojson(EVENTS, run / "events.geojson")
+    monkeypatch.chdir(tmp_path)
+    write_stac(run, RECORD, box(126, 36, 127, 37), (moment(1, 3), moment(7, 9)))
+    document = read_json(run / "item.json")
     item = pystac.Item.from_dict(dict(document, stac_extensions=[]))
     item.validate()  # the core schema, which pystac carries
     assert document["properties"]["groundbreak:weights"] == RECORD["weights"]
     assert document["properties"]["groundbreak:config"] == RECORD["config"]
     assert document["properties"]["processing:software"]["groundbreak"] == "0.1.0"
-    assert [link["href"] for link in document["links"]] == ["catalog.json", "sites.geojson"]
+    links = [link["href"] for link in document["links"]]
+    assert links == ["../../catalog.json", "../../sites.geojson"]
+    assert document["id"] == "groundbreak-run-20240801T000000Z"
     (asset,) = document["assets"].values()
-    digest = hashlib.sha256((tmp_path / "events.geojson").read_bytes()).hexdigest()
+    digest = hashlib.sha256((run / "events.geojson").read_bytes()).hexdigest()
     assert asset["href"] == "./events.geojson"
     assert asset["file:checksum"] == "1220" + digest
 

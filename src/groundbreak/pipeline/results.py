@@ -267,7 +267,7 @@ def write_results(
     Args:
         run: the run folder.
         outcomes: of the sites.
-        record: what ``run.json`` says.
+        record: what ``run.json`` says, with the engines that ran the weights.
         refused: rows of what was left out before any site was begun.
 
     Returns:
@@ -288,7 +288,9 @@ def write_results(
     looks = [look for outcome in outcomes for look in outcome.prepared.looks]
     period = (min(k.start for k in looks), max(k.end for k in looks)) if looks else None
     footprint = cut(unary_union([outcome.plan.site.geometry for outcome in outcomes]))
-    write_stac(run, record, footprint, period)
+    used = {outcome.plan.weights for outcome in outcomes}
+    weights = {name: entry for name, entry in record["weights"].items() if name in used}
+    write_stac(run, {**record, "weights": weights}, footprint, period)
     return events
 
 
@@ -321,8 +323,8 @@ def export_events(run: Path, form: str, path: Path) -> int:
 
 def _absolute(run: Path) -> dict[str, Any]:
     document: dict[str, Any] = json.loads((run / "item.json").read_text(encoding="utf-8"))
-    for asset in document["assets"].values():
-        asset["href"] = (run / asset["href"]).resolve().as_uri()
+    for entry in (*document["assets"].values(), *document["links"]):
+        entry["href"] = (run / entry["href"]).resolve().as_uri()
     return document
 
 

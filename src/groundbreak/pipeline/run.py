@@ -103,10 +103,10 @@ def run_detect(request: RunRequest, tell: Tell = lambda _message, _share: None) 
             log.info("%s", text)
         outcomes = _do_sites(request, inputs, tell)
         refused = refused_rows(inputs.sites.refused, inputs.catalog.refused)
-        write_results(request.run, outcomes, record, refused)
-        failed = bool(outcomes) and all(outcome.problem for outcome in outcomes)
         for name, entry in record["weights"].items():
             entry["engine"] = _engines(outcomes, name)
+        write_results(request.run, outcomes, record, refused)
+        failed = bool(outcomes) and all(outcome.problem for outcome in outcomes)
         record |= {"status": "failed" if failed else "finished", "finished": _now()}
         write_run(request.run, record)
     _check_failures(outcomes)

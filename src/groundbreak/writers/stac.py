@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from groundbreak.lonlat import bbox
 
 FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 PROCESSING_EXTENSION = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
+MARKER = "run.json"
 
 ASSETS: Mapping[str, tuple[str, str, str]] = {
     "events.geojson": ("application/geo+json", "Events as GeoJSON", "data"),
@@ -24,7 +26,7 @@ ASSETS: Mapping[str, tuple[str, str, str]] = {
     "summary.json": ("application/json", "Sites in plain words", "metadata"),
     "ledger.parquet": ("application/vnd.apache.parquet", "Every object at every look", "data"),
     "observed.parquet": ("application/vnd.apache.parquet", "What was observed when", "metadata"),
-    "run.json": ("application/json", "What was asked, and of which version", "metadata"),
+    MARKER: ("application/json", "What was asked, and of which version", "metadata"),
 }
 """Files of a run folder: media type, title, role."""
 
@@ -40,7 +42,8 @@ def write_stac(
     Args:
         run: the run folder.
         record: what ``run.json`` says: ``version``, ``command``, ``started``, ``config``,
-            ``weights``, ``versions``, ``sites`` (with ``path``), ``catalog`` (with ``source``).
+            ``weights`` (those used), ``versions``, ``sites`` (with ``path``), ``catalog`` (with
+            ``source``); both paths as the user gave them.
         footprint: of all sites in longitude and latitude, cut at the antimeridian; None when there
             is no site.
         period: first and last look, None when there is no look.
@@ -52,7 +55,7 @@ def write_stac(
 
     started = datetime.fromisoformat(record["started"])
     item = pystac.Item(
-        id=f"groundbreak-{run.resolve().name}",
+        id=f"groundbreak-{run.resolve().name}-{started.astimezone(UTC):%Y%m%dT%H%M%SZ}",
         geometry=None if footprint is None else mapping(footprint),
         bbox=None if footprint is None else bbox(footprint),
         datetime=None if period else started,
@@ -69,7 +72,8 @@ def write_stac(
         stac_extensions=[FILE_EXTENSION, PROCESSING_EXTENSION],
     )
     for title, section, key in (("Scenes", "catalog", "source"), ("Sites", "sites", "path")):
-        link = pystac.Link("derived_from", str(record[section][key]), title=title)
+        href = os.path.relpath(Path(record[section][key]).resolve(), run.resolve())
+        link = pystac.Link("derived_from", Path(href).as_posix(), title=title)
         if record[section].get("sha256"):
             link.extra_fields["file:checksum"] = f"1220{record[section]['sha256']}"
         item.add_link(link)
@@ -85,10 +89,12 @@ def write_stac(
 def _asset(path: Path, media_type: str, title: str, role: str) -> Any:
     import pystac
 
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    # A multihash: 0x12 is SHA-256, 0x20 its length.
-    extra = {"file:size": path.stat().st_size, "file:checksum": f"1220{digest}"}
+    extra: dict[str, Any] = {}
+    if path.name != MARKER:  # which is written once more, when all is done
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        # A multihash: 0x12 is SHA-256, 0x20 its length.
+        extra = {"file:size": path.stat().st_size, "file:checksum": f"1220{digest}"}
     return pystac.Asset(
         f"./{path.name}", title, media_type=media_type, roles=[role], extra_fields=extra
     )
