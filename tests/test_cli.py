@@ -253,7 +253,7 @@ class TestJson:
         monkeypatch.setattr(export, "export_onnx", lambda *words: told.append(words))
         path = tmp_path / "tiny.onnx"
         answer = command("weights", "export", weights, "-o", path, "--json")
-        assert answer.json() == {"file": str(path), "item": str(path.with_suffix(".json"))}
+        assert answer.json() == {"file": str(path), "item": str(path.with_suffix(".stac.json"))}
         assert told == [(str(weights), path)]
 
     def test_simulate(self, command, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from groundbreak.errors import WeightsError
+from groundbreak.errors import OutputError, WeightsError
 from groundbreak.model.card import Card, DataUse, from_json
 from groundbreak.model.export import describe, export_onnx
 from groundbreak.model.network import SiameseUNet
@@ -170,10 +170,19 @@ def test_onnx_answers_as_the_network_does(
             logits = torch.nn.functional.avg_pool2d(logits, upsample)
             expected = (logits / loaded.card.temperature).softmax(1).numpy()
         np.testing.assert_allclose(got, expected, atol=1e-4)
-    item = json.loads(path.with_suffix(".json").read_text())
+    item = json.loads(path.with_suffix(".stac.json").read_text())
     assert item["assets"]["model"]["href"] == "tiny.onnx"
     properties = session.get_modelmeta().custom_metadata_map
     assert json.loads(properties["class_names"])["2"] == "demolition"
+
+
+def test_an_export_beside_the_weights_leaves_their_card(saved: Path) -> None:
+    card = read_card(saved)
+    export_onnx(saved, saved.with_suffix(".onnx"))
+    assert read_card(saved) == card
+    with pytest.raises(OutputError, match=r"let it end in \.onnx"):
+        export_onnx(saved, saved)
+    assert read_card(saved) == card
 
 
 def test_the_item_describes_what_goes_in_and_comes_out(saved: Path) -> None:

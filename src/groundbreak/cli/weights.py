@@ -57,11 +57,11 @@ def export(
     json: Json = False,
 ) -> None:
     """Write the network as ONNX, with a STAC item (MLM) that describes it beside it."""
-    from groundbreak.model.export import export_onnx
+    from groundbreak.model.export import export_onnx, item_path
 
     export_onnx(weights, output)
     if json:
-        print_json({"file": str(output), "item": str(output.with_suffix(".json"))})
+        print_json({"file": str(output), "item": str(item_path(output))})
     else:
         print_line(str(output))
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from groundbreak.atomic import atomic_path, write_json
+from groundbreak.errors import OutputError
 from groundbreak.model.card import Card
 from groundbreak.model.network import SiameseUNet, class_probabilities
 from groundbreak.model.shape import STRIDE
@@ -51,16 +52,23 @@ class OnePicture(nn.Module):
         return class_probabilities(logits, self.temperature)
 
 
+def item_path(path: Path) -> Path:
+    """Where the STAC item of an ONNX file lies; the card of weights would be ``NAME.json``."""
+    return path.with_suffix(".stac.json")
+
+
 def export_onnx(weights: str | Path, path: Path) -> None:
-    """Write weights as ``path`` (ONNX) and a STAC item beside it (``.json``).
+    """Write weights as ``path`` (ONNX) and a STAC item beside it (``.stac.json``).
 
     The model has one input ``pair`` (n, 2 x bands, h, w) in [0, 1], h and w in multiples of 32
     (before the card's ``upsample``), and one output ``probabilities`` (n, 4, h, w).
 
     Raises:
         WeightsError: the weights cannot be used.
-        OutputError: ``path`` cannot be written.
+        OutputError: ``path`` is not called ``.onnx``, or cannot be written.
     """
+    if path.suffix != ".onnx":
+        raise OutputError(str(path), "is no name of an ONNX file", "let it end in .onnx")
     import onnx
 
     loaded = load_weights(weights)
@@ -84,7 +92,7 @@ def export_onnx(weights: str | Path, path: Path) -> None:
         exported = onnx.load(temporary)
         onnx.helper.set_model_props(exported, deepness_metadata(loaded.card))
         onnx.save(exported, temporary)
-    write_json(path.with_suffix(".json"), describe(loaded, path.name))
+    write_json(item_path(path), describe(loaded, path.name))
 
 
 def deepness_metadata(card: Card) -> dict[str, str]:
