@@ -120,6 +120,21 @@ def test_every_event_is_shown_with_two_chips_and_its_sentence(detect):
         assert feature["properties"]["sentence"] in page.text
         assert feature["id"] in page.text
         assert f"{feature['properties']['confidence']:.2f}" in page.text
+    for number in range(1, len(found) + 1):
+        assert page.text.count(f"[{number}]") >= 2  # on its card and in a sentence
+
+
+def test_what_is_folded_up_is_printed(detect):
+    """Printers cannot unfold: the reasons that the page refers to would be missing on paper."""
+    _, text = read(detect([EMPTY, EMPTY], ("a", "A", 0)))
+    [rules] = re.findall(r"@media print \{(.*?\})\s*\}", text, re.DOTALL)
+    assert re.search(r"details::details-content \{[^}]*content-visibility: visible", rules)
+
+
+def test_a_long_name_without_spaces_does_not_widen_the_page(detect):
+    _, text = read(detect([EMPTY, EMPTY], ("a", "A", 0)))
+    assert re.search(r"\nbody \{[^}]*overflow-wrap: break-word", text)
+    assert re.search(r"\ntd \{[^}]*overflow-wrap: anywhere", text)
 
 
 def test_links_lead_to_anchors(detect):

@@ -98,6 +98,21 @@ def test_sentences_link_only_to_events_that_the_page_shows(monkeypatch):
     assert view["more"] == "1 less certain events are in events.geojson."
 
 
+def test_an_event_has_one_number_on_its_card_and_in_every_sentence():
+    sentences = [
+        {"text": "Two went.", "events": ["o2-demolition", "o0-demolition"]},
+        {"text": "One more went.", "events": ["o1-demolition"]},
+    ]
+    events = [event(n, 0.99 - n / 100) for n in range(3)]
+    site = replace(SITE, document=SITE.document | {"sentences": sentences}, events=events)
+    view = page._site_view(site)
+    cards = {shown["anchor"]: f"[{shown['number']}]" for shown in view["events"]}
+    assert list(cards.values()) == ["[1]", "[2]", "[3]"]
+    links = [[(link["anchor"], link["label"]) for link in s["links"]] for s in view["sentences"]]
+    assert [[label for _, label in row] for row in links] == [["[1]", "[3]"], ["[2]"]]
+    assert all(cards[anchor] == label for row in links for anchor, label in row)
+
+
 def test_a_site_without_sentences_says_why():
     gap = {"periods": [], "never_share": None, "once_share": None}
     document = SITE.document | {"remark": "not observed: no scene covers it", "not_observed": gap}

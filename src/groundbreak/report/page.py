@@ -170,7 +170,7 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
     counts = Counter(event["properties"]["kind"] for event in site.events)
     stretch = _stretch(site)
     shown = site.events[: MOST_EVENTS if most is None else most]
-    anchors = {event["id"]: _anchor("event", event["id"]) for event in shown}
+    numbers = {event["id"]: number for number, event in enumerate(shown, start=1)}
     used = [row for row in site.observed if row["used"]]
     return {
         "anchor": site.anchor,
@@ -178,12 +178,12 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
         "counts": {kind.value: counts.get(kind.value, 0) for kind in KINDS},
         "looks_line": f"{len(used)} of {len(site.observed)}",
         "remark": site.document.get("remark", ""),
-        "map": _map_view(site, anchors, stretch),
+        "map": _map_view(site, numbers, stretch),
         "no_map": site.document.get("remark") or "The working files of this site were deleted.",
         "sentences": [
             {
                 "text": sentence["text"],
-                "links": _links(sentence["events"], anchors),
+                "links": _links(sentence["events"], numbers),
             }
             for sentence in site.document["sentences"]
         ],
@@ -193,7 +193,10 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
         "timeline": timeline(site.observed),
         "period": period(site.observed),
         "events": [
-            _event_view(site, event, stretch, with_strip=i < MOST_STRIPS)
+            {
+                "number": numbers[event["id"]],
+                **_event_view(site, event, stretch, with_strip=i < MOST_STRIPS),
+            }
             for i, event in enumerate(shown)
         ],
         "more": (
@@ -204,10 +207,13 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
     }
 
 
-def _links(events: list[str], anchors: Mapping[str, str]) -> list[dict[str, str]]:
-    """Links to the first of the events that the page shows."""
-    shown = [anchors[name] for name in events if name in anchors]
-    return [{"anchor": a, "label": f"[{i}]"} for i, a in enumerate(shown[:MOST_LINKS], start=1)]
+def _links(events: list[str], numbers: Mapping[str, int]) -> list[dict[str, str]]:
+    """Links to the surest of the events that the page shows, by the numbers on their cards."""
+    shown = sorted((name for name in events if name in numbers), key=lambda name: numbers[name])
+    return [
+        {"anchor": _anchor("event", name), "label": f"[{numbers[name]}]"}
+        for name in shown[:MOST_LINKS]
+    ]
 
 
 def _most_events(sites: int) -> int:
@@ -230,7 +236,7 @@ def _stretch(site: _Site) -> Stretch | None:
 
 
 def _map_view(
-    site: _Site, anchors: Mapping[str, str], stretch: Stretch | None
+    site: _Site, numbers: Mapping[str, int], stretch: Stretch | None
 ) -> dict[str, Any] | None:
     if stretch is None or site.work is None:
         return None
@@ -239,7 +245,7 @@ def _map_view(
     step = max(1, max(height, width) // (2 * MAP_SIDE))
     shapes = [
         {
-            "anchor": anchors.get(event["id"], site.anchor),
+            "anchor": _anchor("event", event["id"]) if event["id"] in numbers else site.anchor,
             "title": event["properties"]["sentence"],
             "kind": event["properties"]["kind"],
             "provisional": event["properties"]["provisional"],
