@@ -75,6 +75,45 @@ def test_reads_named_bands_of_a_geotiff_and_no_data_becomes_ignore(tmp_path: Pat
         pair.select(("swir16",))
 
 
+def write_tiffs(folder: Path, pixels: np.ndarray, **options: object) -> Path:
+    """The set of ``make_set`` with both dates as GeoTIFF; ``scales``, ``offsets`` go into them."""
+    make_set(folder, size=pixels.shape[1])
+    stated = {key: options.pop(key) for key in ("scales", "offsets") if key in options}
+    profile = {"driver": "GTiff", "dtype": pixels.dtype, "count": len(pixels), **options}
+    profile |= {"height": pixels.shape[1], "width": pixels.shape[2]}
+    for name in ("before", "after"):
+        with rasterio.open(folder / f"{name}.tif", "w", **profile) as file:
+            file.write(pixels)
+            for key, values in stated.items():
+                setattr(file, key, values)
+    index = folder / "index.csv"
+    index.write_text(index.read_text().replace("before.png", "before.tif"))
+    index.write_text(index.read_text().replace("after.png", "after.tif"))
+    return folder
+
+
+def test_pixels_without_data_are_zero(tmp_path: Path) -> None:
+    pixels = np.full((3, 8, 8), 2000, np.uint16)
+    pixels[:, :4] = 65535
+    pair = read_pair(read_index(write_tiffs(tmp_path, pixels, nodata=65535))[0])
+    for image in (pair.before, pair.after):
+        np.testing.assert_allclose(image[:, 4:], 0.2)
+        assert not image[:, :4].any()
+
+
+def test_the_scale_that_a_file_states_counts(tmp_path: Path) -> None:
+    pixels = np.full((3, 8, 8), 10_000, np.uint16)  # Landsat Collection 2
+    stated = {"scales": (2.75e-5,) * 3, "offsets": (-0.2,) * 3}
+    pair = read_pair(read_index(write_tiffs(tmp_path, pixels, **stated))[0])
+    np.testing.assert_allclose(pair.before, 0.075, atol=1e-4)
+
+
+def test_eight_bits_stretched_to_sixteen_are_recognised(tmp_path: Path) -> None:
+    eight = np.random.default_rng(0).integers(20, 90, (3, 8, 8))
+    pair = read_pair(read_index(write_tiffs(tmp_path, (eight * 257).astype(np.uint16)))[0])
+    np.testing.assert_allclose(pair.before, eight / 255, atol=1e-3)
+
+
 def test_unlabelled_pairs_are_all_ignore(tmp_path: Path) -> None:
     (record,) = read_index(make_set(tmp_path, label=""))
     assert record.label is None

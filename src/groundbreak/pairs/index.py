@@ -24,11 +24,16 @@ from numpy.typing import NDArray
 from groundbreak.atomic import atomic_path
 from groundbreak.errors import DataError, RasterError
 from groundbreak.raster.bands import common_name
-from groundbreak.raster.read import read_picture
-from groundbreak.scaling import to_unit
-from groundbreak.types import FloatArray, MaskValue
+from groundbreak.raster.read import inspect, read_picture
+from groundbreak.scaling import recognise_scale, to_unit
+from groundbreak.types import BoolArray, FloatArray, MaskValue
 
 REQUIRED = ("set", "split", "scene", "before", "after", "label")
+
+VISIBLE = ("red", "green", "blue")
+
+FEWEST = 16
+"""Of fewer pixels no scale is concluded."""
 
 _KNOWN_VALUES = tuple(int(value) for value in MaskValue)
 
@@ -140,7 +145,11 @@ def write_index(folder: Path, rows: Sequence[Mapping[str, object]]) -> None:
 
 
 def read_pair(record: PairRecord) -> PairArrays:
-    """Read the pixels of a pair, scaled as everywhere else (``scaling.to_unit``).
+    """Read the pixels of a pair, scaled as in detection.
+
+    A scale that the file states counts, else one that its numbers give away beyond doubt
+    (``scaling.recognise_scale``), else the usual one (``scaling.to_unit``). Pixels without data
+    are 0 in every band of their date.
 
     Raises:
         DataError: a picture cannot be read, sizes or band counts differ, or the label holds a
@@ -158,7 +167,14 @@ def read_pair(record: PairRecord) -> PairArrays:
     bands = _bands(record, names)
     label = _label(record, before.shape[1:])
     label[~(valid_before & valid_after)] = MaskValue.IGNORE
-    return PairArrays(to_unit(before), to_unit(after), label, bands, record.gsd_m)
+    before, after = (
+        _scaled(path, image, bands, valid)
+        for path, image, valid in (
+            (record.before, before, valid_before),
+            (record.after, after, valid_after),
+        )
+    )
+    return PairArrays(before, after, label, bands, record.gsd_m)
 
 
 def _record(folder: Path, where: str, row: dict[str, str | None]) -> PairRecord:
@@ -204,6 +220,26 @@ def _picture(path: Path) -> tuple[NDArray[np.generic], tuple[str, ...], NDArray[
     except RasterError as error:
         raise DataError(str(path), error.problem, error.mend) from error
     return array, names, valid
+
+
+def _scaled(
+    path: Path, image: NDArray[np.generic], names: Sequence[str], valid: BoolArray
+) -> FloatArray:
+    """Numbers of the bands (bands, height, width) to [0, 1], and 0 where there is no data."""
+    stated = inspect(path).bands
+    scale = None
+    if image.dtype.itemsize > 1 and all(b.scale is None and b.offset is None for b in stated):
+        visible = [index for index, name in enumerate(names) if name in VISIBLE]
+        numbers = image[visible or slice(None)][:, valid & (image != 0).any(axis=0)]
+        scale = recognise_scale(numbers) if numbers.shape[1] >= FEWEST else None
+    unit = np.stack(
+        [
+            to_unit(band, scale if told.scale is None else told.scale, told.offset)
+            for band, told in zip(image, stated, strict=True)
+        ]
+    )
+    unit[:, ~valid] = 0.0
+    return unit
 
 
 def _bands(record: PairRecord, names: tuple[str, ...]) -> tuple[str, ...]:
