@@ -63,6 +63,17 @@ def run(tmp_path: Path) -> Callable[..., dict[str, PairRecord]]:
     return run
 
 
+@pytest.fixture
+def refusal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    def refusal(layout: str, source: Path, *options: str) -> str:
+        arguments = ["--layout", layout, "--source", str(source), "--out", str(tmp_path / "out")]
+        assert main([*arguments, *options]) == 2
+        assert not (tmp_path / "out" / "index.csv").exists()
+        return capsys.readouterr().err
+
+    return refusal
+
+
 def greys(record: PairRecord) -> tuple[int, int]:
     pair = read_pair(record)
     return round(float(pair.before[0, 0, 0]) * 255), round(float(pair.after[0, 0, 0]) * 255)
@@ -98,6 +109,18 @@ class TestLevir:
         assert set(records) == {"levir_cd_plus/train/train_1", "levir_cd_plus/test/test_1"}
         assert values(records["levir_cd_plus/test/test_1"]) == {254: 16}
 
+    @pytest.mark.parametrize("options", [(), ("--tile", "16")])
+    def test_pictures_of_different_sizes(
+        self, tmp_path: Path, refusal: Callable, options: tuple[str, ...]
+    ) -> None:
+        self.make(tmp_path / "in", ("train",))
+        picture(tmp_path / "in" / "train" / "B" / "train_1.png", AFTER, size=20)
+        said = refusal("levir-cd", tmp_path / "in", *options)
+        assert "B/train_1.png: is 20 x 20, A/train_1.png is 24 x 24" in said
+        picture(tmp_path / "in" / "train" / "A" / "train_1.png", BEFORE, size=20)
+        said = refusal("levir-cd", tmp_path / "in", *options)
+        assert "A/train_1.png: is 20 x 20, its label 24 x 24" in said
+
 
 class TestS2Looking:
     def make(self, root: Path) -> None:
@@ -121,6 +144,12 @@ class TestS2Looking:
         (record,) = run("s2looking", tmp_path, "--swap-dates").values()
         assert greys(record) == (AFTER, BEFORE)
         assert values(record) == {1: 8, 2: 16, 254: 2 + 3}
+
+    def test_labels_of_different_sizes(self, tmp_path: Path, refusal: Callable) -> None:
+        self.make(tmp_path / "S2Looking")
+        save(tmp_path / "S2Looking" / "train" / "label2" / "7.png", mask(size=12))
+        said = refusal("s2looking", tmp_path)
+        assert "label2/7.png: is 12 x 12, label1/7.png is 24 x 24" in said
 
 
 class TestWhu:
@@ -162,6 +191,20 @@ class TestWhu:
         assert values(records["whu_cd/train/train_y0_x0"]) == {1: 32}
         assert values(records["whu_cd/train/train_y16_x0"]) == {1: 32, 254: 8}
         assert sum(values(r).get(2, 0) for r in records.values()) == 0
+
+    def test_labels_with_a_direction_are_given_no_other(
+        self, tmp_path: Path, refusal: Callable
+    ) -> None:
+        self.make(tmp_path, "splited_images", "1_2.tif")
+        said = refusal("whu-cd", tmp_path, "--change-as", "new_building")
+        assert "--change-as: means nothing" in said
+
+    def test_whole_images_of_different_sizes(self, tmp_path: Path, refusal: Callable) -> None:
+        data = self.make(tmp_path, "whole_image", "{year}_{split}.tif")
+        for split, size in (("train", 20), ("test", 24)):
+            save(data / "change_label" / split / "change_label.tif", mask(size=size))
+        said = refusal("whu-cd", tmp_path)
+        assert "change_label.tif: is 20 x 20, image/2012_train.tif is 24 x 24" in said
 
     def test_redistributed_tiles_have_no_direction(self, tmp_path: Path, run: Callable) -> None:
         TestLevir().make(tmp_path / "WHU-CD-256", ("train", "test"))
@@ -363,6 +406,10 @@ class TestOscd:
         assert values(record) == {254: 16}
         assert record.gsd_m == 10
 
+    def test_a_download_in_a_folder_of_its_own(self, tmp_path: Path, run: Callable) -> None:
+        self.make(tmp_path / "OSCD")
+        assert set(run("oscd", tmp_path)) == {"oscd/train/beirut"}
+
     def test_bands_of_different_sizes(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -388,7 +435,9 @@ class TestFotbcd:
         assert values(records["fotbcd/val/val_12"]) == {254: 16}
         assert records["fotbcd/val/val_12"].gsd_m == 0.2
 
-    def test_instances(self, tmp_path: Path, run: Callable) -> None:
+    def test_instances(
+        self, tmp_path: Path, run: Callable, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         root = tmp_path / "FOTBCD-Instances"
         self.images(root)
         document = {
@@ -412,6 +461,9 @@ class TestFotbcd:
             (root / "annotations" / f"{split}.json").write_text(json.dumps(document))
         records = run("fotbcd", tmp_path)
         assert values(records["fotbcd/train/train_12"]) == {1: 16, 2: 16, 254: 16}
+        words = ["--layout", "fotbcd", "--source", str(tmp_path), "--out", str(tmp_path / "o")]
+        assert main([*words, "--change-as", "unknown"]) == 2
+        assert "its labels have a direction" in capsys.readouterr().err
 
     def test_foreign_categories(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.images(tmp_path)

@@ -27,6 +27,7 @@ from groundbreak.importers.pair import (
     partner,
     pictures,
     read_mask,
+    refuse_change_as,
 )
 from groundbreak.types import MaskValue
 
@@ -42,6 +43,8 @@ def _read(source: Path, options: Options) -> Iterator[SourcePair]:
         folder = root / "images" / split
         if not (folder / "before").is_dir():
             continue
+        if (root / "annotations" / f"{split}.json").is_file():
+            refuse_change_as(options, root)
         label = label_reader(root, split, options.change_as or MaskValue.UNKNOWN_DIRECTION)
         after = pictures(folder / "after")
         for stem, before in pictures(folder / "before").items():

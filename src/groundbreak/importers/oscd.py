@@ -15,21 +15,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundbreak.errors import DataError
-from groundbreak.importers.pair import Layout, Options, SourcePair, read_mask, read_pixels
+from groundbreak.importers.pair import (
+    Layout,
+    Options,
+    SourcePair,
+    find_root,
+    read_mask,
+    read_pixels,
+)
 from groundbreak.types import MaskValue
 
 PREFIX = "Onera Satellite Change Detection dataset - "
 SPLITS = {"train": "Train Labels", "test": "Test Labels"}
+EXPECTED = f"the folders '{PREFIX}Images' and '… Labels' side by side"
 BANDS = ("B04", "B03", "B02", "B08")
 
 
 def _read(source: Path, options: Options) -> Iterator[SourcePair]:
-    images = source / f"{PREFIX}Images"
-    labels = {split: source / f"{PREFIX}{name}" for split, name in SPLITS.items()}
-    if not images.is_dir() or not any(folder.is_dir() for folder in labels.values()):
-        raise DataError(
-            str(source), "does not have this layout", f"expected the folders '{PREFIX}…'"
-        )
+    root = find_root(source, [f"{PREFIX}{name}" for name in SPLITS.values()], EXPECTED)
+    images = root / f"{PREFIX}Images"
+    labels = {split: root / f"{PREFIX}{name}" for split, name in SPLITS.items()}
+    if not images.is_dir():
+        raise DataError(str(root), "has labels and no images", f"expected {EXPECTED}")
     for split, folder in labels.items():
         for mask in sorted(folder.glob("*/cm/cm.png")):
             city = mask.parents[1].name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from groundbreak.errors import DataError, RasterError
+from groundbreak.raster.opening import opened
 from groundbreak.raster.read import read_picture
 from groundbreak.types import BoolArray, MaskValue
 
@@ -106,6 +107,57 @@ def read_valid_pixels(path: Path) -> tuple[NDArray[Any], BoolArray]:
     except RasterError as error:
         raise DataError(str(path), error.problem, error.mend) from error
     return pixels, valid
+
+
+def read_masks(paths: Sequence[Path]) -> list[BoolArray]:
+    """Masks (height, width) of one picture.
+
+    Raises:
+        DataError: one cannot be read, or they differ in size.
+    """
+    masks = [read_mask(path) for path in paths]
+    check_sizes({path: mask.shape for path, mask in zip(paths, masks, strict=True)})
+    return masks
+
+
+def read_size(path: Path) -> tuple[int, ...]:
+    """(height, width) of a picture, without reading its pixels.
+
+    Raises:
+        DataError: it cannot be opened.
+    """
+    try:
+        with opened(str(path)) as source:
+            return source.shape
+    except RasterError as error:
+        raise DataError(str(path), error.problem, error.mend) from error
+
+
+def check_sizes(sizes: Mapping[Path, tuple[int, ...]]) -> None:
+    """Refuse pictures of one scene that differ in size.
+
+    Args:
+        sizes: (height, width) of each.
+
+    Raises:
+        DataError: naming the first that differs from the first of all.
+    """
+    (first, expected), *others = sizes.items()
+    for path, size in others:
+        if size != expected:
+            said, wanted = (f"{width} x {height}" for height, width in (size, expected))
+            other = f"{first.parent.name}/{first.name}"
+            raise DataError(str(path), f"is {said}, {other} is {wanted}")
+
+
+def refuse_change_as(options: Options, root: Path) -> None:
+    """Refuse ``change_as`` where the labels have a direction.
+
+    Raises:
+        DataError: it is given.
+    """
+    if options.change_as is not None:
+        raise DataError("--change-as", f"means nothing for {root}: its labels have a direction")
 
 
 def direction_label(new: BoolArray, gone: BoolArray) -> Labels:

@@ -20,7 +20,7 @@ from groundbreak.importers.pair import (
     find_root,
     partner,
     pictures,
-    read_mask,
+    read_masks,
 )
 from groundbreak.types import MaskValue
 
@@ -41,10 +41,9 @@ def _read(source: Path, options: Options) -> Iterator[SourcePair]:
         found = {name: pictures(folder / name) for name in names}
         for stem, before in pictures(folder / earlier).items():
             path = {name: partner(found[name], stem, folder / name) for name in names}
-            label = direction_label(read_mask(path[new]), read_mask(path[gone]))
-            label[(label == MaskValue.NONE) & read_mask(path["label"])] = (
-                MaskValue.UNKNOWN_DIRECTION
-            )
+            built, razed, changed = read_masks([path[name] for name in (new, gone, "label")])
+            label = direction_label(built, razed)
+            label[(label == MaskValue.NONE) & changed] = MaskValue.UNKNOWN_DIRECTION
             yield SourcePair(
                 split=split,
                 scene=f"{split}_{stem}",  # stems are numbers that begin anew in every split

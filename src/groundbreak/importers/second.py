@@ -18,6 +18,7 @@ from groundbreak.importers.pair import (
     Layout,
     Options,
     SourcePair,
+    check_sizes,
     direction_label,
     find_root,
     partner,
@@ -50,6 +51,7 @@ def _read(source: Path, _options: Options) -> Iterator[SourcePair]:
         for stem, before in pictures(folder / "im1").items():
             path = {name: partner(found[name], stem, folder / name) for name in found}
             was, is_now = buildings(path["label1"]), buildings(path["label2"])
+            check_sizes({path["label1"]: was.shape, path["label2"]: is_now.shape})
             yield SourcePair(
                 split=split,
                 scene=f"{split}_{stem}",

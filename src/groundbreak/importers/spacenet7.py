@@ -24,6 +24,7 @@ from groundbreak.importers.pair import (
     Options,
     SourcePair,
     burn,
+    check_sizes,
     direction_label,
     find_root,
     read_valid_pixels,
@@ -63,6 +64,7 @@ def _read_place(place: Path, months: int) -> Iterator[SourcePair]:
         )
         pixels, valid = read_mosaic(images[month])
         later_pixels, later_valid = read_mosaic(images[later])
+        check_sizes({images[month]: valid.shape, images[later]: later_valid.shape})
         label[~(valid & later_valid)] = MaskValue.IGNORE
         dates = [f"{number // 12:04d}-{number % 12 + 1:02d}" for number in (month, later)]
         yield SourcePair(

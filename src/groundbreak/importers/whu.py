@@ -27,13 +27,16 @@ from groundbreak.importers.pair import (
     Layout,
     Options,
     SourcePair,
+    check_sizes,
     direction_label,
     find_root,
     partner,
     pictures,
-    read_mask,
+    read_masks,
+    read_size,
+    refuse_change_as,
 )
-from groundbreak.raster.read import inspect, read_window
+from groundbreak.raster.read import read_window
 from groundbreak.types import BoolArray, MaskValue
 
 GSD_M = 0.2
@@ -53,7 +56,9 @@ def _read(source: Path, options: Options) -> Iterator[SourcePair]:
     root = find_root(source, marks, EXPECTED)
     if not (root / YEARS[0]).is_dir():
         yield from read_ab_label(root, options.change_as or MaskValue.UNKNOWN_DIRECTION, GSD_M)
-    elif (root / YEARS[0] / "splited_images").is_dir():
+        return
+    refuse_change_as(options, root)
+    if (root / YEARS[0] / "splited_images").is_dir():
         yield from _read_tiles(root)
     else:
         yield from _read_whole(root)
@@ -78,10 +83,12 @@ def _read_tiles(root: Path) -> Iterator[SourcePair]:
         later = pictures(folders[1] / "image")
         masks = [pictures(folder / "label") for folder in folders]
         for stem, before in pictures(folders[0] / "image").items():
-            buildings = [
-                read_mask(partner(found, stem, folder / "label"))
-                for found, folder in zip(masks, folders, strict=True)
-            ]
+            buildings = read_masks(
+                [
+                    partner(found, stem, folder / "label")
+                    for found, folder in zip(masks, folders, strict=True)
+                ]
+            )
             yield SourcePair(
                 split=split,
                 scene=f"{split}_{stem}",
@@ -104,7 +111,9 @@ def _read_whole(root: Path) -> Iterator[SourcePair]:
             [_only(folder / part) for folder in folders] for part in ("image", "label")
         )
         confirmed = _only(root / "change_label" / split)
-        height, width = inspect(images[0]).shape
+        sizes = {path: read_size(path) for path in (*images, *buildings, confirmed)}
+        check_sizes(sizes)
+        height, width = sizes[images[0]]
         for y in range(0, height, TILE_PX):
             for x in range(0, width, TILE_PX):
                 window = slice(y, min(y + TILE_PX, height)), slice(x, min(x + TILE_PX, width))

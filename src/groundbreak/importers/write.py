@@ -19,7 +19,15 @@ from groundbreak.errors import DataError
 from groundbreak.importers.ab_label import LEVIR_CD, LEVIR_CD_PLUS
 from groundbreak.importers.fotbcd import FOTBCD
 from groundbreak.importers.oscd import OSCD
-from groundbreak.importers.pair import Image, Layout, Options, SourcePair, read_valid_pixels
+from groundbreak.importers.pair import (
+    Image,
+    Layout,
+    Options,
+    SourcePair,
+    check_sizes,
+    read_size,
+    read_valid_pixels,
+)
 from groundbreak.importers.s2looking import S2LOOKING
 from groundbreak.importers.second import SECOND
 from groundbreak.importers.spacenet7 import SPACENET7
@@ -78,7 +86,7 @@ def import_pairs(
         OutputError: the folder cannot be written.
     """
     others = [row for row in _rows(out) if row["set"] != layout.set]
-    pairs = layout.read(source, options)
+    pairs: Iterator[SourcePair] = map(_checked, layout.read(source, options))
     if write.tile is not None:
         pairs = (tile for pair in pairs for tile in cut(pair, write.tile))
     rows = [_write(layout, pair, out) for pair in islice(pairs, write.limit)]
@@ -86,6 +94,19 @@ def import_pairs(
         raise DataError(str(source), "holds no pair", "the download may be incomplete")
     write_index(out, [*others, *rows])
     return len(rows)
+
+
+def _checked(pair: SourcePair) -> SourcePair:
+    """The pair, if its three parts are of one size; what is no file an importer has checked."""
+    files = [image for image in (pair.before, pair.after) if isinstance(image, Path)]
+    sizes = {path: read_size(path) for path in files}
+    if sizes:
+        check_sizes(sizes)
+        height, width = sizes[files[0]]
+        if pair.label.shape != (height, width):
+            rows, columns = pair.label.shape
+            raise DataError(str(files[0]), f"is {width} x {height}, its label {columns} x {rows}")
+    return pair
 
 
 def cut(pair: SourcePair, tile: int) -> Iterator[SourcePair]:
