@@ -4,7 +4,7 @@ Renders fictional sites, runs the whole of `detect` on them, and judges its even
 truth ("model"). Then the same looks, with their clouds, shifts and masks as `detect` prepared
 them, are compared by the truth instead of the network ("perfect"): what is wrong there is owed to
 the looks, the objects or the decoder, the rest to the network. Prints one JSON document; where an
-earlier call was interrupted, it goes on.
+earlier call was interrupted, it goes on. A folder holds the series of one set of options only.
 
     python scripts/evaluate_series.py -o series --sites 24 --seed 52000
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ import numpy as np
 import shapely
 from odc.geo.geobox import GeoBox
 
+from groundbreak.atomic import write_json
 from groundbreak.config import DetectConfig
+from groundbreak.errors import DataError
 from groundbreak.evaluate.dates import Look, SaidEvent, TrueEvent
 from groundbreak.evaluate.run_files import Plane, read_features, read_run, read_truth
 from groundbreak.evaluate.run_temporal import DAYS_PER_YEAR
@@ -161,6 +163,26 @@ def evaluate(series: Path, run: Path, settings: Settings) -> dict[str, Any]:
     }
 
 
+def render(output: Path, seed: int, sites: int, config: SimulationConfig) -> Path:
+    """The series of these options below ``output``, rendered unless they are there.
+
+    Raises:
+        DataError: those that are there are of other options, or of unknown ones.
+    """
+    series, noted = output / "series", output / "options.json"
+    asked = {"seed": seed, "sites": sites, **asdict(config)}
+    asked = json.loads(json.dumps(asked, default=str))
+    if series.exists():
+        there = json.loads(noted.read_text(encoding="utf-8")) if noted.is_file() else {}
+        if others := [name for name in asked if there.get(name) != asked[name]]:
+            problem = f"was rendered with other options: {', '.join(others)}"
+            raise DataError(str(series), problem, "choose another folder")
+    write_json(noted, asked)
+    if not (series / "truth.geojson").is_file():  # written last
+        write_series(series, seed, sites, config)
+    return series
+
+
 def main() -> None:
     """Render, detect and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -172,16 +194,17 @@ def main() -> None:
     parser.add_argument("--looks", type=int, default=8)
     parser.add_argument("--weights", default="auto")
     options = parser.parse_args()
-    series, run = options.output / "series", options.output / "run"
-    if not (series / "truth.geojson").is_file():  # written last
-        config = SimulationConfig(
-            size_px=options.size,
-            gsd_m=options.gsd,
-            looks=options.looks,
-            events=EventCounts(new=1, demolished=1, chains=2, slips=1),
-        )
-        write_series(series, options.seed, options.sites, config)
-    settings = DetectConfig().settings(None)
+    config = SimulationConfig(
+        size_px=options.size,
+        gsd_m=options.gsd,
+        looks=options.looks,
+        events=EventCounts(new=1, demolished=1, chains=2, slips=1),
+    )
+    try:
+        series = render(options.output, options.seed, options.sites, config)
+    except DataError as error:
+        parser.error(str(error))
+    run, settings = options.output / "run", DetectConfig().settings(None)
     request = RunRequest(
         series / "sites.geojson", series / "scenes", run, settings, weights=options.weights
     )

@@ -1,6 +1,8 @@
 """The script that tells errors of the network from those of the decoder, on rendered series."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -11,6 +13,7 @@ from odc.geo.geobox import GeoBox
 from shapely.geometry import box
 
 from groundbreak.config import DetectConfig
+from groundbreak.errors import DataError
 from groundbreak.evaluate.dates import TrueEvent
 from groundbreak.pipeline.sitework import SiteWork
 from groundbreak.prepare.store import PreparedLook
@@ -63,6 +66,30 @@ CHAIN = [
 def work() -> SiteWork:
     looks = [look(n, hidden=n == 90) for n in (0, 60, 90, 120, 170, 210, 260, 300)]
     return SiteWork(GRID, cast("tuple[PreparedLook, ...]", tuple(looks)))
+
+
+def test_a_series_of_other_options_is_not_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = []
+
+    def write(series: Path, *asked: object) -> None:
+        rendered.append(asked)
+        series.mkdir(exist_ok=True)
+        if len(rendered) > 1:  # the first call is interrupted
+            (series / "truth.geojson").write_text("{}")
+
+    monkeypatch.setattr(script, "write_series", write)
+    config = script.SimulationConfig(size_px=64)
+    for _ in range(3):
+        assert script.render(tmp_path, 1, 2, config) == tmp_path / "series"
+    assert len(rendered) == 2
+    with pytest.raises(DataError, match="other options: seed, looks"):
+        script.render(tmp_path, 9, 2, replace(config, looks=5))
+    (tmp_path / "options.json").unlink()
+    with pytest.raises(DataError, match="other options: seed, sites"):
+        script.render(tmp_path, 1, 2, config)
+    assert len(rendered) == 2
 
 
 def test_perfect_maps_say_what_changed_between_two_looks(work: SiteWork) -> None:
