@@ -225,6 +225,10 @@ class TestJson:
         assert path.stat().st_size > 100
         if form == "geoparquet":
             assert len(read_geoparquet(path)) == 1
+        if form == "kwcoco":
+            images = json.loads(path.read_text())["images"]
+            assert {image["channels"] for image in images} == {"red|green|blue"}
+            assert all((path.parent / image["file_name"]).is_file() for image in images)
         if form == "stac":
             item = json.loads(path.read_text())
             places = [e["href"] for e in (*item["links"], *item["assets"].values())]
@@ -252,9 +256,9 @@ class TestJson:
         told = []
         monkeypatch.setattr(export, "export_onnx", lambda *words: told.append(words))
         path = tmp_path / "tiny.onnx"
-        answer = command("weights", "export", weights, "-o", path, "--json")
+        answer = command("weights", "export", weights, "-o", path, "--gsd", "0.5", "--json")
         assert answer.json() == {"file": str(path), "item": str(path.with_suffix(".stac.json"))}
-        assert told == [(str(weights), path)]
+        assert told == [(str(weights), path, 0.5)]
 
     def test_simulate(self, command, tmp_path, monkeypatch):
         events = EventCounts(2, 1, 0, 0)

@@ -344,5 +344,6 @@ def _video(run: Path, site: Mapping[str, Any]) -> Video:
         site["id"],
         work.grid,
         [look_meta(look) for look in work.looks],
-        {look.id: str((look.folder / "pixels.tif").resolve()) for look in work.looks},
+        {look.id: look.folder / "pixels.tif" for look in work.looks},
+        {look.id: look.bands for look in work.looks},
     )

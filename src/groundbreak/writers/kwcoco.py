@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +21,13 @@ from groundbreak.types import KINDS, Event
 
 @dataclass(frozen=True)
 class Video:
-    """A site as kwcoco sees it: its grid, its looks, and where their pixels lie (by look id)."""
+    """A site as kwcoco sees it: its grid, its looks, and by look id their pixels and bands."""
 
     site_id: str
     geobox: GeoBox
     looks: Sequence[LookMeta]
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
+    bands: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def write_kwcoco(events: Sequence[Event], videos: Sequence[Video], path: Path) -> None:
@@ -72,7 +74,9 @@ def write_kwcoco(events: Sequence[Event], videos: Sequence[Video], path: Path) -
         looks = in_date_order(video.looks)
         images = {}
         for frame, look in enumerate(looks):
-            image = _image(look, video, len(document["images"]) + 1, number, frame)
+            about = _image(look, video, path.parent)
+            image = {"id": len(document["images"]) + 1, "video_id": number, "frame_index": frame}
+            image |= about
             document["images"].append(image)
             images[look.scene_ids] = image["id"]
         for event in (e for e in events if e.site_id == video.site_id):
@@ -87,14 +91,14 @@ def write_kwcoco(events: Sequence[Event], videos: Sequence[Video], path: Path) -
     write_json(path, document)
 
 
-def _image(look: LookMeta, video: Video, number: int, video_id: int, frame: int) -> dict[str, Any]:
+def _image(look: LookMeta, video: Video, folder: Path) -> dict[str, Any]:
+    """A look as an image; readers look for its file from ``folder``."""
     height, width = (int(size) for size in video.geobox.shape)
+    file = video.files.get(look.id)
     return {
-        "id": number,
         "name": f"{video.site_id} {look.id}".replace("/", "_"),
-        "file_name": video.files.get(look.id),
-        "video_id": video_id,
-        "frame_index": frame,
+        "file_name": file and Path(os.path.relpath(file.resolve(), folder.resolve())).as_posix(),
+        "channels": "|".join(video.bands.get(look.id, ())) or None,
         "width": width,
         "height": height,
         "timestamp": look.middle.timestamp(),
