@@ -315,6 +315,28 @@ def test_geoparquet_of_several_zones_is_in_degrees_and_knows_them(tmp_path: Path
     assert read[0].geometry.hausdorff_distance(HALL.geometry) < 0.01
 
 
+def test_geoparquet_at_the_antimeridian(tmp_path: Path) -> None:
+    import geopandas as gpd
+
+    path = tmp_path / "events.parquet"
+    hall = box(833_000, 100_000, 835_000, 101_000).difference(
+        box(833_900, 100_400, 834_000, 100_500)
+    )
+    across = replace(HALL, geometry=hall, crs="EPSG:32660")
+    nearby = replace(SLIP, geometry=box(167_000, 100_000, 168_000, 101_000), crs="EPSG:32601")
+    write_geoparquet([across, nearby], path)
+    geo = json.loads(pq.read_schema(path).metadata[b"geo"])
+    west, _, east, _ = geo["columns"]["geometry"]["bbox"]
+    assert 179.99 < west < 180
+    assert -180 < east < -179.9
+    again = read_geoparquet(path)[0]
+    assert again.geometry.geom_type == "Polygon"
+    assert len(again.geometry.interiors) == 1
+    assert again.geometry.symmetric_difference(hall).area < 1e-3 * hall.length
+    for side in ((179.99, 0, 180, 2), (-180, 0, -179.999, 2)):
+        assert across.id in set(gpd.read_parquet(path, bbox=side)["id"])
+
+
 def test_what_is_not_a_file_of_events_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="does not exist"):
         read_geoparquet(tmp_path / "none.parquet")
@@ -436,22 +458,27 @@ VIDEO = Video(
     "port",
     GeoBox((200, 400), Affine(0.5, 0, 300_000, 0, -0.5, 4_000_080), UTM),
     [look("a", moment(3, 14), "s1", "s2"), look("b", moment(7, 9), "s3")],
-    {"a": "looks/a.tif"},
+    {"a": Path("run/looks/a.tif")},
+    {"a": ("red", "green", "blue", "nir")},
 )
 
 
-def test_kwcoco_ties_images_tracks_and_annotations(tmp_path: Path) -> None:
+def test_kwcoco_ties_images_tracks_and_annotations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     demolished = replace(
         HALL, id="building-1a2b-demolition", kind=Kind.DEMOLITION, after_scenes=("s3",)
     )
-    path = tmp_path / "events.kwcoco.json"
+    monkeypatch.chdir(tmp_path)
+    path = Path("out") / "events.kwcoco.json"
     write_kwcoco([*EVENTS, demolished], [VIDEO], path)
     document = read_json(path)
     images = {image["id"]: image for image in document["images"]}
     tracks = {track["id"]: track["name"] for track in document["tracks"]}
     names = {category["id"]: category["name"] for category in document["categories"]}
     assert [image["frame_index"] for image in document["images"]] == [0, 1]
-    assert images[1]["file_name"] == "looks/a.tif"
+    assert [images[n]["file_name"] for n in (1, 2)] == ["../run/looks/a.tif", None]
+    assert [images[n]["channels"] for n in (1, 2)] == ["red|green|blue|nir", None]
     first, unfinished, _, last = document["annotations"]
     assert tracks[first["track_id"]] == "building-1a2b" == tracks[last["track_id"]]
     assert names[last["category_id"]] == "demolition"

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import shapely
 from pyproj import CRS, Transformer
+from shapely.geometry import MultiPolygon
 from shapely.geometry.base import BaseGeometry
 
 from groundbreak.atomic import atomic_path
 from groundbreak.errors import OutputError
+from groundbreak.lonlat import bbox, joined
 from groundbreak.types import Event, Interval, Kind
-from groundbreak.writers.lonlat import to_lonlat
+from groundbreak.writers.lonlat import HALF_A_TURN, to_lonlat
 from groundbreak.writers.table import GEOMETRY, LISTS, NUMBERS, TEXTS, columns, events_table
 
 if TYPE_CHECKING:
@@ -62,7 +64,10 @@ def _geo(crs: str, shapes: Sequence[BaseGeometry]) -> dict[str, Any]:
         "covering": {BOX: {corner: [BOX, corner] for corner in CORNERS}},
     }
     if shapes:
-        column["bbox"] = list(shapely.total_bounds(shapes))
+        # Over the antimeridian west is more than east here (RFC 7946). A row's own box is left
+        # as wide as the globe there: readers that compare its ends would not find the row.
+        polygons = MultiPolygon(list(shapely.get_parts(shapes)))
+        column["bbox"] = list(bbox(polygons) if crs == LONLAT else polygons.bounds)
     return {"version": "1.1.0", "primary_column": GEOMETRY, "columns": {GEOMETRY: column}}
 
 
@@ -101,6 +106,9 @@ def read_geoparquet(path: Path) -> list[Event]:
 def _event(row: Mapping[str, Any], crs: str) -> Event:
     geometry, zone = shapely.from_wkb(row[GEOMETRY]), row.get("crs")
     if zone is not None:
+        west, _, east, _ = geometry.bounds
+        if east - west > HALF_A_TURN:
+            geometry = joined(list(shapely.get_parts(geometry)))
         transformer = Transformer.from_crs(LONLAT, zone, always_xy=True)
         geometry = shapely.transform(geometry, transformer.transform, interleaved=False)
     cleared = Interval(*_moments(row, "cleared_"))

@@ -13,6 +13,8 @@ from shapely.geometry.base import BaseGeometry
 
 DECIMALS = 8
 """Of a degree: about a millimetre."""
+HALF_A_TURN = 180.0
+"""What seems to be wider crosses the antimeridian."""
 
 
 def to_lonlat(geometry: BaseGeometry, crs: str) -> BaseGeometry:
@@ -33,7 +35,7 @@ def to_lonlat(geometry: BaseGeometry, crs: str) -> BaseGeometry:
 
     shape = shapely.transform(geometry, project)
     west, _, east, _ = shape.bounds
-    if east - west > 180.0:
+    if east - west > HALF_A_TURN:
         shape = _cut(shape)
     if not shape.is_valid:
         # Rounding can fold a sliver over; cutting at the antimeridian can leave a line.
