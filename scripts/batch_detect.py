@@ -2,6 +2,7 @@
 
     python scripts/batch_detect.py --sites sites.geojson --folder /imagery --output /runs
     python scripts/batch_detect.py --sites sites.geojson --api earth-search --output /runs
+    python scripts/batch_detect.py ... --scheduler local:8
 
 Every site has a run folder of its own, OUTPUT/SITE, which is extended each time: only what is new
 is computed. An API is asked for what came since the newest scene that is known; what was found
@@ -16,13 +17,19 @@ from __future__ import annotations
 import argparse
 import fcntl
 import json
+import math
+import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+# As the command line does, before NumPy is imported: its threads would only wait for each other.
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ.get("OPENBLAS_NUM_THREADS", "1")
 
 import pystac
 import shapely
@@ -36,11 +43,14 @@ from groundbreak.catalog.search import SearchQuery, search
 from groundbreak.catalog.store import SOURCE, write_catalog
 from groundbreak.cli.main import explain
 from groundbreak.config import load_config
+from groundbreak.inference.choose import ENGINES
 from groundbreak.lonlat import continuous, shifted
+from groundbreak.model.weights import located
 from groundbreak.pipeline.detect import Settings, SiteOutcome
 from groundbreak.pipeline.results import summary_of
 from groundbreak.pipeline.run import RunRequest, run_detect
 from groundbreak.pipeline.sitework import site_folder
+from groundbreak.pipeline.spread import KILLED, spread
 from groundbreak.report.page import write_report
 from groundbreak.sites.read import read_sites
 from groundbreak.types import Site
@@ -49,9 +59,28 @@ LATE = timedelta(days=30)
 """Archives receive scenes up to weeks after they were taken."""
 
 
+@dataclass(frozen=True)
+class Job:
+    """One site to be done, by whichever process: what it needs travels with it.
+
+    ``known``: its catalogue is written already, from a folder.
+    """
+
+    site: Site
+    settings: Settings
+    options: argparse.Namespace
+    known: bool
+
+
+Line = tuple[bool, tuple[str, ...]]
+"""Whether a site was done, and the fields of its line."""
+
+
 def main() -> int:
     options = parse()
-    settings = load_config(options.config).settings()
+    config = load_config(options.config)
+    settings = config.settings(options.min_confidence)
+    options.engine = options.engine or config.engine
     with only_one(options.output) as first:
         if not first:
             print(f"another batch is at work in {options.output}: nothing done", file=sys.stderr)
@@ -59,10 +88,17 @@ def main() -> int:
         watched = read_sites(options.sites)
         for refusal in watched.refused:
             tell(refusal.subject, "refused", refusal.reason)
-        scanned = None
+        sites, done = list(watched.sites), []
         if options.folder is not None:
-            scanned = Scanned(scan_folder(options.folder, options.dates).items)
-        done = [do(site, settings, options, scanned) for site in watched.sites]
+            sites = listed(
+                sites, Scanned(scan_folder(options.folder, options.dates).items), options
+            )
+            done = [True] * (len(watched.sites) - len(sites))
+        jobs = [Job(site, settings, options, options.folder is not None) for site in sites]
+        with closing(spread(do, jobs, options.scheduler, killed)) as finished:
+            for _, (well, fields) in finished:
+                tell(*fields)
+                done.append(well)
     return 0 if any(done) else 1
 
 
@@ -82,7 +118,32 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--config", type=Path, help="settings of detect, YAML")
     parser.add_argument("--weights", default="auto")
     parser.add_argument("--device", default="auto")
-    return parser.parse_args()
+    parser.add_argument("--engine", choices=ENGINES, help="what runs the network")
+    parser.add_argument("--gsd", type=number(0.05), help="pixel size in metres (the scenes' own)")
+    parser.add_argument("--min-confidence", type=number(0, 1), help="leave out events below")
+    parser.add_argument(
+        "--allow", action="append", default=[], help="a host or folder to be read; repeatable"
+    )
+    parser.add_argument(
+        "--scheduler", default="local", help="local, local:N (processes) or dask://HOST:PORT"
+    )
+    options = parser.parse_args()
+    # Absolute: a worker elsewhere has another current folder.
+    options.output = options.output.resolve()
+    options.weights = located(options.weights) if options.weights != "auto" else "auto"
+    options.command = shlex.join(sys.argv)
+    return options
+
+
+def number(low: float, high: float = math.inf) -> Callable[[str], float]:
+    """Reads a number within bounds."""
+
+    def read(text: str) -> float:
+        if not low <= (value := float(text)) <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not from {low:g} to {high:g}")
+        return value
+
+    return read
 
 
 @contextmanager
@@ -124,38 +185,49 @@ class Scanned:
         return [self.items[place] for place in sorted(set(found.tolist()))]
 
 
-def do(
-    site: Site, settings: Settings, options: argparse.Namespace, scanned: Scanned | None
-) -> bool:
-    """Do one site and print its line; whatever happens, the others go on."""
+def listed(sites: Sequence[Site], scanned: Scanned, options: argparse.Namespace) -> list[Site]:
+    """Write the catalogue of each site that a folder shows; say it of the others."""
+    shown = []
+    for site in sites:
+        if scenes := scanned.touching(site):
+            write_catalog(scenes, catalog_of(site, options.output))
+            shown.append(site)
+        else:
+            tell(site.id, "not observed: no scene covers it", "")
+    return shown
+
+
+def do(job: Job) -> Line:
+    """Do one site; whatever happens, the others go on."""
+    site, options = job.site, job.options
     try:
-        catalog = options.output / "catalogs" / f"{name_of(site)}.json"
-        if scanned is not None:
-            if not (scenes := scanned.touching(site)):
-                tell(site.id, "not observed: no scene covers it", "")
-                return True
-            write_catalog(scenes, catalog)
-        elif not extended(catalog, site, options):
-            tell(site.id, "no scene was found", "")
-            return True
+        catalog = catalog_of(site, options.output)
+        if not job.known and not extended(catalog, site, options):
+            return True, (site.id, "no scene was found", "")
         run = options.output / name_of(site)
         outcome = run_detect(
             RunRequest(
                 sites=watch_list_of(site, options.output),
                 catalog=catalog,
                 run=run,
-                settings=settings,
+                settings=job.settings,
                 weights=options.weights,
                 device=options.device,
-                command=shlex.join(sys.argv),
+                engine=options.engine,
+                gsd_m=options.gsd,
+                allow=tuple(options.allow),
+                command=options.command,
             )
         ).sites[0]
         write_report(run)
     except Exception as error:
-        tell(site.id, "failed", f"{error or type(error).__name__}")
-        return False
-    tell(site.id, *told(outcome))
-    return not outcome.problem
+        return False, (site.id, "failed", f"{error or type(error).__name__}")
+    return not outcome.problem, (site.id, *told(outcome))
+
+
+def killed(job: Job) -> Line:
+    """What is said of a site whose process was killed each time it was tried."""
+    return False, (job.site.id, "failed", KILLED)
 
 
 def extended(path: Path, site: Site, options: argparse.Namespace) -> int:
@@ -232,6 +304,11 @@ def tell(*fields: str) -> None:
 def name_of(site: Site) -> str:
     """A name for files and folders, whatever the id is."""
     return site_folder(Path(), site.id).name
+
+
+def catalog_of(site: Site, output: Path) -> Path:
+    """The file with the scenes of a site."""
+    return output / "catalogs" / f"{name_of(site)}.json"
 
 
 def watch_list_of(site: Site, output: Path) -> Path:

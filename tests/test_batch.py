@@ -1,7 +1,7 @@
 """The weekly job: only new work, one line a site, one failure is not all, never twice at once."""
 
-import importlib.util
 import json
+import subprocess
 import sys
 from argparse import Namespace
 from dataclasses import replace
@@ -16,10 +16,12 @@ from odc.geo.geobox import GeoBox
 from shapely.geometry import box, mapping
 
 from groundbreak.catalog.store import SOURCE, read_catalog
+from groundbreak.errors import ConfigError
 from groundbreak.lonlat import cut
 from groundbreak.pipeline import tasks
 from groundbreak.raster.read import inspect
 from groundbreak.types import Site
+from scripts_loaded import load
 from series import CRS, ORIGIN, SIDE, picture, write_picture, write_series, write_sites
 from servers import Reply, Server
 
@@ -31,10 +33,7 @@ BOTH = ((0, -80, 80, 0), (0, -SIDE, SIDE, 0))
 @pytest.fixture
 def batch():
     """The script as a module."""
-    spec = importlib.util.spec_from_file_location("batch_detect", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("batch_detect")
 
 
 @pytest.fixture
@@ -175,6 +174,58 @@ def test_a_point_site_brings_no_note_on_its_radius(tmp_path, job):
     (tmp_path / "sites.csv").write_text(f"id,lat,lon,buffer_m\np,{middle.y},{middle.x},30\n")
     job("--folder", tmp_path / "scenes", "--sites", tmp_path / "sites.csv")
     assert summary(tmp_path / "runs" / "p")["notes"] == []
+
+
+def test_options_of_detect_reach_each_run(tmp_path, job, batch, monkeypatch):
+    asked = []
+    original = batch.run_detect
+    monkeypatch.setattr(batch, "run_detect", lambda r: asked.append(r) or original(r))
+    (tmp_path / "s.yaml").write_text("engine: torch")
+    words = ("--folder", tmp_path / "scenes", "--config", tmp_path / "s.yaml")
+    job(*words, "--gsd", 2, "--min-confidence", 0.3, "--allow", "a.org", "--allow", "b.org")
+    assert len(asked) == 2
+    for request in asked:
+        assert (request.gsd_m, request.engine) == (2.0, "torch")
+        assert request.allow == ("a.org", "b.org")
+        assert request.settings.events.least == 0.3
+        assert "--gsd 2" in request.command
+    job(*words, "--engine", "auto")
+    assert asked[-1].engine == "auto"
+
+
+@pytest.mark.parametrize(
+    "words", [("--gsd", "0"), ("--min-confidence", "80"), ("--engine", "steam")]
+)
+def test_options_out_of_bounds_are_refused(job, capsys, words):
+    with pytest.raises(SystemExit) as ended:
+        job(*words)
+    assert ended.value.code == 2
+    assert words[1] in capsys.readouterr().err
+
+
+def test_an_unknown_scheduler_is_refused(tmp_path, job):
+    with pytest.raises(ConfigError, match="use local"):
+        job("--folder", tmp_path / "scenes", "--scheduler", "slurm")
+
+
+@pytest.mark.slow
+def test_sites_are_spread_over_processes(tmp_path):
+    write_series(tmp_path / "scenes", [EMPTY])
+    write_sites(tmp_path / "sites.geojson", *BOTH)
+    words = ("--sites", "sites.geojson", "--folder", "scenes", "--output", "runs")
+    ended = subprocess.run(
+        [sys.executable, SCRIPT, *words, "--scheduler", "local:2"],
+        check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr
+    lines = sorted(line.split("\t")[:2] for line in ended.stdout.splitlines())
+    assert [name for name, _ in lines] == ["s0", "s1"]
+    for name, state in lines:
+        assert "nothing to compare" in state
+        assert (tmp_path / "runs" / name / "report.html").is_file()
 
 
 class TestScript:
