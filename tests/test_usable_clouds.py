@@ -78,6 +78,14 @@ def test_a_cloud_whose_brightness_was_cut_off_may_have_a_steeper_edge():
     assert not judge(tank, town()).cloud.any()
 
 
+def test_a_small_cloud_over_fine_pixels_is_found_and_a_small_roof_is_not():
+    fine = town().repeat(2, 1).repeat(2, 2)
+    look, cloud, _ = overcast(fine, [(300, 320)], radius_px=20, soft_px=7.0, shadow=(90, 60))
+    assert judge(look, fine, gsd_m=1.0).cloud[cloud].mean() > 0.9
+    roof, _, _ = overcast(fine, [(300, 320)], radius_px=20, soft_px=1.0, shadow=(20, 12))
+    assert not judge(roof, fine, gsd_m=1.0).cloud.any()
+
+
 def test_without_a_cloud_there_is_no_shadow():
     look = town()
     look[:, 200:300, 200:300] *= 0.4
