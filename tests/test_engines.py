@@ -26,7 +26,7 @@ from groundbreak.inference.torch_engine import TorchEngine, folded
 from groundbreak.model.card import Card
 from groundbreak.model.network import SiameseUNet
 from groundbreak.model.shape import NetworkConfig
-from groundbreak.model.weights import LoadedModel, load_weights
+from groundbreak.model.weights import LoadedModel, load_weights, save_weights
 from groundbreak.pairs.index import read_index, read_pair
 from groundbreak.pipeline import tasks
 from groundbreak.pipeline.run import RunRequest, run_detect
@@ -206,6 +206,12 @@ class TestAuto:
         assert "openvino is off by 0.050: not used" in caplog.text
         assert auto.description.startswith("stub 2.0")
 
+    def test_an_engine_that_answers_nothing_is_not_taken(self, stubs, caplog):
+        auto, _ = stubs(openvino=Stub(stubs.card, answer=np.nan))
+        auto.predict(*images((1, 3, 64, 64)))
+        assert "openvino is off by nan: not used" in caplog.text
+        assert auto.description.startswith("stub 2.0")
+
     def test_an_engine_that_fails_is_not_taken(self, stubs, caplog):
         class Broken(Stub):
             def predict(self, *_):
@@ -226,6 +232,23 @@ class TestAuto:
         assert len(made["torch"].asked) == asked
         assert again.description.startswith("stub 1.0 (fastest of a trial: openvino 1.000 s")
         assert again.description.endswith("in an earlier run)")
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"{", b"[]", b"{}", b'{"name": "openvino", "why": "fastest"}']
+    )
+    def test_what_was_kept_and_is_of_no_use(self, stubs, monkeypatch, caplog, content):
+        def broken(_graphs):
+            raise RuntimeError("illegal instruction")
+
+        _, made = stubs(openvino=Stub(stubs.card))
+        monkeypatch.setattr(choose, "RUNTIMES", {"openvino": broken})
+        monkeypatch.setattr(choose, "surely_cpu", lambda _device: True)
+        monkeypatch.setattr(choose, "open_torch", lambda *_: made["torch"])
+        kept.keep("trials/stubs.json", content)
+        auto = open_engine("site-2m", EngineChoice("auto", work_px=1e9))
+        assert ("does not open: illegal instruction" in caplog.text) == (b"fastest" in content)
+        auto.predict(*images((1, 3, 64, 64)))
+        assert auto.description == "stub 2.0 (fastest of a trial: torch 2.000 s)"
 
     def test_little_work_is_not_worth_a_trial(self, stubs):
         auto, made = stubs(openvino=Stub(stubs.card))
@@ -297,6 +320,25 @@ assert engine.description.startswith("{name}")
 """
     subprocess.run([sys.executable, "-c", code], check=True)
     assert load_graphs("site-2m") == first
+
+
+def test_graphs_of_weights_without_a_digest_are_not_mixed_up(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(
+        graph,
+        "write_graphs",
+        lambda loaded: written.append(loaded) or graph.Graphs(None, b"e", b"d"),
+    )
+    for name, change in (("a", 0.0), ("b", 1.0)):
+        loaded, path = model(), tmp_path / f"{name}.safetensors"
+        with torch.no_grad():
+            loaded.network.head[0].bias += change
+        save_weights(loaded.network, loaded.card, path)
+        card = json.loads(path.with_suffix(".json").read_text())
+        path.with_suffix(".json").write_text(json.dumps({**card, "sha256": None}))
+    for name in "abab":
+        load_graphs(str(tmp_path / f"{name}.safetensors"))
+    assert len(written) == 2
 
 
 def no_home():

@@ -101,10 +101,16 @@ def open_engine(weights: str, choice: EngineChoice) -> Engine:
     if choice.name == "torch":
         return open_torch(weights, choice.device)
     found = _trial_before(read_card(weights)) if surely_cpu(choice.device) else None
-    if found is None:
-        return AutoEngine(open_torch(weights, choice.device), weights, choice.work_px)
-    chosen = open_engine(weights, EngineChoice(found["name"], "cpu"))
-    return AutoEngine(chosen, weights, choice.work_px, f"{found['why']}, in an earlier run")
+    if found is not None:
+        try:
+            chosen = open_engine(weights, EngineChoice(found["name"], "cpu"))
+        except Exception as problem:
+            # Whatever it is: what opened in an earlier run may not open now.
+            log.warning("engine %s of an earlier run does not open: %s", found["name"], problem)
+        else:
+            why = f"{found['why']}, in an earlier run"
+            return AutoEngine(chosen, weights, choice.work_px, why)
+    return AutoEngine(open_torch(weights, choice.device), weights, choice.work_px)
 
 
 def open_torch(weights: str, device: str) -> Engine:
@@ -179,7 +185,7 @@ class AutoEngine:
                 # Whatever it is: there is another engine.
                 log.warning("engine %s failed its trial: %s", name, problem)
                 continue
-            if error > SAME:
+            if not error <= SAME:  # nor if it is NaN
                 log.warning("engine %s is off by %.3f: not used", name, error)
                 continue
             engines[name] = engine
@@ -211,9 +217,12 @@ def installed(name: str) -> bool:
 
 
 def _trial_before(card: Card) -> dict[str, str] | None:
-    """Name of the engine that a trial found for these weights, and why it did."""
-    kept = read_kept(_trial_name(card))
-    return None if kept is None else json.loads(kept)
+    """Name of the engine that a trial found for these weights, and why it did; None if unknown."""
+    try:
+        found = json.loads(read_kept(_trial_name(card)) or b"")
+        return {key: str(found[key]) for key in ("name", "why")}
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _trial_name(card: Card) -> str:

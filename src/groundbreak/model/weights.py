@@ -66,6 +66,8 @@ def located(name_or_path: str) -> str:
 def read_card(name_or_path: str | Path) -> Card:
     """The card of weights, if the file beside it is the one that it describes.
 
+    A card without a hash gets that of the file: what is kept is kept under it.
+
     Raises:
         WeightsError: no weights, no card, not a card, or the card of another file.
     """
@@ -77,11 +79,12 @@ def read_card(name_or_path: str | Path) -> Card:
         raise WeightsError(str(name_or_path), f"has no card {path.name} beside it") from None
     except (OSError, ValueError) as error:
         raise WeightsError(str(path), f"cannot be read ({error})") from error
-    if card.sha256 is not None and card.sha256 != _digest(weights):
+    digest = _digest(weights)
+    if card.sha256 not in (None, digest):
         raise WeightsError(
             str(weights), "is not the file its card describes", "download both again"
         )
-    return card
+    return replace(card, sha256=digest)
 
 
 def list_weights() -> list[Card]:
