@@ -4,10 +4,10 @@
 
 Cases: ``oscd`` (19 cities, two dates each), ``series`` (five real series), ``georef`` (a cloudy
 pair with forest clearing), ``joplin`` (tiles of two dates in two CRSs), ``levir`` and ``mshs`` (ten
-pairs each with a made-up place and dates), ``ports`` (one look each), ``fixtures`` (odd and broken
-files among good ones). Events are compared with the labels where there are any: an event is right
-where at least a tenth of it is labelled as change of its kind (or of unknown direction). No figure
-here was used to choose anything.
+pairs each with a made-up place and dates), ``sejong`` (its true dates, a made-up place), ``ports``
+(one look each), ``fixtures`` (odd and broken files alone, then among good ones). Events are
+compared with the labels where there are any: an event is right where at least a tenth of it is
+labelled as change of its kind (or of unknown direction). No figure here chose anything.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import re
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,13 +36,16 @@ from groundbreak.atomic import write_json
 from groundbreak.catalog.scan import scan_folder
 from groundbreak.catalog.store import write_catalog
 from groundbreak.config import DetectConfig
+from groundbreak.errors import InputError
 from groundbreak.pipeline.results import summary_of
 from groundbreak.pipeline.run import RunRequest, run_detect
 from groundbreak.raster.read import inspect, read_picture
 from groundbreak.raster.write import write_cog
 from groundbreak.report.page import write_report
 
+IGNORED = 255
 KIND_VALUES = {"new_building": 1, "demolition": 2, "docking_slip": 3}
+JOPLIN_GSD_M = 0.6
 MADE_UP_CORNER = (500_000.0, 4_000_000.0)
 
 
@@ -63,8 +67,8 @@ class Truth:
             [outline], self.label.shape, self.transform, invert=True, all_touched=True
         )
         values = self.label[inside]
-        if values.size == 0:
-            return "outside"
+        if not (values != IGNORED).any():
+            return "without a label"
         kind = KIND_VALUES[feature["properties"]["kind"]]
         if np.isin(values, (kind, 254)).mean() >= 0.1:
             return "right"
@@ -119,6 +123,17 @@ def report_events(case: Path, truths: dict[str, Truth], summaries: list[dict[str
     print("  all: " + (", ".join(f"{n} {v}" for v, n in sorted(total.items())) or "no event"))
 
 
+def report_dates(case: Path, dates: Mapping[str, Sequence[str]]) -> None:
+    """How many events happened between exactly the two dates of their site."""
+    told = [f["properties"] for f in features(case)]
+    exact = sum(
+        [(p["start_datetime"] or "")[:10], (p["end_datetime"] or "")[:10]]
+        == sorted(set(dates[p["site_id"]]))
+        for p in told
+    )
+    print(f"  {exact} of {len(told)} intervals are exactly the two dates")
+
+
 def oscd(data: Path, case: Path) -> None:
     folder = data / "pairs" / "oscd"
     catalog = case / "catalog.json"
@@ -135,15 +150,11 @@ def oscd(data: Path, case: Path) -> None:
             truths[path.stem] = Truth(label, str(info.crs), info.transform)
     summaries = detect(case, sites_file(case / "sites.geojson", sites), catalog)
     report_events(case, truths, summaries)
-    dates: dict[str, set[str]] = {}
+    dates: dict[str, list[str]] = {}
     with (folder / "dates.csv").open(newline="") as text:
         for row in csv.DictReader(text):
-            dates.setdefault(Path(row["file"]).stem, set()).add(row["date"])
-    exact = [
-        {p["start_datetime"][:10], p["end_datetime"][:10]} == dates[p["site_id"]]
-        for p in (f["properties"] for f in features(case))
-    ]
-    print(f"  {sum(exact)} of {len(exact)} intervals are exactly the two dates")
+            dates.setdefault(Path(row["file"]).stem, []).append(row["date"])
+    report_dates(case, dates)
 
 
 def series(data: Path, case: Path) -> None:
@@ -184,21 +195,43 @@ def joplin(data: Path, case: Path) -> None:
     west, south, east, north = np.array([o.bounds for o in outlines]).T
     outline = box(west.min(), south.min(), east.max(), north.max())
     sites = sites_file(case / "sites.geojson", {"joplin": shrunk(outline, 0.02)})
-    report_events(case, {}, detect(case, sites, case / "catalog.json"))
+    truths = {"joplin": joplin_truth(data)}
+    report_events(case, truths, detect(case, sites, case / "catalog.json"))
     kinds = Counter(f["properties"]["kind"] for f in features(case))
     print(f"  kinds: {dict(kinds)}")
+    report_dates(case, {"joplin": [f"{item.datetime:%Y-%m-%d}" for item in scan.items]})
+
+
+def joplin_truth(data: Path) -> Truth:
+    """The labels of ``pairs/joplin`` on their own grid; the index tells the corner of each."""
+    with (data / "pairs" / "index.csv").open(newline="") as text:
+        rows = [row for row in csv.DictReader(text) if row["set"] == "joplin"]
+    found = [re.search(r"corner E ([\d.]+) N ([\d.]+)", row["original_name"]) for row in rows]
+    corners = np.array([match.groups() for match in found if match], dtype=float)
+    west, north = corners[:, 0].min(), corners[:, 1].max()
+    labels = [read_picture(data / "pairs" / row["label"])[0][0] for row in rows]
+    tops = np.rint((north - corners[:, 1]) / JOPLIN_GSD_M).astype(int)
+    lefts = np.rint((corners[:, 0] - west) / JOPLIN_GSD_M).astype(int)
+    placed = list(zip(labels, tops, lefts, strict=True))
+    height = max(top + label.shape[0] for label, top, _ in placed)
+    width = max(left + label.shape[1] for label, _, left in placed)
+    whole = np.full((height, width), IGNORED, np.uint8)
+    for label, top, left in placed:
+        whole[top : top + label.shape[0], left : left + label.shape[1]] = label
+    return Truth(whole, "EPSG:26915", Affine(JOPLIN_GSD_M, 0, west, 0, -JOPLIN_GSD_M, north))
 
 
 def made_up(data: Path, case: Path, name: str, count: int, gsd_m: float) -> None:
-    """Pairs without a place: each gets one, in a row from west to east, and two dates."""
+    """Pairs without a place: each gets one, in a row from west to east, and dates if need be."""
     with (data / "pairs" / "index.csv").open(newline="") as text:
         rows = [r for r in csv.DictReader(text) if r["set"] == name and r["split"] != "train"]
     rows = rows[:count]
-    sites, truths = {}, {}
+    sites, truths, dates = {}, {}, {}
     to_lonlat = Transformer.from_crs("EPSG:32652", "OGC:CRS84", always_xy=True)
     for number, row in enumerate(rows):
         corner = (MADE_UP_CORNER[0] + 3000.0 * number, MADE_UP_CORNER[1])
-        for key, day in (("before", "2020-05-01"), ("after", "2023-06-01")):
+        days = [row["date_before"] or "2020-05-01", row["date_after"] or "2023-06-01"]
+        for key, day in zip(("before", "after"), days, strict=True):
             pixels = read_picture(data / "pairs" / row[key])[0]
             grid = GeoBox(
                 pixels.shape[1:],
@@ -209,6 +242,7 @@ def made_up(data: Path, case: Path, name: str, count: int, gsd_m: float) -> None
             write_cog(path, pixels, grid, ("red", "green", "blue"), nodata=None)
         label = read_picture(data / "pairs" / row["label"])[0][0]
         truths[row["scene"]] = Truth(label, "EPSG:32652", grid.affine)
+        dates[row["scene"]] = days
         extent = box(*grid.extent.boundingbox.bbox)
         outline = shapely.transform(extent, to_lonlat.transform, interleaved=False)
         sites[row["scene"]] = shrunk(outline)
@@ -216,6 +250,7 @@ def made_up(data: Path, case: Path, name: str, count: int, gsd_m: float) -> None
     write_catalog(scan.items, case / "catalog.json")
     watch_list = sites_file(case / "sites.geojson", sites)
     report_events(case, truths, detect(case, watch_list, case / "catalog.json"))
+    report_dates(case, dates)
 
 
 def ports(data: Path, case: Path) -> None:
@@ -227,12 +262,13 @@ def ports(data: Path, case: Path) -> None:
 
 
 def fixtures(data: Path, case: Path) -> None:
-    """Every odd file, dated by hand, mixed into a good catalogue."""
+    """Every odd file, dated by hand: alone, then mixed into a good catalogue."""
     mixed = case / "scenes"
     for path in sorted((data / "eo" / "fixtures").rglob("*.tif")):
-        target = mixed / f"odd_{path.stem}_2021-03-0{1 + len(path.stem) % 8}.tif"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
+        name = f"odd_{path.stem}_2021-03-0{1 + len(path.stem) % 8}.tif"
+        mixed.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, mixed / name)
+        print(f"  alone {path.stem:<32} {alone(path, case / 'alone' / path.stem, name)}")
     good = data / "eo" / "series" / "naip_north_dakota_wetlands"
     for path in sorted(good.glob("*.tif"))[:3]:
         shutil.copy(path, mixed / path.name)
@@ -245,6 +281,20 @@ def fixtures(data: Path, case: Path) -> None:
     report_events(case, {}, detect(case, watch_list, case / "catalog.json"))
 
 
+def alone(path: Path, case: Path, name: str) -> str:
+    """What is said of a file that is all there is."""
+    (case / "scenes").mkdir(parents=True)
+    shutil.copy(path, case / "scenes" / name)
+    try:
+        scan = scan_folder(case / "scenes")
+        write_catalog(scan.items, case / "catalog.json")
+        sites = {item.id: shrunk(shape(item.geometry)) for item in scan.items}
+        summaries = detect(case, sites_file(case / "sites.geojson", sites), case / "catalog.json")
+    except InputError as error:
+        return f"refused: {error}"
+    return "; ".join(summary["remark"] or f"{summary['looks']} looks" for summary in summaries)
+
+
 CASES: dict[str, Callable[[Path, Path], None]] = {
     "oscd": oscd,
     "series": series,
@@ -252,6 +302,7 @@ CASES: dict[str, Callable[[Path, Path], None]] = {
     "joplin": joplin,
     "levir": lambda data, case: made_up(data, case, "levir", 10, 0.5),
     "mshs": lambda data, case: made_up(data, case, "mshs_bcd", 10, 2.0),
+    "sejong": lambda data, case: made_up(data, case, "sejong_k3a", 10, 0.55),
     "ports": ports,
     "fixtures": fixtures,
 }
