@@ -1,7 +1,7 @@
 """The scripts that make slip pairs and judge weights on them."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ from affine import Affine
 from PIL import Image
 from scipy import ndimage
 
-from groundbreak.pairs.index import PairArrays, read_index, write_index
+from groundbreak.pairs.index import PairArrays, read_index, read_pair, write_index
+from groundbreak.slipmaking import folder
 from groundbreak.types import KINDS, Kind
 from scripts_loaded import load
 
@@ -152,9 +153,9 @@ def dated(folder: Path, day: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     place = Affine(10, 0, 500_000, 0, -10, 4_000_000)
     with rasterio.open(
-        folder / f"{day}.tif", "w", "GTiff", 32, 32, 4, "EPSG:32652", place, "uint8"
+        folder / f"{day}.tif", "w", "GTiff", 32, 32, 4, "EPSG:32652", place, "uint16"
     ) as target:
-        target.write(np.full((4, 32, 32), 90, np.uint8))
+        target.write(np.full((4, 32, 32), 900, np.uint16))
 
 
 def test_only_real_pairs_that_nothing_was_taught_on_are_judged(tmp_path: Path) -> None:
@@ -191,6 +192,102 @@ def test_made_pairs_count_by_port_and_by_recipe(tmp_path: Path) -> None:
     assert groups == ("made pairs", "made pairs, recipe/edited", "made pairs/genoa")
     [(groups, _, _)] = judging.made_pairs(tmp_path, "train")
     assert groups[-1] == "made pairs/san_francisco"
+
+
+def test_a_split_that_is_not_one_is_refused(tmp_path: Path, capsys) -> None:
+    making = load("make_slip_pairs")
+    paths = ["--ports", str(tmp_path), "-o", str(tmp_path / "out")]
+    for words, said in (
+        (["--splits", "tset"], "invalid choice: 'tset'"),
+        (["--sets", "slips"], "invalid choice: 'slips'"),
+        (["--splits", "val", "--sets", "slips_ps3m"], "no val pairs of slips_ps3m"),
+        (["--share", "0"], "--share must be more than 0"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            making.main([*paths, *words])
+        assert ended.value.code == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_pairs_that_found_no_place_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, caplog
+) -> None:
+    """The port of ``port`` has room for silent pairs only."""
+    making = load("make_slip_pairs")
+    for name in folder.SPLITS["val"]:
+        port(tmp_path / "ports", name)
+    small = replace(folder.SLIPS_S2, bands=("red", "green", "blue"), judging_size=32)
+    monkeypatch.setattr(folder, "SLIPS_S2", small)
+    words = ["--ports", str(tmp_path / "ports"), "-o", str(tmp_path / "out"), "--splits", "val"]
+    words += ["--sets", "slips_s2", "--share", "0.05"]
+
+    def made(recipe: str) -> int:
+        monkeypatch.setattr(folder, "JUDGING_MIX", {"silent": 0.5, recipe: 0.5})
+        return making.main(words)
+
+    assert made("built") == 0
+    assert "4 were asked for" in capsys.readouterr().out
+    assert "(built) is left out: no place in 60 tries" in caplog.text
+    kept = (tmp_path / "out" / "index.csv").read_bytes()
+    monkeypatch.setattr(folder, "JUDGING_MIX", {"built": 1.0})
+    assert making.main(words) == 2
+    assert "slips_s2/val: no pair could be made" in capsys.readouterr().err
+    assert (tmp_path / "out" / "index.csv").read_bytes() == kept
+
+
+def test_the_least_share_is_one_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    making = load("make_slip_pairs")
+    counts = []
+    monkeypatch.setattr(making, "make", lambda *words: counts.append(words[3]))
+    monkeypatch.setattr(making, "read_index", lambda _out: [])
+    assert making.main(["--ports", "p", "-o", str(tmp_path), "--share", "0.001"]) == 0
+    assert counts == [1] * len(making.COUNTS)
+
+
+def test_the_sheet_shows_each_recipe(tmp_path: Path) -> None:
+    making = load("make_slip_pairs")
+    rows = []
+    for recipe, value in (("silent", 0), ("filled", 3)):
+        row = {"set": "slips_s2", "split": "val", "scene": f"0000_{recipe}_athens"}
+        row |= {"gsd_m": "10", "bands": "RGB"}
+        for part in ("before", "after", "label"):
+            shape = (8, 8) if part == "label" else (8, 8, 3)
+            pixels = np.full(shape, value if part == "label" else 90, np.uint8)
+            row[part] = f"{recipe}_{part}.png"
+            Image.fromarray(pixels).save(tmp_path / row[part])
+        rows.append(row)
+    write_index(tmp_path, rows)
+    page = making.sheet(read_index(tmp_path))
+    side, top = making.CELL_PX, making.TITLE_PX
+    assert page.shape == (side + top, 2 * (3 * side + 12), 3)
+    labels = [page[top + 9, x * (3 * side + 12) + 2 * side + 9].tolist() for x in range(2)]
+    assert labels == [[12, 166, 120], [24, 24, 28]]  # filled, silent
+
+
+@pytest.mark.parametrize("days", [(), ("2020-01-01",)])
+def test_silence_of_fewer_than_two_dates_is_refused(
+    tmp_path: Path, capsys, days: tuple[str, ...]
+) -> None:
+    for day in days:
+        dated(tmp_path / "series", day)
+    words = [str(tmp_path / "series"), "-o", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as ended:
+        load("make_silent_pairs").main(words)
+    assert ended.value.code == 2
+    assert f"has {len(days)} dates that are mostly clear" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_silent_pairs_can_be_moved_with_their_series(tmp_path: Path) -> None:
+    for day in ("2020-01-01", "2021-01-01"):
+        dated(tmp_path / "old" / "series", day)
+    words = [str(tmp_path / "old" / "series"), "-o", str(tmp_path / "old" / "out")]
+    load("make_silent_pairs").main(words)
+    (tmp_path / "old").rename(tmp_path / "new")
+    records = read_index(tmp_path / "new" / "out")
+    assert len(records) == 2
+    assert {read_pair(record).before.shape for record in records} == {(4, 32, 32)}
 
 
 @pytest.mark.shared

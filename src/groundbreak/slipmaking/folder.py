@@ -107,6 +107,8 @@ def make_pairs(
 ) -> Iterator[tuple[str, SlipPair]]:
     """Make pairs of a split, the same for the same arguments.
 
+    A pair that no port had a place for is left out with a warning.
+
     Args:
         ports: of this split.
         kind: size and bands.
@@ -134,6 +136,11 @@ def make_pairs(
                 continue
             yield f"{number:04d}_{recipe}_{port.name}", pair
             break
+        else:
+            _LOG.warning(
+                "%s/%s: pair %d (%s) is left out: no place in %d tries",
+                *(kind.name, split, number, recipe, _TRIES),
+            )
 
 
 def write_pair(out: Path, kind: SlipSet, split: str, scene: str, pair: SlipPair) -> dict[str, str]:
