@@ -11,6 +11,7 @@ out.
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ MOST_FLAGGED = 0.3
 """Share of a date."""
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Parse, draw dates, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("series", type=Path, help="folder of DATE.tif, all on one grid")
@@ -32,9 +33,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=120)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--licence", default="as its source states")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     dates = {path: flags(path) for path in sorted(options.series.glob("*[0-9].tif"))}
     dates = {path: mask for path, mask in dates.items() if mask.mean() <= MOST_FLAGGED}
+    if len(dates) < 2 or options.count < 1:
+        parser.error(f"no pair: {options.series} has {len(dates)} dates that are mostly clear")
     rng = np.random.default_rng(options.seed)
     folder = options.output / "train"
     folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +54,8 @@ def main() -> None:
             "gsd_m": gsd_m(before),
         }
         for name, path in (("before", before), ("after", after), ("label", label)):
-            row[name] = path.resolve().as_posix()
+            place = os.path.relpath(path.resolve(), options.output.resolve())
+            row[name] = Path(place).as_posix()
         row |= {"gsd_m": gsd_m(before), "bands": "red;green;blue;nir"}
         row |= {"licence": options.licence, "label_quality": "good"}
         rows.append(row)
