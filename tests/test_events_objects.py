@@ -57,6 +57,22 @@ def test_one_building_seen_in_two_pairs_is_one_object() -> None:
     assert one.family is Family.BUILDING
 
 
+def test_what_one_pair_alone_draws_beside_a_building_is_left_out() -> None:
+    (one,) = follow(
+        patch(NEW, 1, 2, box(0, 0, 40, 10)),
+        patch(NEW, 0, 2, HOUSE),
+        patch(NEW, 1, 3, translate(HOUSE, 0.5, 0)),
+    )
+    assert len(one.candidates) == 3
+    assert one.footprint.area == pytest.approx(HOUSE.area, rel=0.05)
+
+
+def test_a_building_half_finished_at_one_look_is_drawn_whole() -> None:
+    half, rest = box(0, 0, 10, 10), box(9, 0, 20, 10)
+    (one,) = follow(patch(NEW, 1, 2, half), patch(NEW, 1, 3, HOUSE), patch(NEW, 2, 3, rest))
+    assert one.footprint.area == pytest.approx(HOUSE.area)
+
+
 def test_neighbours_stay_two_even_where_they_overlap_slightly() -> None:
     row = [box(n * 19, 0, n * 19 + 20, 10) for n in range(5)]
     objects = follow(*[patch(NEW, n, n + 1, house) for n, house in enumerate(row)])

@@ -2,9 +2,13 @@
 
 Objects are a pure function of the candidates, taken in date order: patches of later pairs are
 matched with the objects that earlier ones founded, so another look at the end changes no earlier
-assignment. A patch is compared with the footprint of an object as a whole, never with another
+assignment. A patch is compared with all that an object's patches cover, never with another
 patch that merely touched it, so slight overlaps do not chain neighbours together; a patch that
 covers several objects supports each of them and enlarges none.
+
+The outline of an object is what at least half of its patches cover: what one pair alone draws
+beside it, a ship or a shadow, would dilute its evidence. A building that rose in parts side by side
+is as large as its parts together.
 """
 
 from __future__ import annotations
@@ -91,12 +95,35 @@ class _Draft:
     """An object while its patches are being collected."""
 
     family: Family
-    outlines: dict[Kind, Polygon]
-    candidates: list[Candidate] = field(default_factory=list)
+    covered: dict[Kind, Polygon]
+    candidates: list[Candidate]
+    drawn: list[Candidate]
+    grown: set[Kind] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, first: Candidate) -> _Draft:
+        return cls(Family.of(first.kind), {first.kind: first.polygon}, [first], [first])
 
     @property
     def footprint(self) -> Polygon:
-        return self.outlines[self.candidates[0].kind]
+        return self.covered[self.candidates[0].kind]
+
+    def outline(self, kind: Kind) -> Polygon:
+        """What at least half of the patches cover; of a building that rose in parts, all."""
+        patches = [patch.polygon for patch in self.drawn if patch.kind is kind]
+        if len(patches) < 3 or kind in self.grown:
+            return self.covered[kind]
+        return largest_polygon(_covered_by(patches, -(-len(patches) // 2)))
+
+
+def _covered_by(shapes: Sequence[BaseGeometry], least: int) -> BaseGeometry:
+    """What at least so many of the shapes cover."""
+    levels: list[BaseGeometry] = [Polygon() for _ in range(least)]
+    for shape in shapes:
+        for level in range(least - 1, 0, -1):
+            levels[level] = levels[level].union(levels[level - 1].intersection(shape))
+        levels[0] = levels[0].union(shape)
+    return levels[-1]
 
 
 def follow_objects(
@@ -137,12 +164,10 @@ def follow_objects(
                 matches = [
                     draft for draft in near if _grows(candidate, draft, place, looks, config)
                 ][:1]
+                for draft in matches:
+                    draft.grown.add(candidate.kind)
             if not matches:
-                founded.append(
-                    _Draft(
-                        Family.of(candidate.kind), {candidate.kind: candidate.polygon}, [candidate]
-                    )
-                )
+                founded.append(_Draft.of(candidate))
             for draft in matches:
                 draft.candidates.append(candidate)
             if len(matches) == 1:
@@ -150,7 +175,10 @@ def follow_objects(
         drafts += founded
     objects = [
         TrackedObject(
-            _identity(site_id, d.candidates[0]), d.family, d.outlines, tuple(d.candidates)
+            _identity(site_id, d.candidates[0]),
+            d.family,
+            {kind: d.outline(kind) for kind in d.covered},
+            tuple(d.candidates),
         )
         for d in drafts
     ]
@@ -167,10 +195,10 @@ def _same(
     if candidate.kind is Kind.NEW_BUILDING and razed:
         # What rises where a building was torn down is another building.
         return False
-    outline = draft.outlines.get(candidate.kind, draft.footprint)
+    outline = draft.covered.get(candidate.kind, draft.footprint)
     if iou(candidate.polygon, outline) >= config.same_iou:
         return True
-    if candidate.kind not in draft.outlines:
+    if candidate.kind not in draft.covered:
         # Part of a building is torn down: that part is an object of its own.
         return False
     small, large = sorted((candidate.polygon.area, outline.area))
@@ -205,16 +233,17 @@ def _grows(
 
 
 def _enlarge(draft: _Draft, candidate: Candidate) -> None:
-    known = draft.outlines.get(candidate.kind)
+    draft.drawn.append(candidate)
+    known = draft.covered.get(candidate.kind)
     if known is None:
-        draft.outlines[candidate.kind] = candidate.polygon
+        draft.covered[candidate.kind] = candidate.polygon
     else:
         # Closing heals the hairline between parts that only touch.
         seam = _reach(candidate.polygon)
         union = shapely.union_all([known, candidate.polygon])
         if not isinstance(union, Polygon):
             union = union.buffer(seam, join_style="mitre").buffer(-seam, join_style="mitre")
-        draft.outlines[candidate.kind] = largest_polygon(union)
+        draft.covered[candidate.kind] = largest_polygon(union)
 
 
 def _reach(outline: Polygon) -> float:
