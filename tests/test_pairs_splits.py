@@ -93,8 +93,20 @@ def test_the_same_picture_in_two_splits_is_refused(tmp_path: Path) -> None:
     assert [leak.reason for leak in leaks] == ["the same picture"]
 
 
-@pytest.mark.parametrize(("east", "leak"), [(64, True), (5000, False)])
-def test_footprints_that_overlap_are_refused(tmp_path: Path, east: float, leak: bool) -> None:
+def test_pictures_of_one_colour_are_nobodys(tmp_path: Path) -> None:
+    blank = np.zeros((128, 128, 3), np.uint8)
+    check_splits(
+        write(tmp_path, {"x": ("train", halves(1)[0], blank), "y": ("val", halves(2)[0], blank)})
+    )
+
+
+@pytest.mark.parametrize(
+    ("east", "reason"),
+    [(64, "their footprints overlap"), (128, "their footprints touch"), (5000, None)],
+)
+def test_footprints_that_overlap_are_refused(
+    tmp_path: Path, east: float, reason: str | None
+) -> None:
     # Their edges continue one another; that counts only where no place is known.
     (west_a, east_a), (west_b, east_b) = halves(1), halves(2)
     write(tmp_path, {"x": ("train", west_a, west_b), "y": ("test", east_a, east_b)})
@@ -108,8 +120,10 @@ def test_footprints_that_overlap_are_refused(tmp_path: Path, east: float, leak: 
                 file.write(np.moveaxis(pixels, 2, 0))
     index = tmp_path / "index.csv"
     index.write_text(index.read_text().replace("_a.png", "_a.tif").replace("_b.png", "_b.tif"))
-    leaks = find_leaks([fingerprint(r, read_pair(r), r.split) for r in read_index(tmp_path)])
-    assert [found.reason for found in leaks] == ["their footprints overlap"] * leak
+    prints = [fingerprint(r, read_pair(r), r.split) for r in read_index(tmp_path)]
+    assert [found.reason for found in find_leaks(prints)] == ([reason] if reason else [])
+    if reason == "their footprints touch":
+        refuse_leaks(prints, touching=["made"])
 
 
 @pytest.mark.shared

@@ -1,7 +1,8 @@
 """Do the splits of a data set share ground? A score on ground seen in training is worth nothing.
 
-Three ways to notice: the same picture, footprints that overlap (where files are georeferenced),
-and scenes that were cut side by side out of one picture, whose edges continue one another.
+Three ways to notice: the same picture, footprints that overlap or touch (where files are
+georeferenced), and scenes that were cut side by side out of one picture, whose edges continue one
+another.
 """
 
 from __future__ import annotations
@@ -35,6 +36,16 @@ EDGE_CLIP = 3.0
 
 OPPOSITE = ((0, 1), (2, 3))
 """Top continues bottom, left continues right: positions in ``Fingerprint.edges``."""
+
+
+SLIVER = 1e-4
+"""Share of a footprint up to which an overlap is rounding: tiles side by side share an edge."""
+
+TOUCH_DEG = 1e-6
+"""Footprints nearer to each other, some decimetres, share an edge."""
+
+BLANK = ""
+"""Digest of a picture of one colour, as of a date without data: it is nobody's."""
 
 
 @dataclass(frozen=True)
@@ -114,10 +125,12 @@ def find_leaks(prints: Sequence[Fingerprint]) -> list[Leak]:
     for (i, first), (j, second) in combinations(enumerate(prints), 2):
         if first.split == second.split:
             continue
-        if set(first.digests) & set(second.digests):
+        if (set(first.digests) & set(second.digests)) - {BLANK}:
             leaks.append(Leak(first.record, second.record, "the same picture"))
         elif _overlap(first.footprint, second.footprint):
             leaks.append(Leak(first.record, second.record, "their footprints overlap"))
+        elif _touch(first.footprint, second.footprint):
+            leaks.append(Leak(first.record, second.record, "their footprints touch", touching=True))
         elif likeness[i, j] >= EDGE_LIKENESS and not _placed(first, second):
             reason = "cut side by side out of one picture"
             leaks.append(Leak(first.record, second.record, reason, touching=True))
@@ -125,11 +138,20 @@ def find_leaks(prints: Sequence[Fingerprint]) -> list[Leak]:
 
 
 def _digest(image: FloatArray) -> str:
+    if image.min() == image.max():
+        return BLANK
     return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
 
 
 def _overlap(first: BaseGeometry | None, second: BaseGeometry | None) -> bool:
-    return first is not None and second is not None and bool(first.intersects(second))
+    if first is None or second is None:
+        return False
+    shared = first.intersection(second).area
+    return bool(shared > SLIVER * min(first.area, second.area))
+
+
+def _touch(first: BaseGeometry | None, second: BaseGeometry | None) -> bool:
+    return first is not None and second is not None and bool(first.distance(second) < TOUCH_DEG)
 
 
 def _placed(first: Fingerprint, second: Fingerprint) -> bool:
