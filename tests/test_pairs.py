@@ -9,7 +9,7 @@ import rasterio
 from PIL import Image
 
 from groundbreak.errors import DataError
-from groundbreak.pairs.index import parse_bands, read_index, read_pair
+from groundbreak.pairs.index import only_ignored, parse_bands, read_index, read_pair
 
 
 def make_set(folder: Path, suffix: str = ".png", size: int = 8, **columns: str) -> Path:
@@ -166,6 +166,37 @@ def test_a_scene_listed_twice(tmp_path: Path) -> None:
     path.write_text(f"{header}\n{row}\n{row}\n")
     with pytest.raises(DataError, match=r"index\.csv:3: made/train/one is listed in line 2 too"):
         read_index(tmp_path)
+
+
+def test_lines_are_counted_as_an_editor_does(tmp_path: Path) -> None:
+    path = make_set(tmp_path) / "index.csv"
+    header, row = path.read_text().splitlines()
+    path.write_text(f"{header}\n\n{row}\n\n{row}\n")
+    with pytest.raises(DataError, match=r"index\.csv:5: made/train/one is listed in line 3 too"):
+        read_index(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["scène".encode("latin-1"), "set,split".encode("utf-16")])
+def test_an_index_in_another_encoding(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "index.csv").write_bytes(content)
+    with pytest.raises(DataError, match=r"index\.csv: cannot be read as a CSV file in UTF-8"):
+        read_index(tmp_path)
+
+
+def test_a_label_with_a_palette_holds_its_indices(tmp_path: Path) -> None:
+    record = read_index(make_set(tmp_path))[0]
+    label = np.arange(64, dtype=np.uint8).reshape(8, 8) % 4
+    image = Image.frombytes("P", (8, 8), label.tobytes())
+    image.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255])
+    image.save(tmp_path / "label.png")
+    np.testing.assert_array_equal(read_pair(record).label, label)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"), [([0, 255], True), ([0], False), ([255], False), ([0, 1, 255], False)]
+)
+def test_a_mask_of_0_and_255_is_told(values: list[int], told: bool) -> None:
+    assert only_ignored(values) == told
 
 
 def test_sizes_must_agree(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ kept by nobody and may hold what you like. Label values are those of ``types.Mas
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from groundbreak.atomic import atomic_path
 from groundbreak.errors import DataError, RasterError
 from groundbreak.raster.bands import common_name
-from groundbreak.raster.read import inspect, read_picture
+from groundbreak.raster.read import inspect, read_picture, read_window
 from groundbreak.scaling import recognise_scale, to_unit
-from groundbreak.types import BoolArray, FloatArray, MaskValue
+from groundbreak.types import BoolArray, Box, FloatArray, MaskValue
 
 REQUIRED = ("set", "split", "scene", "before", "after", "label")
 
@@ -34,6 +34,12 @@ VISIBLE = ("red", "green", "blue")
 
 FEWEST = 16
 """Of fewer pixels no scale is concluded."""
+
+CHANGES = (
+    "a change is 1 (new building), 2 (demolition), 3 (docking slip) or 254 (unknown direction); "
+    "255 is left out"
+)
+"""What to say where a mask of 0 and 255 may have been given for a label."""
 
 _KNOWN_VALUES = tuple(int(value) for value in MaskValue)
 
@@ -106,25 +112,32 @@ def read_index(folder: Path) -> list[PairRecord]:
     """Read and validate the ``index.csv`` of a data set; opens no picture.
 
     Raises:
-        DataError: no index, a column missing, a file missing, a scene listed twice, a size or
-            GSD that is not a number.
+        DataError: no index, one that is not CSV in UTF-8, a column missing, a file missing, a
+            scene listed twice, a size or GSD that is not a number.
     """
     path = folder / "index.csv"
     if not path.is_file():
         raise DataError(str(folder), "has no index.csv", "see docs/training.md for the format")
-    with path.open(newline="", encoding="utf-8-sig") as text:
-        reader = csv.DictReader(text)
-        missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
-        if missing:
-            raise DataError(str(path), f"has no column {', '.join(missing)}")
-        records = [_record(folder, f"{path}:{i}", row) for i, row in enumerate(reader, start=2)]
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as text:
+            reader = csv.DictReader(text)
+            missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
+            rows = [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        problem = f"cannot be read as a CSV file in UTF-8 ({error})"
+        raise DataError(str(path), problem, "save it as CSV in UTF-8") from error
+    if missing:
+        raise DataError(str(path), f"has no column {', '.join(missing)}")
+    records = []
     seen: dict[str, int] = {}
-    for line, record in enumerate(records, start=2):
+    for line, row in rows:
+        record = _record(folder, f"{path}:{line}", row)
         if record.name in seen:
             raise DataError(
                 f"{path}:{line}", f"{record.name} is listed in line {seen[record.name]} too"
             )
         seen[record.name] = line
+        records.append(record)
     return records
 
 
@@ -253,7 +266,7 @@ def _bands(record: PairRecord, names: tuple[str, ...]) -> tuple[str, ...]:
 def _label(record: PairRecord, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     if record.label is None:
         return np.full(shape, MaskValue.IGNORE, dtype=np.uint8)
-    array, _, _ = _picture(record.label)
+    array = _codes(record.label)
     if array.shape != (1, *shape):
         raise DataError(str(record.label), f"is {_size(array)}, the images {shape[1]} x {shape[0]}")
     label = array[0]
@@ -262,6 +275,22 @@ def _label(record: PairRecord, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         known = ", ".join(map(str, _KNOWN_VALUES))
         raise DataError(str(record.label), f"holds the value {unknown[0]}", f"known are {known}")
     return label.astype(np.uint8)
+
+
+def _codes(path: Path) -> NDArray[np.generic]:
+    """The numbers of a label as they are stored: of a palette its indices, not its colours."""
+    try:
+        info = inspect(path)
+        height, width = info.shape
+        bands = [1] if info.paletted else [band.index for band in info.bands]
+        return read_window(path, Box(0, height, 0, width), bands)
+    except RasterError as error:
+        raise DataError(str(path), error.problem, error.mend) from error
+
+
+def only_ignored(values: Iterable[int]) -> bool:
+    """Whether the labels of a set, of which these are the values, look like masks of 0 and 255."""
+    return set(values) == {int(MaskValue.NONE), int(MaskValue.IGNORE)}
 
 
 def _size(array: NDArray[np.generic]) -> str:
