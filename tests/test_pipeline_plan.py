@@ -47,7 +47,8 @@ def plan(gsd_m, earlier=None, request=None, incomplete=None):
         (0.1, FINE, 0.2),
         (0.5972, FINE, 0.6),
         (3.02, FINE, 3.0),
-        (3.4, COARSE, 3.4),
+        (3.4, COARSE, 10.0),
+        (9.0, COARSE, 10.0),
         (10.0, COARSE, 10.0),
     ],
 )
@@ -63,6 +64,31 @@ def test_the_grid_of_the_earlier_run_is_kept():
     assert "would have been given 10 m" in kept.notes[0]
     asked = plan(10.0, earlier=4.0, request=PlanRequest(gsd_m=6.0))
     assert (asked.gsd_m, asked.notes) == (6.0, ())
+
+
+@pytest.mark.parametrize("native", [0.1, 3.4])
+def test_it_is_said_when_pixels_are_brought_to_another_size(native):
+    chosen = plan(native)
+    assert chosen.notes == (
+        f"pixels of {native:g} m are brought to {chosen.gsd_m:g} m for {chosen.weights}",
+    )
+    assert plan(0.6).notes == plan(10.0).notes == ()
+
+
+def test_weights_that_were_asked_for_see_what_they_were_taught():
+    chosen = plan(1.0, request=PlanRequest(weights=COARSE))
+    assert (chosen.weights, chosen.gsd_m) == (COARSE, 10.0)
+    assert chosen.notes == ("pixels of 1 m are brought to 10 m for area-10m",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "weights", "trained"),
+    [(40.0, COARSE, "3 to 30 m"), (0.1, FINE, "0.2 to 3 m"), (5.0, COARSE, None)],
+)
+def test_a_grid_beyond_what_the_weights_know_is_taken_with_a_note(asked, weights, trained):
+    chosen = plan(10.0 if asked > 3 else 0.1, request=PlanRequest(gsd_m=asked))
+    assert (chosen.weights, chosen.gsd_m) == (weights, asked)
+    assert [trained in note for note in chosen.notes] == ([True] if trained else [])
 
 
 def test_a_site_that_was_not_searched_is_not_called_uncovered():

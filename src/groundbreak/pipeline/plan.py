@@ -19,6 +19,9 @@ FINE, COARSE = "site-2m", "area-10m"
 FINE_UP_TO_M = 3.0
 """Up to this pixel size houses are seen one by one; beyond, the 10 m weights serve."""
 
+COARSE_GRID_M = 10.0
+"""Finer scenes are averaged to this for the 10 m weights, which were taught nothing finer."""
+
 MIXED_SENSORS = 2.5
 """A look with pixels this many times those of the grid cannot show what the grid asks for."""
 
@@ -81,16 +84,10 @@ def plan_site(
         notes = ("only scenes within the asked dates count (--dates)",) if limited else ()
         return SitePlan(site, (), tuple(left_out), notes=notes, incomplete=incomplete)
     native = _median_gsd([scene for look in looks for scene in look.scenes])
-    weights, gsd_m = _choose(request, cards, native)
     said = [f"scenes may be missing: {incomplete}"] if incomplete else []
-    if request.gsd_m is None and earlier_gsd_m is not None:
-        fresh = weights, gsd_m
-        weights, gsd_m = _choose(request, cards, earlier_gsd_m)
-        if (weights, gsd_m) != fresh:
-            said.append(
-                f"the grid of {gsd_m:g} m of the earlier run is kept; these scenes by themselves "
-                f"would have been given {fresh[1]:g} m (--gsd, or a new run folder, changes it)"
-            )
+    weights, gsd_m, why = _choose(request, cards, native, earlier_gsd_m)
+    if why:
+        said.append(why)
     card = cards[weights]
     kept = [look for look in looks if look.gsd_m is None or look.gsd_m <= MIXED_SENSORS * gsd_m]
     for look in looks:
@@ -113,12 +110,37 @@ def _median_gsd(scenes: Sequence[Scene]) -> float | None:
 
 
 def _choose(
-    request: PlanRequest, cards: dict[str, Card], native_m: float | None
-) -> tuple[str, float]:
-    """Weights and pixel size for scenes of a pixel size."""
+    request: PlanRequest, cards: dict[str, Card], native_m: float | None, earlier_m: float | None
+) -> tuple[str, float, str]:
+    """Weights and pixel size for scenes of a pixel size; and why it is not theirs, if it is not."""
     weights = _choose_weights(request, native_m)
-    gsd_m = request.gsd_m if request.gsd_m is not None else _snap(native_m, cards[weights])
-    return weights, gsd_m
+    if request.gsd_m is not None:
+        return weights, request.gsd_m, _beyond(request.gsd_m, cards[weights])
+    gsd_m = _snap(native_m, cards[weights])
+    if earlier_m is not None:
+        kept = _choose_weights(request, earlier_m)
+        low, high = cards[kept].gsd_m
+        kept_m = earlier_m if low <= earlier_m <= high else _snap(earlier_m, cards[kept])
+        if (kept, kept_m) != (weights, gsd_m):
+            why = (
+                f"the grid of {kept_m:g} m of the earlier run is kept; these scenes by themselves "
+                f"would have been given {gsd_m:g} m (--gsd, or a new run folder, changes it)"
+            )
+            return kept, kept_m, why
+    if native_m is None or gsd_m == native_m:
+        return weights, gsd_m, ""
+    return weights, gsd_m, f"pixels of {native_m:g} m are brought to {gsd_m:g} m for {weights}"
+
+
+def _beyond(gsd_m: float, card: Card) -> str:
+    """What is to be said of a pixel size that was asked for."""
+    low, high = card.gsd_m
+    if low <= gsd_m <= high:
+        return ""
+    return (
+        f"the grid of {gsd_m:g} m that was asked for (--gsd) is beyond what {card.name} was "
+        f"trained for, {low:g} to {high:g} m: expect less"
+    )
 
 
 def _choose_weights(request: PlanRequest, native_m: float | None) -> str:
@@ -131,6 +153,8 @@ def _choose_weights(request: PlanRequest, native_m: float | None) -> str:
 def _snap(native_m: float | None, card: Card) -> float:
     """The native pixel size, brought into the range the weights were trained for."""
     low, high = card.gsd_m
+    if card.name == COARSE:
+        low = max(low, COARSE_GRID_M)
     if native_m is None:
         return low
     return min(max(native_m, low), high)
