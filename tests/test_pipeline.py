@@ -327,3 +327,23 @@ def test_change_maps_say_where_they_were_observed(tmp_path, engine):
     assert observed[10, 10]
     assert (probabilities[:, ~observed] == 0).all()
     assert observed[BARN].all()
+
+
+def test_a_run_records_what_a_folder_held_and_what_became_of_auto(tmp_path, engine, monkeypatch):
+    monkeypatch.setattr("groundbreak.usable.csmask.installed", lambda: True)
+    job = request(tmp_path, [EMPTY])
+    write_sites(job.sites, (9000, 0, 9100, 100))  # nothing to be computed
+
+    def record():
+        run_detect(job)
+        return json.loads((job.run / "run.json").read_text())
+
+    first = record()
+    assert first["asked"]["cloud_network"] == "auto"
+    assert first["config"]["prepare"]["cloud_network"] == "require"
+    assert len(first["catalog"]["sha256"]) == 64
+    assert record()["catalog"] == first["catalog"]
+    links = json.loads((job.run / "item.json").read_text())["links"]
+    assert ["file:checksum" in link for link in links] == [False, True]  # a folder has none
+    write_series(tmp_path / "scenes", [EMPTY, BUILT])
+    assert record()["catalog"]["sha256"] != first["catalog"]["sha256"]

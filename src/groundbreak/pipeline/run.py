@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import platform
 from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ from groundbreak.pipeline.results import observed_rows, refused_rows, remark, wr
 from groundbreak.pipeline.sitework import load_gsd, site_folder
 from groundbreak.pipeline.tasks import SiteTask, run_tasks
 from groundbreak.sites.read import SiteList, read_sites
-from groundbreak.types import Catalog, Kind
+from groundbreak.types import Catalog, Kind, Scene
 
 log = logging.getLogger(__name__)
 
@@ -94,10 +95,11 @@ def run_detect(request: RunRequest, tell: Tell = lambda _message, _share: None) 
         InternalError: every site failed by our fault.
     """
     inputs = _read_inputs(request)
-    prepare = request.settings.prepare.settled()
-    request = replace(request, settings=replace(request.settings, prepare=prepare))
+    asked = request.settings.prepare
+    request = replace(request, settings=replace(request.settings, prepare=asked.settled()))
     with claimed(request.run), logged(request.run):
         record = _record(request, inputs)
+        record["asked"]["cloud_network"] = asked.cloud_network  # what it became is in the config
         write_run(request.run, record)
         for text in record["notes"]:
             log.info("%s", text)
@@ -233,7 +235,7 @@ def _record(request: RunRequest, inputs: _Inputs) -> dict[str, Any]:
         },
         "catalog": {
             "source": inputs.catalog.source,
-            "sha256": _digest(request.catalog),
+            "sha256": _digest(request.catalog) or _scenes_digest(inputs.catalog.scenes),
             "scenes": len(inputs.catalog.scenes),
         },
         "weights": {
@@ -267,6 +269,12 @@ def _digest(path: Path) -> str | None:
         return None
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _scenes_digest(scenes: Sequence[Scene]) -> str:
+    """Of what a scan found in a folder: its scenes with their files, times, places and bands."""
+    document = json.dumps([asdict(scene) for scene in scenes], default=str, sort_keys=True)
+    return hashlib.sha256(document.encode()).hexdigest()
 
 
 def _now() -> str:

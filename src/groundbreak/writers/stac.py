@@ -72,9 +72,10 @@ def write_stac(
         stac_extensions=[FILE_EXTENSION, PROCESSING_EXTENSION],
     )
     for title, section, key in (("Scenes", "catalog", "source"), ("Sites", "sites", "path")):
-        href = os.path.relpath(Path(record[section][key]).resolve(), run.resolve())
+        source = Path(record[section][key]).resolve()
+        href = os.path.relpath(source, run.resolve())
         link = pystac.Link("derived_from", Path(href).as_posix(), title=title)
-        if record[section].get("sha256"):
+        if record[section].get("sha256") and not source.is_dir():  # of a folder it is the scan's
             link.extra_fields["file:checksum"] = f"1220{record[section]['sha256']}"
         item.add_link(link)
     for name, (media_type, title, role) in ASSETS.items():
