@@ -327,6 +327,12 @@ class TestExitCodes:
         assert answer.out == ""
         assert len(answer.err.splitlines()) == 1
 
+    def test_dates_are_judged_of_runs_only(self, command, tmp_path):
+        words = ("--temporal", tmp_path, "--truth", tmp_path / "t.json", "-o", tmp_path / "scores")
+        answer = command("evaluate", *words)
+        assert answer.code == 2
+        assert f"{tmp_path}: is not a run folder" in answer.error
+
     def test_our_fault(self, command, tmp_path, places, engine, monkeypatch):
         def boom(*_):
             raise ZeroDivisionError("boom")

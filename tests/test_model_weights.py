@@ -1,5 +1,6 @@
 """Weights files and their cards: round trip, refusals, ONNX."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import torch
 from safetensors.torch import save_file
 
 from groundbreak.errors import OutputError, WeightsError
+from groundbreak.inference.engine import Statistics
+from groundbreak.inference.torch_engine import TorchEngine
 from groundbreak.model.card import Card, DataUse, from_json
-from groundbreak.model.export import describe, export_onnx
-from groundbreak.model.network import SiameseUNet
-from groundbreak.model.shape import NetworkConfig
+from groundbreak.model.export import Sizes, deepness_metadata, describe, export_onnx, sizes_for
+from groundbreak.model.network import SiameseUNet, measure
+from groundbreak.model.shape import STRIDE, NetworkConfig
 from groundbreak.model.weights import find_weights, load_weights, read_card, save_weights
 from groundbreak.types import Kind
 
@@ -152,28 +155,58 @@ def test_magnification_goes_by_the_size_of_the_pixels(
     assert make_card(upsample=2, upsample_from_gsd_m=start).magnification(gsd) == factor
 
 
-@pytest.mark.parametrize("upsample", [1, 2])
-def test_onnx_answers_as_the_network_does(
-    network: SiameseUNet, tmp_path: Path, upsample: int
+def as_detected(weights: Path, pair: np.ndarray, gsd_m: float) -> np.ndarray:
+    """What detection says of a scene of that pixel size, in single precision."""
+    loaded = load_weights(weights)
+    engine = TorchEngine(loaded.network, loaded.card, "cpu")
+    engine._precision = "float32"
+    before, after = pair[:, :3], pair[:, 3:]
+    mean, spread = measure(torch.from_numpy(before), torch.from_numpy(after))
+    scene = Statistics(mean[0].numpy(), spread[0].numpy())
+    return engine.predict(before, after, scene, loaded.card.magnification(gsd_m))
+
+
+@pytest.mark.timeout(900)  # the exporter takes its time on a busy machine
+@pytest.mark.parametrize(("asked", "gsd", "zoom"), [(None, 1.5, 2), (0.5, 0.5, 1)])
+def test_onnx_answers_as_detection_does(
+    network: SiameseUNet, tmp_path: Path, asked: float | None, gsd: float, zoom: int
 ) -> None:
     weights, path = tmp_path / "tiny.safetensors", tmp_path / "out" / "tiny.onnx"
-    save_weights(network, make_card(upsample=upsample), weights)
-    export_onnx(weights, path)
+    save_weights(lively(network), make_card(upsample=2, upsample_from_gsd_m=0.7), weights)
+    export_onnx(weights, path, asked)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    loaded = load_weights(weights)
     for height, width in ((64, 96), (128, 64)):
-        pair = torch.rand(1, 6, height, width)
-        (got,) = session.run(None, {"pair": pair.numpy()})
-        with torch.inference_mode():
-            big = torch.nn.functional.interpolate(pair, scale_factor=upsample, mode="bilinear")
-            logits = loaded.network(big[:, :3], big[:, 3:])
-            logits = torch.nn.functional.avg_pool2d(logits, upsample)
-            expected = (logits / loaded.card.temperature).softmax(1).numpy()
-        np.testing.assert_allclose(got, expected, atol=1e-4)
+        pair = torch.rand(1, 6, height, width).numpy()
+        (got,) = session.run(None, {"pair": pair})
+        np.testing.assert_allclose(got, as_detected(weights, pair, gsd), atol=1e-4)
+        other = as_detected(weights, pair, 0.5 if zoom == 2 else 1.5)
+        assert np.abs(got - other).max() > 1e-2
     item = json.loads(path.with_suffix(".stac.json").read_text())
     assert item["assets"]["model"]["href"] == "tiny.onnx"
+    assert item["properties"]["mlm:hyperparameters"]["upsample"] == zoom
     properties = session.get_modelmeta().custom_metadata_map
     assert json.loads(properties["class_names"])["2"] == "demolition"
+    assert json.loads(properties["upsample"]) == zoom
+
+
+def lively(network: SiameseUNet) -> SiameseUNet:
+    """A copy that does not answer the same everywhere, as a fresh head does."""
+    network = copy.deepcopy(network)
+    with torch.no_grad():
+        for parameter in network.head.parameters():
+            parameter.normal_(std=0.5)
+    return network
+
+
+def test_an_export_is_for_one_magnification() -> None:
+    card = make_card(upsample=2, upsample_from_gsd_m=0.7)
+    assert sizes_for(card) == Sizes(2, pytest.approx(0.6**0.5), (0.7, 3.0))
+    assert sizes_for(card, 0.5) == Sizes(1, 0.5, (0.2, 0.7))
+    assert sizes_for(make_card(upsample=2), 0.5) == Sizes(2, 0.5, (0.2, 3.0))
+    with pytest.raises(WeightsError, match=r"tiny: is for pixels of 0\.2 to 3 m, not 5 m"):
+        sizes_for(card, 5)
+    side = json.loads(deepness_metadata(make_card(upsample=3), Sizes(3, 1, (1, 2)))["tile_size"])
+    assert side % STRIDE == 0
 
 
 def test_an_export_beside_the_weights_leaves_their_card(saved: Path) -> None:
@@ -186,7 +219,8 @@ def test_an_export_beside_the_weights_leaves_their_card(saved: Path) -> None:
 
 
 def test_the_item_describes_what_goes_in_and_comes_out(saved: Path) -> None:
-    properties = describe(load_weights(saved), "tiny.onnx")["properties"]
+    loaded = load_weights(saved)
+    properties = describe(loaded, "tiny.onnx", sizes_for(loaded.card))["properties"]
     required = {"mlm:name", "mlm:architecture", "mlm:tasks", "mlm:input", "mlm:output"}
     assert required <= set(properties)
     assert properties["mlm:input"][0]["bands"][3] == "after_red"

@@ -54,12 +54,16 @@ def show(
 def export(
     weights: Annotated[str, typer.Argument(help="A name or a .safetensors file.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="NAME.onnx")],
+    gsd: Annotated[
+        float | None,
+        typer.Option(help="Pixel size it is for, in m. [default: the middle of the card's range]"),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write the network as ONNX, with a STAC item (MLM) that describes it beside it."""
     from groundbreak.model.export import export_onnx, item_path
 
-    export_onnx(weights, output)
+    export_onnx(weights, output, gsd)
     if json:
         print_json({"file": str(output), "item": str(item_path(output))})
     else:

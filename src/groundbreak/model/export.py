@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from groundbreak.atomic import atomic_path, write_json
-from groundbreak.errors import OutputError
+from groundbreak.errors import OutputError, WeightsError
 from groundbreak.model.card import Card
-from groundbreak.model.network import SiameseUNet, class_probabilities
+from groundbreak.model.network import SiameseUNet, class_probabilities, measure
 from groundbreak.model.shape import STRIDE
 from groundbreak.model.weights import LoadedModel, load_weights
 from groundbreak.types import KINDS
@@ -35,21 +36,55 @@ class OnePicture(nn.Module):
     Other programs know models of one input; in QGIS a virtual raster stacks the dates.
     """
 
-    def __init__(self, network: SiameseUNet, card: Card) -> None:
+    def __init__(self, network: SiameseUNet, card: Card, zoom: int) -> None:
         super().__init__()
         self.network, self.bands = network, len(card.bands)
-        self.upsample, self.temperature = card.upsample, card.temperature
+        self.zoom, self.temperature = zoom, card.temperature
 
     def forward(self, pair: Tensor) -> Tensor:
         """Probabilities (n, 4, h, w) of (n, 2 x bands, h, w) in [0, 1]."""
-        if self.upsample > 1:
+        statistics = measure(pair[:, : self.bands], pair[:, self.bands :])
+        if self.zoom > 1:
             pair = F.interpolate(
-                pair, scale_factor=float(self.upsample), mode="bilinear", align_corners=False
+                pair, scale_factor=float(self.zoom), mode="bilinear", align_corners=False
             )
-        logits = self.network(pair[:, : self.bands], pair[:, self.bands :])
-        if self.upsample > 1:
-            logits = F.avg_pool2d(logits, self.upsample)
+        logits = self.network(pair[:, : self.bands], pair[:, self.bands :], statistics)
+        if self.zoom > 1:
+            logits = F.avg_pool2d(logits, self.zoom)
         return class_probabilities(logits, self.temperature)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What an export is for: one magnification, and the pixel sizes for which it is right.
+
+    Attributes:
+        zoom: how often the pictures are magnified, within the graph.
+        gsd_m: a typical pixel size in metres.
+        range_m: least and most pixel size in metres that the magnification holds for.
+    """
+
+    zoom: int
+    gsd_m: float
+    range_m: tuple[float, float]
+
+
+def sizes_for(card: Card, gsd_m: float | None = None) -> Sizes:
+    """The magnification for a pixel size; without one, for the middle of the card's range.
+
+    Raises:
+        WeightsError: the weights are not for that pixel size.
+    """
+    low, high = card.gsd_m
+    if gsd_m is None:
+        gsd_m = (low * high) ** 0.5
+    if not low <= gsd_m <= high:
+        problem = f"is for pixels of {low:g} to {high:g} m, not {gsd_m:g} m"
+        raise WeightsError(card.name, problem)
+    zoom, edge = card.magnification(gsd_m), card.upsample_from_gsd_m
+    if low < edge <= high and card.upsample > 1:
+        low, high = (edge, high) if gsd_m >= edge else (low, edge)
+    return Sizes(zoom, gsd_m, (low, high))
 
 
 def item_path(path: Path) -> Path:
@@ -57,14 +92,20 @@ def item_path(path: Path) -> Path:
     return path.with_suffix(".stac.json")
 
 
-def export_onnx(weights: str | Path, path: Path) -> None:
+def export_onnx(weights: str | Path, path: Path, gsd_m: float | None = None) -> None:
     """Write weights as ``path`` (ONNX) and a STAC item beside it (``.stac.json``).
 
-    The model has one input ``pair`` (n, 2 x bands, h, w) in [0, 1], h and w in multiples of 32
-    (before the card's ``upsample``), and one output ``probabilities`` (n, 4, h, w).
+    The model has one input ``pair`` (n, 2 x bands, h, w) in [0, 1], h and w in multiples of 32,
+    and one output ``probabilities`` (n, 4, h, w). A graph magnifies all pictures or none: weights
+    that magnify some need an export for each (``sizes_for``).
+
+    Args:
+        weights: a shipped name, or a path.
+        path: of the ONNX file.
+        gsd_m: pixel size in metres of the pictures it is for; None = the middle of the range.
 
     Raises:
-        WeightsError: the weights cannot be used.
+        WeightsError: the weights cannot be used, or not for that pixel size.
         OutputError: ``path`` is not called ``.onnx``, or cannot be written.
     """
     if path.suffix != ".onnx":
@@ -72,7 +113,8 @@ def export_onnx(weights: str | Path, path: Path) -> None:
     import onnx
 
     loaded = load_weights(weights)
-    model = OnePicture(loaded.network, loaded.card).eval()
+    sizes = sizes_for(loaded.card, gsd_m)
+    model = OnePicture(loaded.network, loaded.card, sizes.zoom).eval()
     example = torch.rand(2, 2 * len(loaded.card.bands), 4 * STRIDE, 3 * STRIDE)
     sides = {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
     with atomic_path(path) as temporary, warnings.catch_warnings():
@@ -90,33 +132,29 @@ def export_onnx(weights: str | Path, path: Path) -> None:
             verbose=False,
         )
         exported = onnx.load(temporary)
-        onnx.helper.set_model_props(exported, deepness_metadata(loaded.card))
+        onnx.helper.set_model_props(exported, deepness_metadata(loaded.card, sizes))
         onnx.save(exported, temporary)
-    write_json(item_path(path), describe(loaded, path.name))
+    write_json(item_path(path), describe(loaded, path.name, sizes))
 
 
-def deepness_metadata(card: Card) -> dict[str, str]:
-    """What Deepness reads from a model: its values are JSON."""
+def deepness_metadata(card: Card, sizes: Sizes) -> dict[str, str]:
+    """What Deepness reads from a model, and what the export is for: the values are JSON."""
     values = {
         "model_type": "Segmentor",
         "class_names": dict(enumerate(CLASS_NAMES)),
-        "resolution": round(100 * typical_gsd(card), 1),
-        "tile_size": 512 // card.upsample,
+        "resolution": round(100 * sizes.gsd_m, 1),
+        "tile_size": 512 // sizes.zoom // STRIDE * STRIDE,
         "tiles_overlap": 25,
         "standardization_mean": [0.0] * (2 * len(card.bands)),
         "standardization_std": [1.0] * (2 * len(card.bands)),
         "seg_thresh": min(card.thresholds.values()),
+        "upsample": sizes.zoom,
+        "gsd_m": list(sizes.range_m),
     }
     return {key: json.dumps(value) for key, value in values.items()}
 
 
-def typical_gsd(card: Card) -> float:
-    """The pixel size in the middle of the card's range, in ratio."""
-    low, high = card.gsd_m
-    return float((low * high) ** 0.5)
-
-
-def describe(loaded: LoadedModel, href: str) -> dict[str, Any]:
+def describe(loaded: LoadedModel, href: str, sizes: Sizes) -> dict[str, Any]:
     """The weights as a STAC item of the machine learning model extension, version 1.5."""
     card, network = loaded.card, loaded.network
     bands = [f"{date}_{band}" for date in ("before", "after") for band in card.bands]
@@ -153,8 +191,8 @@ def describe(loaded: LoadedModel, href: str) -> dict[str, Any]:
             "mlm:accelerator_constrained": False,
             "mlm:hyperparameters": {
                 "encoder": card.network.encoder,
-                "upsample": card.upsample,
-                "gsd_m": list(card.gsd_m),
+                "upsample": sizes.zoom,
+                "gsd_m": list(sizes.range_m),
             },
             "mlm:input": [
                 {
