@@ -271,8 +271,13 @@ class TestIds:
 
     @pytest.mark.parametrize("identity", ["a/b", "..", "a\\b", "a\nb", "x" * 101])
     def test_ids_that_would_not_do_as_file_names(self, tmp_path, identity):
-        with pytest.raises(SiteError, match="id"):
+        with pytest.raises(SiteError, match=r"has the id .* without slashes, backslashes and"):
             read(tmp_path, polygon(rectangle(0, 0, 1, 1)), id=identity)
+
+    @pytest.mark.parametrize("identity", ["pier 2", "Hafen Ü.1", "서해", "x" * 100])
+    def test_other_ids_are_kept(self, tmp_path, identity):
+        [site] = read(tmp_path, polygon(rectangle(0, 0, 1, 1)), id=identity).sites
+        assert site.id == identity
 
     def test_other_properties_are_kept(self, tmp_path):
         (site,) = read(tmp_path, polygon(rectangle(0, 0, 1, 1)), country="KP", name=12).sites

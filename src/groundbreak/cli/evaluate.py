@@ -41,7 +41,9 @@ def evaluate(
         if truth is None:
             raise ConfigError("--temporal", "needs --truth", "give the truth.geojson of the series")
         from groundbreak.evaluate.run_temporal import evaluate_temporal
+        from groundbreak.pipeline.folder import read_run
 
+        read_run(temporal)  # that it is a run is asked first
         document = evaluate_temporal(temporal, truth, output)
     else:
         if data is None:

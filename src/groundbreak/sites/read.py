@@ -140,7 +140,8 @@ def _id(feature: Feature, name: str, geometry: BaseGeometry, notes: list[str]) -
         notes.append(f"no id: this one was derived from the {'name' if slug else 'outline'}")
     if _FORBIDDEN_IN_ID.search(identity) or identity in (".", "..") or len(identity) > 100:
         raise RefusedError(
-            f"has the id {identity[:100]!r}: use up to 100 letters, digits, '.', '_' and '-'"
+            f"has the id {identity[:100]!r}: use up to 100 characters without slashes, backslashes "
+            "and control characters, and neither '.' nor '..'"
         )
     return identity
 
