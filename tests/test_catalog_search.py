@@ -173,6 +173,8 @@ def test_a_limit_of_scenes_is_that_of_each_site(serve: Any, tmp_path: Path) -> N
     write_results(result, tmp_path / "c.json")
     catalog = read_catalog(tmp_path / "c.json", allow=["example.org"])
     assert catalog.incomplete == result.incomplete
+    assert catalog.searched is not None
+    assert {"quay", "next"} <= set(catalog.searched)
 
 
 def test_from_search_to_pixels(serve: Any, tmp_path: Path) -> None:

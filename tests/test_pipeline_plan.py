@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from shapely.geometry import box
 
+from groundbreak.lonlat import fingerprint
 from groundbreak.model.card import Card
 from groundbreak.model.shape import NetworkConfig
 from groundbreak.pipeline.detect import SiteOutcome
@@ -33,11 +34,11 @@ def card(name, gsd_m):
 CARDS = {FINE: card(FINE, (0.2, 3.0)), COARSE: card(COARSE, (3.0, 30.0))}
 
 
-def plan(gsd_m, earlier=None, request=None, incomplete=None):
+def plan(gsd_m, earlier=None, request=None, incomplete=None, searched=None):
     days = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 2)]
     assets = (Asset("a.tif", BANDS),)
     scenes = tuple(Scene(f"{d:%d}", d, d, assets, gsd_m=gsd_m) for d in days)
-    catalog = Catalog(scenes, "scenes", HrefPolicy(), incomplete=incomplete or {})
+    catalog = Catalog(scenes, "scenes", HrefPolicy(), (), (), incomplete or {}, searched)
     return plan_site(SITE, catalog, request or PlanRequest(), CARDS, earlier)
 
 
@@ -112,3 +113,23 @@ def test_a_site_that_was_searched_in_part_says_so():
         "scenes may be missing: the API has trouble",
     )
     assert plan(1.0, incomplete={"other": "the API has trouble"}).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("searched", "told"),
+    [
+        (None, False),
+        ({"s": fingerprint(SITE.geometry)}, False),
+        ({"s": fingerprint(box(0, 0, 1, 1))}, True),
+        ({"other": fingerprint(SITE.geometry)}, True),
+    ],
+)
+def test_a_site_that_was_added_or_moved_after_the_search(searched, told):
+    said = "the site was added or moved after the search (search again)"
+    assert plan(1.0, searched=searched).notes == ((f"scenes may be missing: {said}",) * told)
+    nowhere = Catalog((), "scenes", HrefPolicy(), searched=searched)
+    planned = plan_site(SITE, nowhere, PlanRequest(), CARDS)
+    missed = SiteOutcome(planned, PreparedSite((), (), ()), None)
+    assert remark(missed) == (
+        f"not searched to the end: {said}" if told else "not observed: no scene covers it"
+    )

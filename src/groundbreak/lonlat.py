@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -83,6 +84,13 @@ def shifted(polygon: Polygon, degrees: float) -> Polygon:
         return polygon
     moved: Polygon = shapely.transform(polygon, lambda xy: np.add(xy, (degrees, 0.0)))
     return moved
+
+
+def fingerprint(shape: BaseGeometry) -> str:
+    """Eight characters that are the same for the same outline, however it was saved."""
+    # Seven decimals are a centimetre: enough to tell outlines apart, and blind to re-saving.
+    text = shapely.to_wkt(shapely.normalize(shape), rounding_precision=7)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _westernmost(polygon: Polygon) -> Polygon:

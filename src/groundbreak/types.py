@@ -229,7 +229,8 @@ class Catalog:
     """The scenes, and what may be read on their behalf. ``source`` is a path or an API URL.
 
     ``refused`` are scenes and files that were left out; ``notes`` what had to be assumed;
-    ``incomplete`` the ids of the sites that were not searched to the end, and why.
+    ``incomplete`` the ids of the sites that were not searched to the end, and why; ``searched``
+    fingerprints of the outlines of all that were searched, None where that is not known.
     """
 
     scenes: tuple[Scene, ...]
@@ -238,6 +239,7 @@ class Catalog:
     notes: tuple[str, ...] = ()
     refused: tuple[Refusal, ...] = ()
     incomplete: Mapping[str, str] = field(default_factory=dict)
+    searched: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from groundbreak.catalog.presets import Preset, find_preset, own_hosts
 from groundbreak.catalog.redact import for_file
 from groundbreak.catalog.store import write_catalog
 from groundbreak.errors import CatalogError, HrefError
-from groundbreak.lonlat import cut
+from groundbreak.lonlat import cut, fingerprint
 from groundbreak.types import HrefPolicy, Site
 
 log = logging.getLogger(__name__)
@@ -76,13 +76,15 @@ class SearchQuery:
 class SearchResult:
     """What was found: STAC items without signatures, by time; ``api`` is the API's address.
 
-    ``incomplete`` are the ids of the sites of which there may be more, and why.
+    ``incomplete`` are the ids of the sites of which there may be more, and why; ``searched``
+    fingerprints of the outlines of all sites.
     """
 
     items: tuple[pystac.Item, ...]
     api: str
     notes: tuple[str, ...] = ()
     incomplete: Mapping[str, str] = field(default_factory=dict)
+    searched: Mapping[str, str] = field(default_factory=dict)
 
 
 def search(query: SearchQuery) -> SearchResult:
@@ -115,12 +117,18 @@ def search(query: SearchQuery) -> SearchResult:
 def write_results(result: SearchResult, path: Path) -> None:
     """Write what was found as a catalogue, also if it is empty.
 
-    It says which API it is from, and of which sites there may be more.
+    It says which API it is from, which sites were searched, and of which there may be more.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    write_catalog(result.items, path, api=result.api, incomplete=result.incomplete)
+    write_catalog(
+        result.items,
+        path,
+        api=result.api,
+        incomplete=result.incomplete,
+        searched=result.searched,
+    )
 
 
 @dataclass
@@ -154,6 +162,7 @@ class _Search:
             for_file(self.preset.api),
             (*self.notes, *counted, *_listed(self.incomplete)),
             self.incomplete,
+            {site.id: fingerprint(site.geometry) for site in self.query.sites},
         )
 
     def _found(self, api: ApiClient) -> dict[Key, pystac.Item]:

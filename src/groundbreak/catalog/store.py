@@ -41,6 +41,7 @@ def write_catalog(
     *,
     api: str | None = None,
     incomplete: Mapping[str, str] | None = None,
+    searched: Mapping[str, str] | None = None,
     query: Mapping[str, Any] | None = None,
 ) -> None:
     """Write items as a catalogue.
@@ -51,6 +52,7 @@ def write_catalog(
         path: the file to write.
         api: name or address of the STAC API that they come from.
         incomplete: sites that were not searched to the end, and why.
+        searched: fingerprints of the outlines of the sites that were searched, by their ids.
         query: what was searched for, to be found again by who asked.
 
     Raises:
@@ -69,6 +71,8 @@ def write_catalog(
         source["folders"] = [_common_folder(outside).as_posix()]
     if incomplete:
         source["incomplete"] = dict(incomplete)
+    if searched:
+        source["searched"] = dict(searched)
     if query is not None:
         source["query"] = dict(query)
     document: dict[str, Any] = {"type": "FeatureCollection", "features": features}
@@ -125,9 +129,13 @@ def read_catalog(source: Path, *, allow: Sequence[str] = (), strict: bool = Fals
     items, refused = _items(source, document)
     policy = _policy(source, named, allow)
     found = _catalog(source, items, policy, refused, strict)
-    missing = named.get("incomplete")
+    missing, searched = named.get("incomplete"), named.get("searched")
     reasons = missing.items() if isinstance(missing, dict) else ()
-    return replace(found, incomplete={site: str(why) for site, why in reasons})
+    return replace(
+        found,
+        incomplete={site: str(why) for site, why in reasons},
+        searched=searched if isinstance(searched, dict) else None,
+    )
 
 
 def _document(path: Path) -> dict[str, Any]:

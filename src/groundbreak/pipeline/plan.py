@@ -9,6 +9,7 @@ from datetime import datetime
 import numpy as np
 from odc.geo.geobox import GeoBox
 
+from groundbreak.lonlat import fingerprint
 from groundbreak.model.card import Card
 from groundbreak.prepare.acquire import available_bands
 from groundbreak.prepare.looks import LeftOut, LookPlan, plan_looks
@@ -78,7 +79,7 @@ def plan_site(
         SiteError: the grid would be larger than ``MOST_PIXELS``.
     """
     looks, left_out = plan_looks(site, catalog.scenes, request.dates)
-    incomplete = catalog.incomplete.get(site.id, "")
+    incomplete = _incomplete(site, catalog)
     if not looks:
         limited = not left_out and request.dates != (None, None)
         notes = ("only scenes within the asked dates count (--dates)",) if limited else ()
@@ -101,6 +102,14 @@ def plan_site(
     scenes = [scene for look in kept for scene in look.scenes]
     bands = available_bands(scenes, card.bands)
     return SitePlan(site, tuple(kept), tuple(left_out), grid, gsd_m, weights, bands, tuple(said))
+
+
+def _incomplete(site: Site, catalog: Catalog) -> str:
+    """Why there may be scenes that the catalogue does not list; empty if there are none."""
+    searched = catalog.searched
+    if searched is not None and searched.get(site.id) != fingerprint(site.geometry):
+        return "the site was added or moved after the search (search again)"
+    return catalog.incomplete.get(site.id, "")
 
 
 def _median_gsd(scenes: Sequence[Scene]) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import re
@@ -11,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import shapely
 from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
 from groundbreak.errors import SiteError
+from groundbreak.lonlat import fingerprint
 from groundbreak.sites.formats import Feature, read_csv, read_geojson, read_gpkg
 from groundbreak.sites.geometry import RefusedError, outline
 from groundbreak.types import Refusal, Site
@@ -136,7 +135,7 @@ def _id(feature: Feature, name: str, geometry: BaseGeometry, notes: list[str]) -
     identity = _text(feature.properties.get("id")) or _text(feature.id)
     if not identity:
         slug = re.sub(r"[^\w]+", "-", name.lower()).strip("-_")
-        identity = slug or f"site-{_fingerprint(geometry)}"
+        identity = slug or f"site-{fingerprint(geometry)}"
         notes.append(f"no id: this one was derived from the {'name' if slug else 'outline'}")
     if _FORBIDDEN_IN_ID.search(identity) or identity in (".", "..") or len(identity) > 100:
         raise RefusedError(
@@ -155,12 +154,6 @@ def _text(value: Any) -> str:
             return ""
         value = int(value) if value.is_integer() else value
     return str(value).strip()
-
-
-def _fingerprint(geometry: BaseGeometry) -> str:
-    # Seven decimals are a centimetre: enough to tell sites apart, and blind to re-saving.
-    text = shapely.to_wkt(shapely.normalize(geometry), rounding_precision=7)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _subject(feature: Feature) -> str:
