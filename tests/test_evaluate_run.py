@@ -13,8 +13,9 @@ import torch
 from PIL import Image
 
 from groundbreak.errors import DataError, OutputError
-from groundbreak.evaluate import predict
+from groundbreak.evaluate import plots, predict
 from groundbreak.evaluate.compare import compare, read_scenes
+from groundbreak.evaluate.gallery import WorstTiles
 from groundbreak.evaluate.predict import Predictor, arrange, refusal
 from groundbreak.evaluate.run import evaluate
 from groundbreak.inference.engine import Statistics
@@ -274,6 +275,43 @@ class TestQuestions:
         assert change["difference"] == 0
         assert change["interval"] == [0, 0]
         assert compare(scenes, {}) == {}
+
+    def test_a_target_that_one_side_has_no_truth_of(self) -> None:
+        some = np.tile(np.array([4, 1, 2]), (4, 1))
+        ours = {("town", str(i)): some for i in range(3)}
+        theirs = {name: some * [0, 1, 0] for name in ours}
+        change = compare(ours, theirs)["town"]["change"]
+        assert change["theirs"] is None
+        assert change["interval"] is None
+
+
+def test_the_point_in_use_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = []
+    monkeypatch.setattr(plots, "_save", lambda figure, _path: figures.append(figure))
+    curve = {"threshold": [0.2, 0.5, 0.6], "recall": [0.9, 0.6, 0.4], "precision": [0.3, 0.6, 0.8]}
+    plots.plot_curves(tmp_path / "c.png", {"change": curve}, "c", {"change": 0.6})
+    _, point = figures[0].axes[0].lines
+    assert (list(point.get_xdata()), list(point.get_ydata())) == ([0.4], [0.8])
+
+
+def test_pictures_of_pairs_without_colour_are_grey() -> None:
+    image = np.random.default_rng(0).random((2, 8, 8)).astype(np.float32)
+    pair = PairArrays(image, image, np.zeros((8, 8), np.uint8), ("nir", "swir16"), None)
+    worst = WorstTiles()
+    worst.add("s", pair, pair.label, np.ones((8, 8), bool))
+    (tile,) = worst.worst_first()
+    before = tile.picture[:, :256]
+    assert (before == before[..., :1]).all()
+    assert before.std() > 10
+
+
+def test_a_mask_of_0_and_255_is_noted(engine: FakeEngine, tmp_path: Path) -> None:
+    rows = write_set(tmp_path, "town", "0.5", {"s": (square(1), square(255))})
+    (tmp_path / "index.csv").write_text(
+        ",".join(rows[0]) + "\n" + ",".join(str(value) for value in rows[0].values()) + "\n"
+    )
+    document = evaluate(tmp_path, "val", "made-up", tmp_path / "out")
+    assert "255 is left out" in document["sets"]["town"]["notes"][0]
 
 
 class TestPredictor:

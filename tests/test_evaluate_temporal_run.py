@@ -15,6 +15,7 @@ from groundbreak.errors import DataError
 from groundbreak.evaluate.dates import SaidEvent, TrueEvent
 from groundbreak.evaluate.run import evaluate_temporal
 from groundbreak.evaluate.run_temporal import frames, said_lives, true_lives
+from groundbreak.evaluate.scot import scot
 from groundbreak.types import Interval, Kind
 
 METRE = 1 / 111_320  # degrees of latitude
@@ -209,3 +210,30 @@ def test_lives_of_objects() -> None:
         set(),
         set(),
     ]
+
+
+def test_what_is_built_and_torn_down_has_one_life() -> None:
+    spot, plot = box(0, 0, 10, 10), box(0, 0, 9, 10)
+    truths = [
+        TrueEvent("old", "s", Kind.DEMOLITION, spot, day(5), day(8)),
+        TrueEvent("down", "s", Kind.DEMOLITION, plot, day(45), day(48)),
+        TrueEvent("up", "s", Kind.NEW_BUILDING, spot, day(12), day(15)),
+    ]
+    moments = [day(d) for d in range(0, 60, 10)]
+    true_frames = frames(true_lives(truths), moments)
+    assert [set(frame) for frame in true_frames] == [{"old"}, set(), *[{"up"}] * 3, set()]
+    spans = {"old": (0, 10), "up": (10, 20), "down": (40, 50)}
+    events = [
+        SaidEvent(
+            f"{'old' if true.id == 'old' else 'house'}-{true.kind}",
+            "s",
+            true.kind,
+            spot,
+            Interval(*map(day, spans[true.id])),
+            1,
+            1,
+        )
+        for true in truths
+    ]
+    said_frames = frames(said_lives(events), moments)
+    assert scot(true_frames, said_frames, disappearances=True).score == 1

@@ -89,14 +89,15 @@ def compare(ours: Scenes, theirs: Scenes, resamples: int = 1000) -> dict[str, An
 def _difference(counts: IntArray, resamples: int) -> dict[str, Any]:
     ours, theirs = (score(total)["f1"] for total in counts.sum(axis=0))
     interval = None
-    if ours is not None and len(counts) > 1:
+    if ours is not None and theirs is not None and len(counts) > 1:
         rng = np.random.default_rng(0)
         draws = rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), resamples)
         drawn = np.einsum("rs,sik->rik", draws, counts).astype(np.float64)
         drawn = drawn[(drawn[..., 0] + drawn[..., 2] > 0).all(axis=1)]
         f1 = 2 * drawn[..., 0] / (2 * drawn[..., 0] + drawn[..., 1] + drawn[..., 2])
-        low, high = np.percentile(f1[:, 0] - f1[:, 1], [2.5, 97.5])
-        interval = [float(low), float(high)]
+        if len(f1):
+            low, high = np.percentile(f1[:, 0] - f1[:, 1], [2.5, 97.5])
+            interval = [float(low), float(high)]
     return {
         "ours": ours,
         "theirs": theirs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,7 +101,7 @@ def paint(label: Picture) -> Picture:
 
 
 def _picture(pair: PairArrays, label: Picture, window: tuple[slice, slice]) -> Picture:
-    rgb = [pair.bands.index(band) for band in ("red", "green", "blue")]
+    rgb = shown_bands(pair.bands)
     before, after = (
         stretch(image[rgb][(slice(None), *window)]) for image in (pair.before, pair.after)
     )
@@ -110,6 +111,12 @@ def _picture(pair: PairArrays, label: Picture, window: tuple[slice, slice]) -> P
     gap = np.full((panels[0].shape[0], 4, 3), 255, np.uint8)
     parts = [part for panel in panels for part in (panel, gap)]
     return np.concatenate(parts[:-1], axis=1)
+
+
+def shown_bands(bands: Sequence[str]) -> list[int]:
+    """Where red, green and blue are; the first band in grey where there is no colour."""
+    colours = ("red", "green", "blue")
+    return [bands.index(band) for band in colours] if set(colours) <= set(bands) else [0] * 3
 
 
 def stretch(image: FloatArray) -> Picture:

@@ -11,13 +11,16 @@ from groundbreak.atomic import atomic_path
 DPI = 110
 
 
-def plot_curves(path: Path, curves: Mapping[str, Any], title: str) -> None:
-    """Precision over recall, one line a target; the operating point at 0.5 is marked.
+def plot_curves(
+    path: Path, curves: Mapping[str, Any], title: str, points: Mapping[str, float]
+) -> None:
+    """Precision over recall, one line a target; the operating point is marked.
 
     Args:
         path: of the PNG.
         curves: by target, threshold, precision and recall; None is left out.
         title: of the plot.
+        points: by target, the threshold that is in use.
     """
     from matplotlib.figure import Figure
 
@@ -27,9 +30,10 @@ def plot_curves(path: Path, curves: Mapping[str, Any], title: str) -> None:
         if curve is None:
             continue
         (line,) = axes.plot(curve["recall"], curve["precision"], label=target.replace("_", " "))
-        half = min(range(len(curve["threshold"])), key=lambda i: abs(curve["threshold"][i] - 0.5))
+        away = [abs(threshold - points[target]) for threshold in curve["threshold"]]
+        used = away.index(min(away))
         axes.plot(
-            curve["recall"][half], curve["precision"][half], "o", color=line.get_color(), ms=5
+            curve["recall"][used], curve["precision"][used], "o", color=line.get_color(), ms=5
         )
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision", title=title)
     axes.grid(alpha=0.3)

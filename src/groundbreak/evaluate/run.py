@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from groundbreak import __version__
 from groundbreak.atomic import write_json
 from groundbreak.errors import DataError
@@ -22,7 +24,14 @@ from groundbreak.evaluate.run_temporal import evaluate_temporal
 from groundbreak.evaluate.tally import Tally, count_scene, curves, summarise
 from groundbreak.events.vectorize import VectorConfig
 from groundbreak.labels import PIXEL_THRESHOLD, pixel_label
-from groundbreak.pairs.index import PairArrays, PairRecord, read_index, read_pair
+from groundbreak.pairs.index import (
+    CHANGES,
+    PairArrays,
+    PairRecord,
+    only_ignored,
+    read_index,
+    read_pair,
+)
 from groundbreak.types import FloatArray
 
 __all__ = ["evaluate", "evaluate_temporal"]
@@ -51,6 +60,7 @@ class SetResult:
     worst: WorstTiles = field(default_factory=WorstTiles)
     refused: dict[str, list[str]] = field(default_factory=dict)  # reason → scenes
     notes: list[str] = field(default_factory=list)
+    values: set[int] = field(default_factory=set)  # of the labels
 
 
 def evaluate(
@@ -115,7 +125,10 @@ def evaluate(
     if theirs is not None:
         ours = scene_counts([s for r in results.values() for s in r.tally.scenes])
         document["compare"] = {"with": str(compare), "sets": compare_scenes(ours, theirs)}
-    write_results(out, document, results)
+    points: dict[str, float] = {"change": card.pixel_threshold} | {
+        str(kind): threshold for kind, threshold in card.thresholds.items()
+    }
+    write_results(out, document, results, points)
     return document
 
 
@@ -163,11 +176,14 @@ def judge_set(
         said = pixel_label(probabilities, pixel_threshold)
         name = (record.set, record.scene)
         scene = count_scene(name, pair.label, probabilities, said, config, pair.gsd_m)
+        result.values.update(np.unique(pair.label).tolist())
         result.tally.add(scene, pair.label, probabilities)
         result.worst.add(record.scene, pair, said, wrong_pixels(pair.label, said))
         log.info("%s judged", record.name)
     if any(scene.gsd_m is None for scene in result.tally.scenes):
         result.notes.append(UNKNOWN_GSD)
+    if only_ignored(result.values):
+        result.notes.append(f"the labels hold only 0 and 255: {CHANGES}")
     for reason, scenes in result.refused.items():
         result.notes.append(f"{len(scenes)} of {len(records)} scenes left out: {reason}")
     return result
@@ -204,8 +220,13 @@ def assemble(results: Mapping[str, SetResult]) -> dict[str, Any]:
     }
 
 
-def write_results(out: Path, document: Mapping[str, Any], results: Mapping[str, SetResult]) -> None:
-    """Write everything an evaluation leaves.
+def write_results(
+    out: Path,
+    document: Mapping[str, Any],
+    results: Mapping[str, SetResult],
+    points: Mapping[str, float],
+) -> None:
+    """Write everything an evaluation leaves; ``points`` are the thresholds in use, by target.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -217,7 +238,8 @@ def write_results(out: Path, document: Mapping[str, Any], results: Mapping[str, 
     for name, result in judged.items():
         stem = re.sub(r"[^\w.-]", "_", name)
         plots[name] = [out / "plots" / f"{stem}_{what}.png" for what in ("curves", "reliability")]
-        plot_curves(plots[name][0], all_curves[name], f"{name}: precision and recall")
+        title = f"{name}: precision and recall"
+        plot_curves(plots[name][0], all_curves[name], title, points)
         bins = document["sets"][name]["reliability"]
         plot_reliability(plots[name][1], bins, f"{name}: reliability of change", "pixels")
         tiles[name] = []

@@ -17,6 +17,7 @@ from groundbreak.evaluate.dates import (
     Look,
     SaidEvent,
     TrueEvent,
+    intersection_over_union,
     missed_by_days,
     shortest_interval,
     timing,
@@ -35,6 +36,9 @@ from groundbreak.evaluate.temporal import Couple, match_events, temporal_scores
 from groundbreak.types import Interval, Kind
 
 DAYS_PER_YEAR = 365.25
+
+ONE_BUILDING = 0.5
+"""IoU above which what is torn down is what was built there."""
 
 
 @dataclass(frozen=True)
@@ -117,13 +121,29 @@ def scot_scores(truth: Sequence[TrueEvent], said: Run) -> dict[str, Any]:
 
 
 def true_lives(events: Iterable[TrueEvent]) -> dict[str, Life]:
-    """Lives of the true objects: a new one from its completion, a lost one until its works."""
-    return {
-        event.id: Life(event.geometry, vanishes=event.begun)
-        if event.kind is Kind.DEMOLITION
-        else Life(event.geometry, appears=event.done)
-        for event in events
-    }
+    """Lives of the true objects: a new one from its completion, a lost one until its works.
+
+    A new building that is torn down later has one life.
+    """
+    new: list[TrueEvent] = []
+    lost: list[TrueEvent] = []
+    for event in sorted(events, key=lambda event: event.begun):
+        (lost if event.kind is Kind.DEMOLITION else new).append(event)
+    lives = {event.id: Life(event.geometry, appears=event.done) for event in new}
+    for event in lost:
+        standing = [
+            other
+            for other in new
+            if other.done <= event.begun
+            and lives[other.id].vanishes is None
+            and intersection_over_union(other.geometry, event.geometry) > ONE_BUILDING
+        ]
+        if standing:
+            latest = max(standing, key=lambda other: other.done).id
+            lives[latest] = replace(lives[latest], vanishes=event.begun)
+        else:
+            lives[event.id] = Life(event.geometry, vanishes=event.begun)
+    return lives
 
 
 def said_lives(events: Iterable[SaidEvent]) -> dict[str, Life]:

@@ -33,9 +33,9 @@ def f1_kind(matrix: NDArray[np.int64], kind: int) -> float | None:
 
 
 def wrong_direction(matrix: NDArray[np.int64]) -> float | None:
-    """Of new and demolished pixels found as one of the two, the share given the other class."""
-    found = matrix[1:3, 1:3]
-    return float(found[0, 1] + found[1, 0]) / float(found.sum()) if found.sum() else None
+    """Of new and demolished pixels called any change, the share given the opposite class."""
+    found = int(matrix[1:3, 1:].sum())
+    return int(matrix[1, 2] + matrix[2, 1]) / found if found else None
 
 
 def summary(matrix: NDArray[np.int64]) -> dict[str, float]:
