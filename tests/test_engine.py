@@ -8,13 +8,16 @@ import torch
 
 from groundbreak.errors import ConfigError
 from groundbreak.inference import engine as engines
+from groundbreak.inference.choose import RUNTIMES
 from groundbreak.inference.device import choose_device, works
 from groundbreak.inference.engine import Statistics
+from groundbreak.inference.graph import write_graphs
 from groundbreak.inference.stitch import StitchConfig, predict_scene
 from groundbreak.inference.torch_engine import TorchEngine
 from groundbreak.model.card import Card
-from groundbreak.model.network import SiameseUNet
+from groundbreak.model.network import SiameseUNet, measure
 from groundbreak.model.shape import NetworkConfig
+from groundbreak.model.weights import LoadedModel
 
 SMALL = NetworkConfig(fused=(4, 4, 8, 8, 16), decoder=(16, 8, 8, 8))
 
@@ -77,6 +80,21 @@ def test_a_cpu_takes_large_pictures_one_by_one(monkeypatch):
     for side, zoom in ((32, 1), (64, 1), (64, 2)):
         assert tested.predict(*images((3, 3, side, side)), zoom=zoom).shape[0] == 3
     assert sizes == [3, 2, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("runtime", [None, "openvino", "onnxruntime"])
+def test_a_scene_is_measured_before_it_is_enlarged_and_padded(runtime):
+    tested = engine()
+    if runtime is not None:
+        pytest.importorskip(runtime)
+        tested = RUNTIMES[runtime](write_graphs(LoadedModel(small_network().eval(), tested.card)))
+    before, after = images((1, 3, 41, 50))
+    after[:, :, 30:] /= 9  # what reflection repeats is not like the rest
+    mean, spread = measure(torch.from_numpy(before), torch.from_numpy(after))
+    scene = Statistics(mean[0].numpy(), spread[0].numpy())
+    for zoom in (1, 2):
+        found, expected = (tested.predict(before, after, s, zoom) for s in (None, scene))
+        np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_temperature_softens():

@@ -45,7 +45,7 @@ class Engine(Protocol):
             before: earlier date, bands as in the card.
             after: later date.
             statistics: of the scene that the pictures are windows of; without them each pair is
-                its own scene.
+                its own scene, measured as it is, before it is enlarged or padded.
             zoom: factor of ``Card.magnification``; that of an unknown pixel size without it.
 
         Raises:

@@ -74,7 +74,7 @@ class RuntimeEngine:
     ) -> FloatArray:
         earlier, later = (prepared(date, zoom) for date in (before, after))
         mean, spread = (
-            _measured(earlier, later)
+            _measured(before, after)
             if statistics is None
             else (
                 np.repeat(np.asarray(values, np.float32)[None], len(before), axis=0)
@@ -144,12 +144,13 @@ def _log_sum(logits: FloatArray) -> FloatArray:
     return most + np.log(np.exp(logits - most[:, None]).sum(axis=1))
 
 
-def _measured(earlier: FloatArray, later: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _measured(before: FloatArray, after: FloatArray) -> tuple[FloatArray, FloatArray]:
     import torch
 
     from groundbreak.model.network import measure
 
-    mean, spread = measure(torch.from_numpy(earlier), torch.from_numpy(later))
+    dates = (np.ascontiguousarray(date, np.float32) for date in (before, after))
+    mean, spread = measure(*map(torch.from_numpy, dates))
     return mean.numpy(), spread.numpy()
 
 

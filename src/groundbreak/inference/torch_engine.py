@@ -19,6 +19,7 @@ from groundbreak.model.network import (
     SiameseUNet,
     both_orders,
     class_probabilities,
+    measure,
     pad_to_stride,
 )
 from groundbreak.types import FloatArray
@@ -118,7 +119,7 @@ class TorchEngine:
             self._prepared(date, zoom).to(memory_format=torch.channels_last)
             for date in (before, after)
         )
-        given = self._given(statistics)
+        given = self._given(statistics) or measure(*(self._on(date) for date in (before, after)))
         with self._reduced(self._device != "cpu"):
             features = self._network.encode(earlier, later, given)
         with self._reduced():
@@ -132,10 +133,13 @@ class TorchEngine:
 
     def _prepared(self, image: FloatArray, zoom: int) -> Tensor:
         """A date (n, bands, h, w), enlarged and padded to what the network takes."""
-        tensor = torch.from_numpy(np.ascontiguousarray(image, np.float32)).to(self._device)
+        tensor = self._on(image)
         if zoom > 1:
             tensor = F.interpolate(tensor, scale_factor=zoom, mode="bilinear", align_corners=False)
         return pad_to_stride(tensor)[0]
+
+    def _on(self, image: FloatArray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(image, np.float32)).to(self._device)
 
     def _reduced(self, here: bool = True) -> torch.autocast:
         """Lower precision, where it pays and ``here``."""
