@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 import warnings
 from typing import Any
+
+from groundbreak.errors import ConfigError
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
@@ -14,22 +18,57 @@ def run(args: list[str]) -> Any:
 
     Returns:
         Lightning's command line object, with its trainer, model and datamodule.
+
+    Raises:
+        ConfigError: a key or a value cannot be used.
     """
     import torch
-    from lightning.pytorch.cli import LightningCLI
+    from jsonargparse import ArgumentError
+    from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
     from groundbreak.model.data import PairsData
     from groundbreak.model.train import ChangeTraining
+
+    keys: set[str] = set()
+
+    class Command(LightningCLI):
+        @staticmethod
+        def subcommands() -> dict[str, set[str]]:
+            return {
+                name: skipped
+                for name, skipped in LightningCLI.subcommands().items()
+                if name != "predict"  # it would need a loader that we do not have
+            }
+
+        def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+            keys.update(action.dest for action in parser._actions)
 
     # Which `groundbreak train` is, after all; sys.argv must stay for processes started by it.
     warnings.filterwarnings("ignore", "LightningCLI's args parameter")
     # Float32 convolutions may round to what the processor multiplies fastest.
     torch.set_float32_matmul_precision("high")
-    return LightningCLI(
-        ChangeTraining,
-        PairsData,
-        args=args,
-        seed_everything_default=0,
-        save_config_kwargs={"overwrite": True},
-        auto_configure_optimizers=False,
-    )
+    try:
+        return Command(
+            ChangeTraining,
+            PairsData,
+            args=args,
+            seed_everything_default=0,
+            save_config_kwargs={"overwrite": True},
+            auto_configure_optimizers=False,
+            parser_kwargs={"prog": "groundbreak train", "exit_on_error": False},
+        )
+    except ArgumentError as error:
+        problem = str(error)
+        raise ConfigError("groundbreak train", problem, _nearest(problem, keys)) from error
+
+
+def _nearest(problem: str, keys: set[str]) -> str:
+    """What may have been meant by a key that is not known; nothing if all are."""
+    if not re.search(r"unrecognized|does not accept", problem):
+        return ""
+    named = re.findall(r"[\"']?(?:--)?([a-z_]+(?:\.[a-z_]+)+)", problem)
+    for key in named:
+        near = difflib.get_close_matches(key, keys, n=1)
+        if key not in keys and near:
+            return f"did you mean {near[0]}?"
+    return ""
