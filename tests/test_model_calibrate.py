@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from groundbreak.evaluate import metrics
 from groundbreak.model.calibrate import (
     Answer,
     choose_pixel_threshold,
@@ -98,6 +99,19 @@ def test_false_objects_are_counted_where_labels_are_good() -> None:
     assert both.false_per_km2 == 0
 
 
+def test_ignored_ground_is_not_seen() -> None:
+    whole = painted()
+    whole.logits[:, 15:35, 20:40] = np.array([-5, 5, 0, 0])[:, None, None]  # false, and large
+    half = replace(whole, label=whole.label.copy())
+    half.label[:40, 60:] = 255
+    rates = []
+    for item in (whole, half):
+        point = choose_point([item], Kind.NEW_BUILDING, 1.0, limit=1e9)
+        assert point is not None
+        rates.append(point.false_per_km2)
+    assert rates[1] == pytest.approx(rates[0] / 0.84)
+
+
 def test_no_truth_no_point() -> None:
     assert choose_point([painted()], Kind.DEMOLITION, 1.0, limit=0.1) is None
 
@@ -114,6 +128,9 @@ def test_scores_by_hand() -> None:
     # Demolition: one found, one false (of new), one missed.
     assert f1_kind(matrix, 2) == pytest.approx(2 / (2 + 1 + 1))
     assert wrong_direction(matrix) == pytest.approx(1 / 3)
+    matrix[2, 3] = 3  # found as a berth: a change all the same
+    assert wrong_direction(matrix) == metrics.wrong_direction(matrix) == pytest.approx(1 / 6)
+    matrix[2, 3] = 0
     assert set(summary(matrix)) == {"change", "new_building", "demolition", "wrong_direction"}
 
 

@@ -1,6 +1,7 @@
 """Two steps of training on made pairs: deterministic, resumable, ending in usable weights."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,27 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from groundbreak.errors import ConfigError, DataError
-from groundbreak.model.data import FolderSource, RunSampler, load_scene, select
-from groundbreak.model.network import SiameseUNet
+from groundbreak.inference.engine import Statistics
+from groundbreak.inference.torch_engine import TorchEngine
+from groundbreak.model.augment import AugmentConfig
+from groundbreak.model.calibrate import answer, probabilities
+from groundbreak.model.card import Card, DataUse
+from groundbreak.model.data import (
+    FolderSource,
+    PairsData,
+    RunSampler,
+    ValidationWindows,
+    load_scene,
+    select,
+    to_tensor,
+)
+from groundbreak.model.network import SiameseUNet, measure
 from groundbreak.model.pretrained import load_encoder, load_matching
 from groundbreak.model.shape import NetworkConfig
+from groundbreak.model.train import seen_before
 from groundbreak.model.train_cli import run
-from groundbreak.model.weights import load_weights
+from groundbreak.model.train_export import CardConfig, WriteWeights, data_uses, with_lineage
+from groundbreak.model.weights import load_weights, save_weights
 from groundbreak.pairs.index import read_index
 
 NETWORK = {"fused": [8, 8, 8, 8, 16], "decoder": [16, 8, 8, 8]}
@@ -110,9 +126,9 @@ def test_fit_is_deterministic_and_resumes(pairs: Path, tmp_path: Path) -> None:
 
     loaded = load_weights(tmp_path / "whole" / "tiny.safetensors")
     assert loaded.card.bands == ("red", "green", "blue")
-    assert [(use.name, use.split, use.scenes) for use in loaded.card.data] == [
-        ("made", "train", 3),
-        ("made", "val", 1),
+    assert [(use.name, use.split, use.scenes, use.part) for use in loaded.card.data] == [
+        ("made", "train", 3, "training"),
+        ("made", "val", 1, "validation"),
     ]
     assert loaded.card.data[0].licence == "Apache-2.0"
     assert set(loaded.card.metrics["val"]["made"]) >= {"change", "new_building", "ece"}
@@ -127,6 +143,103 @@ def test_validation_alone_leaves_the_weights_as_they_are(pairs: Path, tmp_path: 
     assert [file.read_bytes() for file in files] == before
 
 
+def test_calibration_sees_a_window_as_detection_does(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = SiameseUNet(NetworkConfig(fused=(8, 8, 8, 8, 16), decoder=(16, 8, 8, 8))).eval()
+    with torch.no_grad():  # a fresh head answers the same everywhere
+        for parameter in network.head.parameters():
+            parameter.normal_(std=0.5)
+    rng = np.random.default_rng(0)
+    before, after = rng.integers(1, 90, (2, 64, 128, 3), dtype=np.uint8)
+    after[:, 64:] += 150  # the halves of the scene are not alike
+    for name, image in (("before", before), ("after", after), ("label", 0 * before[..., 0])):
+        Image.fromarray(image).save(tmp_path / f"{name}.png")
+    index = "set,split,scene,before,after,label\nmade,val,s,before.png,after.png,label.png\n"
+    (tmp_path / "index.csv").write_text(index)
+    scene = load_scene(read_index(tmp_path)[0], ("red", "green", "blue"), "val")
+    windows = ValidationWindows([scene], 128, lambda _: 2)
+    answers = answer(network, (windows[i] for i in range(len(windows))))
+    assert len(answers) == 2
+    card = Card("t", "", ("red", "green", "blue"), (0.2, 3), network.config)
+    dates = [to_tensor(image)[None].numpy() for image in (scene.pair.before, scene.pair.after)]
+    mean, spread = measure(*map(torch.from_numpy, dates))
+    whole = Statistics(mean[0].numpy(), spread[0].numpy())
+    halves = [np.ascontiguousarray(date[..., :64]) for date in dates]
+    expected = TorchEngine(network, card, "cpu").predict(*halves, whole, zoom=2)[0]
+    np.testing.assert_allclose(probabilities(answers[0], 1.0), expected, atol=2e-3)
+
+
+def test_the_card_says_what_was_used_for_what(pairs: Path) -> None:
+    """Scenes that are kept from training for validation are called train in the index."""
+    kept = FolderSource(pairs, ("made",), only=("s0",))
+    rest = FolderSource(pairs, ("made",), without=("s0",))
+    used = data_uses([rest, rest], [kept])
+    assert [(use.split, use.scenes, use.part) for use in used] == [
+        ("train", 2, "training"),
+        ("train", 1, "validation"),
+    ]
+    before = [DataUse("made", "train", 9, "x"), DataUse("other", "train", 5, "x")]
+    assert with_lineage(used, before) == (*used, before[1])
+
+
+def test_what_weights_to_start_from_have_seen(tmp_path: Path) -> None:
+    path = tmp_path / "start.safetensors"
+    network = SiameseUNet(NetworkConfig(fused=(8, 8, 8, 8, 16), decoder=(16, 8, 8, 8)))
+    seen = (DataUse("old", "train", 5, "x", "training"),)
+    bands = ("red", "green", "blue")
+    save_weights(network, Card("s", "", bands, (0.2, 3), network.config, data=seen), path)
+    assert seen_before(str(path)) == seen
+    path.with_suffix(".json").unlink()
+    assert seen_before(str(path)) == seen_before(None) == ()
+
+
+@pytest.mark.parametrize(
+    ("bands", "augment"),
+    [
+        (["blue", "green", "red"], {}),
+        (["red", "green", "blue", "rededge", "nir"], {}),
+        (["red", "green", "blue"], {"drop_nir": 0.5}),
+    ],
+)
+def test_bands_that_augmentation_would_mix_up_are_refused(
+    bands: list[str], augment: dict[str, float]
+) -> None:
+    with pytest.raises(ConfigError, match=r"data\.(bands|augment)"):
+        PairsData([], [], bands, AugmentConfig(**augment))
+    PairsData([], [], ["red", "green", "blue", "nir", "rededge"], AugmentConfig(drop_nir=0.5))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["fit", "--data.stepz=3"], r"unrecognized.*did you mean data\.steps\?"),
+        (
+            ["fit", "--config", "FILE"],
+            r"does not accept option 'data\.stepz'; did you mean data\.s",
+        ),
+        (["predict"], "invalid choice: 'predict'"),
+        (["fit", "--trainer.max_steps=x"], r"trainer\.max_steps"),
+    ],
+)
+def test_the_command_line_says_what_is_wrong(
+    tmp_path: Path, words: list[str], message: str
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("data: {stepz: 3, bands: [red], train: [], val: []}")
+    with pytest.raises(ConfigError, match=f"^groundbreak train: .*{message}"):
+        run([str(file) if word == "FILE" else word for word in words])
+
+
+def test_a_fit_without_validation_leaves_earlier_weights(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = WriteWeights(tmp_path, CardConfig("tiny", "A test.", (0.2, 3)))
+    writer.path.write_bytes(b"of an earlier run")
+    writer.on_fit_end(SimpleNamespace(is_global_zero=True), None)  # type: ignore[arg-type]
+    assert writer.path.read_bytes() == b"of an earlier run"
+    assert "no weights were written" in caplog.text
+
+
 def test_an_epoch_goes_on_where_the_last_one_ended() -> None:
     sampler = RunSampler(samples=8, rank=1, world=2)
     assert list(sampler) == [1, 3, 5, 7]
@@ -138,8 +251,38 @@ def test_an_epoch_goes_on_where_the_last_one_ended() -> None:
 def test_a_source_without_pairs(pairs: Path) -> None:
     with pytest.raises(DataError, match="has no labelled pair of made in test"):
         select(FolderSource(pairs, ("made",), split="test"))
+    with pytest.raises(DataError, match="nothing is left of made"):
+        select(FolderSource(pairs, ("made",), without=("s0", "s1", "s2")))
     chosen = select(FolderSource(pairs, ("made",), without=("s0",)))
     assert [record.scene for record in chosen] == ["s1", "s2"]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"sets": ("made", "maed")}, "has no labelled pair of maed in train"),
+        ({"without": ("s11",)}, r"has no scene s11 in train of made; did you mean s1\?"),
+        ({"only": ("s0", "s3")}, "has no scene s3 in train of made"),
+    ],
+)
+def test_a_name_that_is_not_there_is_refused(
+    pairs: Path, source: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        select(FolderSource(**{"folder": pairs, "sets": ("made",), **source}))
+
+
+def test_a_mask_of_0_and_255_is_no_label(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:40, 20:40] = 255
+    for name, image in (("a", rng.integers(1, 255, (64, 64, 3), dtype=np.uint8)), ("l", mask)):
+        Image.fromarray(image).save(tmp_path / f"{name}.png")
+    index = "set,split,scene,before,after,label\nmade,train,s,a.png,a.png,l.png\n"
+    (tmp_path / "index.csv").write_text(index)
+    data = PairsData([FolderSource(tmp_path, ("made",))], [], ["red", "green", "blue"])
+    with pytest.raises(DataError, match=r"no label to train on holds a change; a change is 1 \("):
+        data.setup("fit")
 
 
 def test_without_near_infrared_red_takes_its_place(pairs: Path) -> None:

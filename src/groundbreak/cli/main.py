@@ -67,12 +67,14 @@ def run(arguments: list[str] | None = None) -> None:
 def _show_logs(verbose: bool) -> None:
     """Logs, with tracebacks, go to stderr under ``-v`` only; a run keeps them in its log.
 
-    Without ``-v`` only a processor that fails is worth a line: what is left out is part of the
-    result. The handler decides, since a run lowers the level of its loggers to fill its log.
+    Without ``-v`` only a processor that fails, or a training that writes no weights, is worth a
+    line: what is left out is part of the result. The handler decides, since a run lowers the level
+    of its loggers to fill its log.
     """
     shown = logging.StreamHandler(sys.stderr)
     if not verbose:
-        shown.addFilter(lambda record: record.name.startswith("groundbreak.inference"))
+        rooms = ("groundbreak.inference", "groundbreak.model")
+        shown.addFilter(lambda record: record.name.startswith(rooms))
         shown.setLevel(logging.WARNING)
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", handlers=[shown])

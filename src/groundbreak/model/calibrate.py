@@ -20,7 +20,7 @@ from torch import Tensor
 
 from groundbreak.labels import pixel_label
 from groundbreak.model.losses import partial_cross_entropy
-from groundbreak.model.network import SiameseUNet, class_probabilities
+from groundbreak.model.network import SiameseUNet, both_orders, class_probabilities
 from groundbreak.model.scores import confusion, summary
 from groundbreak.types import KINDS, FloatArray, Kind, MaskValue
 
@@ -62,12 +62,20 @@ class OperatingPoint:
 
 @torch.inference_mode()
 def answer(network: SiameseUNet, windows: Iterable[dict[str, Any]]) -> list[Answer]:
-    """Run the network over validation windows (``data.ValidationWindows``)."""
+    """Run the network over validation windows (``data.ValidationWindows``).
+
+    With the statistics of the scene, and the decoder alone in bfloat16: as detection does.
+    """
     network.eval()
     answers = []
     for window in windows:
+        before, after, *statistics = (
+            window[name][None] for name in ("before", "after", "mean", "spread")
+        )
+        features = network.encode(before, after, (statistics[0], statistics[1]))
         with torch.autocast("cpu", torch.bfloat16):
-            logits = network(window["before"][None], window["after"][None]).float()
+            logits = network.decode(features)
+        logits = both_orders(logits)
         height, width = window["label"].shape
         logits = torch.nn.functional.avg_pool2d(logits, window["zoom"])[0, :, :height, :width]
         gsd = None if math.isnan(window["gsd_m"]) else float(window["gsd_m"])
@@ -169,7 +177,8 @@ def choose_point(
         for item in placed:
             pixel = float(item.gsd_m or 1.0) ** 2
             trusted = item.quality == "good" or not any_good
-            km2 += item.label.size * pixel / 1e6 if trusted else 0.0
+            known = np.count_nonzero(item.label != MaskValue.IGNORE)
+            km2 += known * pixel / 1e6 if trusted else 0.0
             probability = probabilities(item, temperature)[kind.value_in_mask]
             wrong, hits = _objects(probability, threshold, item.label, kind)
             false += [area * pixel for area in wrong] if trusted else []

@@ -18,12 +18,17 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class DataUse:
-    """A data set that the weights were trained or chosen on."""
+    """A data set that the weights were trained or chosen on.
+
+    ``part`` is what it was used for, "training" or "validation", whatever its split is called;
+    empty where nobody said.
+    """
 
     name: str
     split: str
     scenes: int
     licence: str
+    part: str = ""
 
 
 @dataclass(frozen=True)

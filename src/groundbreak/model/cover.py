@@ -35,7 +35,8 @@ def change_cover(sample: Sample, rng: Generator) -> Sample:
         colour = grey * np.array([1.05, rng.uniform(0.8, 0.98), rng.uniform(0.6, 0.92), 1.25])
     else:
         colour = grey / 2 * np.array([1.0, rng.uniform(1.0, 1.4), rng.uniform(0.9, 1.6), 0.5])
-    colour = colour[: image.shape[2]]
+    bands = image.shape[2]
+    colour = np.pad(colour, (0, max(0, bands - 4)), mode="edge")[:bands]
     size = image.shape[:2]
     coarse = rng.normal(0, 1, (max(2, size[0] // 12), max(2, size[1] // 12))).astype(np.float32)
     mottle = cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC)[..., None]

@@ -1,11 +1,13 @@
 """Training pairs by the thousand from a few scenes, and validation windows.
 
 Scenes are decoded once and kept as uint8. A training sample is decided by (seed, its number)
-alone: the same run gives the same samples on any number of workers, and resumes where it was.
+alone: the same run gives the same samples on any number of workers, and resumes where it was if
+that was the end of an epoch. (Within one, its first samples come again in place of the others.)
 """
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from groundbreak.errors import DataError
+from groundbreak.errors import ConfigError, DataError
 from groundbreak.model.augment import (
     AugmentConfig,
     Augmenter,
@@ -31,9 +33,10 @@ from groundbreak.model.augment import (
     without_nir,
 )
 from groundbreak.model.card import magnify
+from groundbreak.model.network import measure
 from groundbreak.model.sample import Sample
 from groundbreak.model.shape import STRIDE
-from groundbreak.pairs.index import PairRecord, read_index, read_pair
+from groundbreak.pairs.index import CHANGES, PairRecord, read_index, read_pair
 from groundbreak.pairs.splits import Fingerprint, fingerprint, refuse_leaks
 from groundbreak.types import FloatArray, MaskValue
 
@@ -77,20 +80,30 @@ def select(source: FolderSource) -> list[PairRecord]:
     """The records of a source.
 
     Raises:
-        DataError: there is none.
+        DataError: there is none, or a set or scene is named that is not there.
     """
     records = [
         record
         for record in read_index(source.folder)
-        if record.set in source.sets
-        and record.split == source.split
-        and record.label is not None
-        and (not source.only or record.scene in source.only)
-        and record.scene not in source.without
+        if record.set in source.sets and record.split == source.split and record.label is not None
+    ]
+    for name in source.sets:
+        if not any(record.set == name for record in records):
+            problem = f"has no labelled pair of {name} in {source.split}"
+            raise DataError(str(source.folder), problem)
+    scenes = {record.scene for record in records}
+    for name in (*source.only, *source.without):
+        if name not in scenes:
+            near = difflib.get_close_matches(name, scenes, n=1)
+            problem = f"has no scene {name} in {source.split} of {', '.join(source.sets)}"
+            raise DataError(str(source.folder), problem, f"did you mean {near[0]}?" if near else "")
+    records = [
+        record
+        for record in records
+        if (not source.only or record.scene in source.only) and record.scene not in source.without
     ]
     if not records:
-        sets = ", ".join(source.sets)
-        raise DataError(str(source.folder), f"has no labelled pair of {sets} in {source.split}")
+        raise DataError(str(source.folder), f"nothing is left of {', '.join(source.sets)}")
     return records
 
 
@@ -209,7 +222,10 @@ class ValidationWindows(Dataset[dict[str, Any]]):
     ) -> None:
         self.scenes, self.drop_nir = scenes, drop_nir
         self.windows = []
+        self.statistics = []
         for k, scene in enumerate(scenes):
+            dates = (to_tensor(image)[None] for image in self._dates(scene, np.s_[:, :]))
+            self.statistics.append(measure(*dates))
             zoom = magnification(scene.record.gsd_m)
             side = window // zoom
             height, width = scene.pair.label.shape
@@ -220,22 +236,29 @@ class ValidationWindows(Dataset[dict[str, Any]]):
         return len(self.windows)
 
     def __getitem__(self, i: int) -> dict[str, Any]:
-        """Window i: the images magnified, the label as it is."""
+        """Window i: the images magnified, the label as it is, mean and spread of the scene."""
         k, row, column, side, zoom = self.windows[i]
         scene = self.scenes[k]
         inside = np.s_[row : row + side, column : column + side]
-        before, after = scene.pair.before[inside], scene.pair.after[inside]
-        if self.drop_nir:
-            before, after = without_nir(before), without_nir(after)
+        before, after = self._dates(scene, inside)
+        mean, spread = self.statistics[k]
         return {
             "before": _padded(before, zoom),
             "after": _padded(after, zoom),
+            "mean": mean[0],
+            "spread": spread[0],
             "label": torch.from_numpy(scene.pair.label[inside].astype(np.int64)),
             "set": scene.record.set,
             "quality": scene.record.label_quality,
             "gsd_m": scene.record.gsd_m or math.nan,
             "zoom": zoom,
         }
+
+    def _dates(
+        self, scene: Scene, inside: tuple[slice, slice]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        before, after = scene.pair.before[inside], scene.pair.after[inside]
+        return (without_nir(before), without_nir(after)) if self.drop_nir else (before, after)
 
 
 def _padded(image: NDArray[np.uint8], zoom: int) -> Tensor:
@@ -254,7 +277,8 @@ class PairsData(LightningDataModule):
     Args:
         train: folders to train on.
         val: folders to validate on; ``crop`` counts for nothing there.
-        bands: common names, in the order the network takes them.
+        bands: common names, in the order the network takes them: red, green, blue, then near
+            infrared if there is one, then others.
         augment: how much chance there is.
         batch_size: samples a step, on each device.
         steps: steps an epoch.
@@ -264,6 +288,9 @@ class PairsData(LightningDataModule):
         workers: processes that prepare samples.
         seed: decides every sample.
         touching: sets of which training and validation may lie side by side; others are refused.
+
+    Raises:
+        ConfigError: the bands are in another order.
     """
 
     def __init__(
@@ -284,6 +311,11 @@ class PairsData(LightningDataModule):
         super().__init__()
         self.train, self.val, self.bands = train, val, tuple(bands)
         self.augment = augment or AugmentConfig()
+        if self.bands[:3] != ("red", "green", "blue") or "nir" in self.bands[4:]:
+            named = ", ".join(bands)
+            raise ConfigError("data.bands", f"is {named}", "begin with red, green, blue, then nir")
+        if self.augment.drop_nir and "nir" not in self.bands:
+            raise ConfigError("data.augment.drop_nir", "there is no band nir")
         self.batch_size, self.steps, self.window = batch_size, steps, window
         self.zoom, self.zoom_from_gsd_m = zoom, zoom_from_gsd_m
         self.workers, self.seed = workers, seed
@@ -293,7 +325,8 @@ class PairsData(LightningDataModule):
         """Decode everything once.
 
         Raises:
-            DataError: a picture cannot be read, or training and validation share ground.
+            DataError: a picture cannot be read, training and validation share ground, or nothing
+                that is to be trained on changes.
         """
         if stage == "fit":
             self.groups: list[tuple[Sequence[Scene], float, CropConfig]] = [
@@ -302,6 +335,9 @@ class PairsData(LightningDataModule):
         self.val_scenes = [scene for source in self.val for scene in self._load(source, "val")]
         if stage == "fit":
             seen = [scene.print for scenes, _, _ in self.groups for scene in scenes]
+            if not any(len(scene.changed) for scenes, _, _ in self.groups for scene in scenes):
+                folders = ", ".join(sorted({str(source.folder) for source in self.train}))
+                raise DataError(folders, "no label to train on holds a change", CHANGES)
             refuse_leaks(seen + [scene.print for scene in self.val_scenes], self.touching)
 
     def _load(self, source: FolderSource, part: str) -> list[Scene]:

@@ -12,12 +12,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from groundbreak.errors import WeightsError
 from groundbreak.labels import pixel_label
+from groundbreak.model.card import DataUse
 from groundbreak.model.losses import LossWeights, change_loss
 from groundbreak.model.network import SiameseUNet, class_probabilities
 from groundbreak.model.pretrained import load_encoder, load_matching
 from groundbreak.model.scores import confusion, summary
 from groundbreak.model.shape import NetworkConfig
+from groundbreak.model.weights import read_card
+
+
+def seen_before(weights: str | None) -> tuple[DataUse, ...]:
+    """What the weights that a training starts from were trained on, as far as their card says."""
+    try:
+        return () if weights is None else read_card(weights).data
+    except WeightsError:
+        return ()
 
 
 class ChangeTraining(LightningModule):
@@ -60,6 +71,7 @@ class ChangeTraining(LightningModule):
             load_matching(self.network, start_from)
         elif encoder_weights is not None:
             load_encoder(self.network, encoder_weights)
+        self.lineage = seen_before(start_from)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = AveragedModel(
             self.network, multi_avg_fn=get_ema_multi_avg_fn(average), use_buffers=True
@@ -72,9 +84,11 @@ class ChangeTraining(LightningModule):
         self.warmup_steps, self.decay_share = warmup_steps, decay_share
         self.matrices: dict[str, NDArray[np.int64]] = {}
 
-    def forward(self, before: Tensor, after: Tensor) -> Tensor:
-        """Logits of the averaged network."""
-        return self.averaged(before, after)
+    def forward(
+        self, before: Tensor, after: Tensor, statistics: tuple[Tensor, Tensor] | None = None
+    ) -> Tensor:
+        """Logits of the averaged network; arguments as of ``SiameseUNet.forward``."""
+        return self.averaged(before, after, statistics)
 
     @property
     def averaged_network(self) -> SiameseUNet:
@@ -114,7 +128,8 @@ class ChangeTraining(LightningModule):
 
     def validation_step(self, batch: dict[str, Any], index: int) -> None:
         """Count the pixels of one window."""
-        logits = self(batch["before"], batch["after"]).float()
+        statistics = (batch["mean"], batch["spread"])
+        logits = self(batch["before"], batch["after"], statistics).float()
         height, width = batch["label"].shape[1:]
         logits = torch.nn.functional.avg_pool2d(logits, int(batch["zoom"][0]))
         probability = class_probabilities(logits[:, :, :height, :width]).cpu().numpy()

@@ -92,16 +92,25 @@ class WriteWeights(Callback):
         if not isinstance(pl_module, ChangeTraining):
             raise TypeError(f"expected ChangeTraining, got {type(pl_module)}")
         network = pl_module.averaged_network
-        save_weights(network, draft(self.card, network, _data(trainer)), self.path)
+        card = draft(self.card, network, _data(trainer), pl_module.lineage)
+        save_weights(network, card, self.path)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Calibrate the best."""
-        if trainer.is_global_zero and self.path.is_file():
-            finish(self.path, self.card, _data(trainer))
+        """Calibrate the best, if there was any: a file of an earlier run is not of this one."""
+        if not trainer.is_global_zero:
+            return
+        if self.best > -np.inf and self.path.is_file():
+            lineage = pl_module.lineage if isinstance(pl_module, ChangeTraining) else ()
+            finish(self.path, self.card, _data(trainer), lineage)
+        else:
+            log.warning("validation never took place: no weights were written")
 
 
-def draft(config: CardConfig, network: SiameseUNet, data: PairsData) -> Card:
-    """The card before calibration."""
+def draft(
+    config: CardConfig, network: SiameseUNet, data: PairsData, lineage: Sequence[DataUse] = ()
+) -> Card:
+    """The card before calibration; ``lineage`` is the data of the weights that it started from."""
+    used = data_uses(data.train, data.val)
     return Card(
         name=config.name,
         description=config.description,
@@ -112,23 +121,25 @@ def draft(config: CardConfig, network: SiameseUNet, data: PairsData) -> Card:
         upsample_from_gsd_m=data.zoom_from_gsd_m,
         network=network.config,
         encodings=config.encodings,
-        data=(*data_uses([*data.train, *data.val]), *config.extra_data),
+        data=with_lineage((*used, *config.extra_data), lineage),
         licence=config.licence,
         limits=config.limits,
         revision=git_revision(),
     )
 
 
-def finish(path: Path, config: CardConfig, data: PairsData) -> Card:
+def finish(
+    path: Path, config: CardConfig, data: PairsData, lineage: Sequence[DataUse] = ()
+) -> Card:
     """Fit temperature and operating points on validation, measure, and write the card again."""
     model = load_weights(path)
     answers = _answers(model.network, data.val_windows())
     temperature = fit_temperature(answers)
     pixel_threshold = choose_pixel_threshold(answers, temperature)
     points = choose_points(answers, temperature, config.false_per_km2)
-    draft_card = draft(config, model.network, data)
+    draft_card = draft(config, model.network, data, lineage)
     metrics: dict[str, Any] = {"val": measure(answers, temperature, pixel_threshold)}
-    if "nir" in config.optional_bands:
+    if "nir" in config.optional_bands and "nir" in data.bands:
         without = _answers(model.network, data.val_windows(drop_nir=True))
         metrics["val_without_nir"] = measure(without, temperature, pixel_threshold)
     metrics["operating_point"] = {
@@ -163,15 +174,24 @@ def measure(
     return figures
 
 
-def data_uses(sources: Sequence[FolderSource]) -> tuple[DataUse, ...]:
-    """One entry a set and split."""
-    uses: dict[tuple[str, str], DataUse] = {}
-    for source in sources:
-        for record in select(source):
-            key = (record.set, record.split)
-            use = uses.get(key, DataUse(*key, 0, record.licence))
-            uses[key] = replace(use, scenes=use.scenes + 1)
-    return tuple(uses.values())
+def data_uses(train: Sequence[FolderSource], val: Sequence[FolderSource]) -> tuple[DataUse, ...]:
+    """One entry for each set, split and part that it plays; a scene counts once."""
+    scenes: dict[tuple[str, str, str], dict[Path, str]] = {}
+    for part, sources in (("training", train), ("validation", val)):
+        for source in sources:
+            for record in select(source):
+                key = (record.set, record.split, part)
+                scenes.setdefault(key, {})[record.before] = record.licence
+    return tuple(
+        DataUse(name, split, len(licences), next(iter(licences.values())), part)
+        for (name, split, part), licences in scenes.items()
+    )
+
+
+def with_lineage(uses: Sequence[DataUse], lineage: Sequence[DataUse]) -> tuple[DataUse, ...]:
+    """What was used, then what else the weights have seen before that they started from."""
+    known = {(use.name, use.split, part) for use in uses for part in (use.part, "")}
+    return (*uses, *(use for use in lineage if (use.name, use.split, use.part) not in known))
 
 
 def _data(trainer: Trainer) -> PairsData:
