@@ -4,8 +4,9 @@
         --judge levir --steps 500 -o runs/left-out/levir
 
 The recipe is that of the configuration but for its length and its validation: the last weights are
-judged, not the best. Sets of the same ground must all be named (``mshs_bcd mshs_s2 mshs_bcd_10m``),
-and ``--start-from`` must not have seen them either.
+judged, not the best, and ``--steps`` is a multiple of ``data.steps``. Sets of the same ground must
+all be named (``mshs_bcd mshs_s2 mshs_bcd_10m``), and ``--start-from`` must not have seen them
+either.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import yaml
 
 from groundbreak.cli.main import run as groundbreak
 from groundbreak.model.train_cli import run as train
+from groundbreak.pairs.index import read_index
 
 
 def main() -> None:
@@ -35,7 +37,9 @@ def main() -> None:
     parser.add_argument("--start-from", help="weights; default: ImageNet encoder")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
-    config = without(yaml.safe_load(options.config.read_text()), set(options.leave))
+    config = yaml.safe_load(options.config.read_text())
+    check(config, options)
+    config = without(config, set(options.leave))
     config["trainer"] |= {
         "max_steps": options.steps,
         "check_val_every_n_epoch": options.steps // config["data"]["steps"],
@@ -52,6 +56,26 @@ def main() -> None:
     train(["fit", "--config", str(file)])
     told = ["--sets", options.judge, "--split", options.split, "--weights", str(weights)]
     groundbreak(["evaluate", "--data", options.data, *told, "-o", str(options.output / "judged")])
+
+
+def check(config: dict[str, Any], options: argparse.Namespace) -> None:
+    """Whether what was asked for can be had: a misspelt set would be trained on in silence.
+
+    Raises:
+        SystemExit: a set is in no folder, one is judged that is not left out, or the last step is
+            not one that is validated.
+    """
+    folders = {source["folder"] for part in ("train", "val") for source in config["data"][part]}
+    there = {record.set for folder in folders for record in read_index(Path(folder))}
+    for name in options.leave:
+        if name not in there:
+            raise SystemExit(f"--leave: no set {name}; there are {', '.join(sorted(there))}")
+    for name in options.judge.split(","):
+        if name not in options.leave:
+            raise SystemExit(f"--judge: {name} is not among --leave")
+    epoch = config["data"]["steps"]
+    if options.steps <= 0 or options.steps % epoch:
+        raise SystemExit(f"--steps: {options.steps} is no multiple of data.steps, {epoch}")
 
 
 def without(config: dict[str, Any], left_out: set[str]) -> dict[str, Any]:

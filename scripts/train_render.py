@@ -8,6 +8,7 @@ The labels are exact, the imagery is nobody's. A folder that is there already is
 from __future__ import annotations
 
 import argparse
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def main() -> None:
     for seed in range(options.seed, options.seed + options.count):
         if not picture(options.output, "label", seed).is_file():
             draw(options.output, seed, options.size, options.gsd)
-    list_pairs(options.output, options.gsd)
+            list_pairs(options.output, options.gsd)  # now: another run may ask for other sizes
 
 
 def gsd_of(seed: int, between: tuple[float, float]) -> float:
@@ -53,14 +54,17 @@ def picture(folder: Path, name: str, seed: int) -> Path:
 
 
 def list_pairs(folder: Path, between: tuple[float, float]) -> None:
-    """List every pair that is complete."""
-    rows = []
+    """List every pair that is complete; those listed before keep their pixel size."""
+    rows, known = [], {}
+    if (folder / "index.csv").is_file():
+        with (folder / "index.csv").open(newline="", encoding="utf-8") as text:
+            known = {row["scene"]: float(row["gsd_m"]) for row in csv.DictReader(text)}
     for path in sorted((folder / "train" / "label").glob("*.png")):
         seed = int(path.stem)
         row: dict[str, object] = {"set": "rendered", "split": "train", "scene": path.stem}
         for part, name in (("before", "A"), ("after", "B"), ("label", "label")):
             row[part] = picture(folder, name, seed).relative_to(folder).as_posix()
-        row |= {"gsd_m": gsd_of(seed, between), "bands": "RGB"}
+        row |= {"gsd_m": known.get(path.stem) or gsd_of(seed, between), "bands": "RGB"}
         rows.append(row | {"licence": "Apache-2.0", "label_quality": "good"})
     write_index(folder, rows)
 
