@@ -161,10 +161,10 @@ def test_the_earlier_date_is_displaced_by_no_more_than_asked() -> None:
     assert max(abs(step) for pair in steps for step in pair) <= 2
 
 
-@pytest.mark.parametrize("bands", [3, 4])
+@pytest.mark.parametrize("bands", [3, 4, 6])
 def test_cover_changes_plants_on_one_date_and_leaves_objects_and_label(bands: int) -> None:
     sample = make_sample(size=128, bands=bands)
-    meadow = np.array([60, 90, 50, 200], np.uint8)[:bands]
+    meadow = np.array([60, 90, 50, 200, 120, 80], np.uint8)[:bands]
     for image in (sample.before, sample.after):
         image[..., 0] = np.maximum(image[..., 0], 110)  # bare ground is red
         image[60:, 64:] = meadow
