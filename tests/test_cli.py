@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -234,6 +235,21 @@ class TestJson:
             places = [e["href"] for e in (*item["links"], *item["assets"].values())]
             assert len(places) == 9
             assert all(Path(place.removeprefix("file://")).exists() for place in places)
+
+    def test_kwcoco_skips_a_site_that_no_scene_covers(self, command, tmp_path, places, engine):
+        write_sites(places[1], (0, -160, 160, 0), (5000, 5000, 5100, 5100))
+        assert command("detect", *places, "-o", tmp_path / "run").code == 0
+        path = tmp_path / "k.json"
+        words = ("export", tmp_path / "run", "--format", "kwcoco", "-o", path)
+        answer = command(*words)
+        assert (answer.code, answer.err) == (0, "")
+        document = json.loads(path.read_text())
+        assert [video["name"] for video in document["videos"]] == ["s0"]
+        assert {image["video_id"] for image in document["images"]} == {1}
+        shutil.rmtree(tmp_path / "run" / "work")
+        answer = command(*words)
+        assert answer.code == 2
+        assert "work/s0: is gone, and with it the looks; run detect again" in answer.error
 
     def test_evaluate(self, command, tmp_path, run):
         truth = tmp_path / "truth.geojson"

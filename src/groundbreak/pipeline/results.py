@@ -307,14 +307,15 @@ def export_events(run: Path, form: str, path: Path) -> int:
         the number of events.
 
     Raises:
-        OutputError: the run is not finished, or the file cannot be written.
+        OutputError: the run is not finished, the working folder that kwcoco needs was deleted,
+            or the file cannot be written.
     """
     read_run(run)
     events = read_geoparquet(run / "events.parquet")
     if form == "stac":
         write_json(path, _absolute(run))
     elif form == "kwcoco":
-        write_kwcoco(events, [_video(run, site) for site in read_summary(run)], path)
+        write_kwcoco(events, _videos(run), path)
     else:
         writers = {"geojson": write_geojson, "gpkg": write_gpkg, "geoparquet": write_geoparquet}
         writers[form](events, path)
@@ -328,22 +329,25 @@ def _absolute(run: Path) -> dict[str, Any]:
     return document
 
 
-def _video(run: Path, site: Mapping[str, Any]) -> Video:
-    """A site with its looks, from the working folder.
+def _videos(run: Path) -> list[Video]:
+    """The sites that have looks, with these, from their working folders.
 
     Raises:
-        OutputError: the working folder was deleted.
+        OutputError: the working folder of a site whose looks were used was deleted.
     """
-    folder = site_folder(run, site["id"])
-    work = load_work(folder)
-    if work is None:
-        raise OutputError(
-            str(folder), "is gone, and with it the looks", "run detect again, then export"
-        )
-    return Video(
-        site["id"],
-        work.grid,
-        [look_meta(look) for look in work.looks],
-        {look.id: look.folder / "pixels.tif" for look in work.looks},
-        {look.id: look.bands for look in work.looks},
-    )
+    used = {row["site_id"] for row in read_table(run / "observed.parquet") if row["used"]}
+    videos = []
+    for site_id in (site["id"] for site in read_summary(run)):
+        folder = site_folder(run, site_id)
+        work = load_work(folder)
+        if work is None and site_id in used:
+            raise OutputError(
+                str(folder), "is gone, and with it the looks", "run detect again, then export"
+            )
+        if work is None or not work.looks:
+            continue
+        looks = {look.id: look for look in work.looks}
+        files = {name: look.folder / "pixels.tif" for name, look in looks.items()}
+        bands = {name: look.bands for name, look in looks.items()}
+        videos.append(Video(site_id, work.grid, [look_meta(k) for k in work.looks], files, bands))
+    return videos
