@@ -168,7 +168,7 @@ def test_an_event_in_the_newest_look_only_is_provisional() -> None:
     series = Series(changes=[(6, NEW, HALL)])
     event = only(series.result())
     assert event.provisional
-    assert "seen in one image only" in event.sentence
+    assert "shows only in the newest image" in event.sentence
     confirmed = only(Series(count=9, changes=[(6, NEW, HALL)]).result())
     assert not confirmed.provisional
     assert confirmed.confidence > event.confidence

@@ -78,8 +78,17 @@ BERTH = {"length_m": 123.4, "width_m": 25.2, "orientation_deg": 30.0, "vessel_le
         (
             event(NEW, 3, 4, confidence=0.51, provisional=True),
             "A building of about 450 m² was possibly built between 9 July 2024 and "
-            "1 February 2025. It was seen in one image only, the "
-            "last in which the plot could be seen.",
+            "1 February 2025. The change shows only in the newest image.",
+        ),
+        (
+            event(TORN, 2, 3, provisional=True),
+            "A building of about 450 m² was torn down between 1 May and 9 July 2024. "
+            "The change shows only in the last image of the place.",
+        ),
+        (
+            event(TORN, 3, 4, provisional=True, flags=("single_pair",)),
+            "A building of about 450 m² was torn down between 9 July 2024 and 1 February 2025. "
+            "Only two images show the place: nothing confirms it.",
         ),
         (
             event(NEW, 3, None, confidence=0.7),
@@ -167,8 +176,12 @@ def plot(torn: int, built: int, name: str = "", **more: Any) -> list[Event]:
         (
             plot(1, 1, provisional=True),
             "One building was torn down between 3 January and 14 March 2024; one new one stood "
-            "on the plot by 9 July 2024, seen in one image only, the last in which the place "
-            "could be seen.",
+            "on the plot by 9 July 2024 (the change shows only in the last image of the place).",
+        ),
+        (
+            plot(1, 1, flags=("misregistered", "assumed_date")),
+            "One building was torn down between 3 January and 14 March 2024; one new one stood "
+            "on the plot by 9 July 2024 (one date is assumed; the images do not line up well).",
         ),
         (
             plot(2, 1, interval=Interval(LOOKS[3].start, None), after_scenes=()),
@@ -199,8 +212,8 @@ def test_a_site_in_words() -> None:
         "and 1 February 2025 (five images).",
         "Two buildings were built between 3 January and 14 March 2024.",
         "One building was probably built between 3 January and 14 March 2024.",
-        "One docking slip was opened between 9 July 2024 and 1 February 2025, seen in one "
-        "image only, the last in which the place could be seen.",
+        "One docking slip was opened between 9 July 2024 and 1 February 2025 (the change shows "
+        "only in the newest image).",
         "One building was begun after 9 July 2024 and not finished in the newest image.",
         "Not observed: 3 % of the site, hidden in every image.",
     ]
@@ -277,6 +290,41 @@ def test_the_time_after_the_last_look_and_before_the_first_is_not_observed() -> 
     assert summarise("Port One", [], looks, ALL, soon).periods_not_observed == ()
     assert summarise("Port One", [], [], ALL, cloudy).periods_not_observed == (cloudy,)
     assert len(summarise("Port One", [], looks[:1], ALL, cloudy).periods_not_observed) == 2
+
+
+def test_doubts_are_told_with_the_events_that_they_touch() -> None:
+    events = [
+        event(SLIP, 0, 1, id="a", **BERTH, flags=("tide", "no_cloud_mask"), provisional=True),
+        event(SLIP, 0, 1, id="b", **BERTH),
+        event(NEW, 1, 2, id="c", flags=("assumed_date",)),
+        event(NEW, 1, 2, id="d", flags=("assumed_date",)),
+        event(NEW, 3, None, id="e", flags=("misregistered",)),
+    ]
+    assert [clause.text for clause in summarise("Port One", events, LOOKS, ALL).clauses[1:]] == [
+        "One docking slip was opened between 3 January and 14 March 2024 (the change shows only "
+        "in the last image of the place; may be the tide).",
+        "One docking slip was opened between 3 January and 14 March 2024.",
+        "Two buildings were built between 14 March and 1 May 2024 (one date is assumed).",
+        "One building was begun after 9 July 2024 and not finished in the newest image "
+        "(the images do not line up well).",
+    ]
+
+
+def test_two_images_confirm_nothing_which_is_said_once() -> None:
+    flags = {"provisional": True, "flags": ("single_pair",)}
+    two = [event(TORN, 0, 1, id="a", **flags), event(NEW, 0, 1, id="b", **flags)]
+    told = summarise("Port One", two, LOOKS[:2], ALL).clauses
+    assert [clause.text for clause in told[1:]] == [
+        "One building was torn down between 3 January and 14 March 2024.",
+        "One building was built between 3 January and 14 March 2024.",
+        "Only two images: nothing confirms them.",
+    ]
+    assert told[-1].event_ids == ("a", "b")
+    told = summarise("Port One", [two[0]], LOOKS[:2], ALL).clauses
+    assert told[-1].text == "Only two images: nothing confirms it."
+    told = summarise("Port One", [two[0], event(NEW, 2, 3, id="c")], LOOKS, ALL).clauses
+    assert told[-1].text == "Only two images show the place of one change: nothing confirms it."
+    assert told[-1].event_ids == ("a",)
 
 
 def test_the_summary_as_a_document() -> None:

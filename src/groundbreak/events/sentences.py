@@ -36,8 +36,10 @@ def event_sentence(event: Event, looks: Sequence[LookMeta]) -> str:
     if event.vessel_length_m is not None:
         text.append(f"A vessel of up to about {rounded(event.vessel_length_m)} m fits it.")
     text += [phrases.sentence(part) for part in _plot(event)]
-    if event.provisional:
-        text.append("It was seen in one image only, the last in which the plot could be seen.")
+    if "single_pair" in event.flags:
+        text.append("Only two images show the place: nothing confirms it.")
+    elif event.provisional:
+        text.append(f"The change shows only in {last_image(event, looks)}.")
     cautions = [words for flag, words in CAUTIONS.items() if flag in event.flags]
     if cautions:
         text.append(f"Beware: {'; '.join(cautions)}.")
@@ -48,6 +50,13 @@ def spans_of(event: Event, looks: Sequence[LookMeta]) -> tuple[Span | None, Span
     """Acquisition times of the last look without and the first look with the change."""
     by_scenes = {look.scene_ids: look.span for look in looks}
     return by_scenes.get(event.before_scenes), by_scenes.get(event.after_scenes)
+
+
+def last_image(event: Event, looks: Sequence[LookMeta]) -> str:
+    """The look that shows a provisional event: the site's newest, or the last not hidden there."""
+    if event.after_scenes == looks[-1].scene_ids:
+        return "the newest image"
+    return "the last image of the place"
 
 
 def rounded(value: float) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from groundbreak.events import phrases
 from groundbreak.events.looks import LookMeta
 from groundbreak.events.schema import iso
-from groundbreak.events.sentences import VERBS, spans_of
+from groundbreak.events.sentences import VERBS, last_image, spans_of
 from groundbreak.types import KINDS, Event, Kind
 
 GAP_DAYS = 90.0
@@ -36,6 +36,14 @@ THINGS = {
     Kind.DEMOLITION: ("building", "buildings"),
     Kind.DOCKING_SLIP: ("docking slip", "docking slips"),
 }
+
+
+DOUBTS = {
+    "assumed_date": "one date is assumed",
+    "tide": "may be the tide",
+    "misregistered": "the images do not line up well",
+}
+"""Flags that a reader of the site's sentences must know of, for one event or for many."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +134,7 @@ def summarise(
     clauses = [_overview(site_name, events, seen, coverage)]
     clauses += _chains(events, looks)
     clauses += _singles([e for e in events if not (e.replaces or e.replaced_by)], looks)
+    clauses += _unconfirmed(events, seen)
     clauses += _not_observed(gaps, coverage)
     return SiteSummary(tuple(clauses), tuple(gaps), coverage)
 
@@ -167,15 +176,31 @@ def _grouped(events: Sequence[Event], looks: Sequence[LookMeta]) -> dict[_Key, l
 def _when(event: Event, looks: Sequence[LookMeta]) -> str:
     before, after = spans_of(event, looks)
     if after is None and before is not None:
-        return f"after {phrases.date(before)} and not finished in the newest image"
-    return phrases.between(before, after) + _once(event)
+        when = f"after {phrases.date(before)} and not finished in the newest image"
+    else:
+        when = phrases.between(before, after)
+    return when + _doubts(event, looks)
 
 
-def _once(event: Event) -> str:
-    """Nothing, or that a single image shows the event."""
-    if not event.provisional:
-        return ""
-    return ", seen in one image only, the last in which the place could be seen"
+def _doubts(event: Event, looks: Sequence[LookMeta]) -> str:
+    """What to beware of, in words that fit one event and many; empty if nothing."""
+    words = [words for flag, words in DOUBTS.items() if flag in event.flags]
+    if event.provisional and "single_pair" not in event.flags:
+        words.insert(0, f"the change shows only in {last_image(event, looks)}")
+    return f" ({'; '.join(words)})" if words else ""
+
+
+def _unconfirmed(events: Sequence[Event], seen: Sequence[LookMeta]) -> list[Clause]:
+    """Nothing, or which events rest on two looks that are all there is."""
+    pairs = [event for event in events if "single_pair" in event.flags]
+    if not pairs:
+        return []
+    images = "only two images"
+    if len(seen) > 2:
+        images += f" show the {'place' if len(pairs) == 1 else 'places'} of "
+        images += phrases.count(len(pairs), "change")
+    them = "it" if len(pairs) == 1 else "them"
+    return [Clause(phrases.sentence(f"{images}: nothing confirms {them}"), _ids(pairs))]
 
 
 def _singles(events: Sequence[Event], looks: Sequence[LookMeta]) -> list[Clause]:
@@ -231,8 +256,9 @@ def _stood(group: Sequence[Event], hedge: str, where: str, looks: Sequence[LookM
     if after is None:
         verb = "was" if len(group) == 1 else "were"
         did = " ".join(part for part in (verb, hedge, "under way") if part)
-        return f"{new} {did}{where} in the newest image"
-    return f"{new} {hedge + ' ' if hedge else ''}stood{where} {phrases.by(after)}{_once(group[0])}"
+        return f"{new} {did}{where} in the newest image{_doubts(group[0], looks)}"
+    stood = f"{hedge} stood" if hedge else "stood"
+    return f"{new} {stood}{where} {phrases.by(after)}{_doubts(group[0], looks)}"
 
 
 def _plots(events: Sequence[Event]) -> list[list[Event]]:
