@@ -160,19 +160,15 @@ def test_a_missing_column(tmp_path: Path) -> None:
         read_index(tmp_path)
 
 
-def test_a_scene_listed_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("gap", "line", "first"), [("", 3, 2), ("\n", 5, 3)], ids=["plain", "blank lines count too"]
+)
+def test_a_scene_listed_twice(tmp_path: Path, gap: str, line: int, first: int) -> None:
     path = make_set(tmp_path) / "index.csv"
     header, row = path.read_text().splitlines()
-    path.write_text(f"{header}\n{row}\n{row}\n")
-    with pytest.raises(DataError, match=r"index\.csv:3: made/train/one is listed in line 2 too"):
-        read_index(tmp_path)
-
-
-def test_lines_are_counted_as_an_editor_does(tmp_path: Path) -> None:
-    path = make_set(tmp_path) / "index.csv"
-    header, row = path.read_text().splitlines()
-    path.write_text(f"{header}\n\n{row}\n\n{row}\n")
-    with pytest.raises(DataError, match=r"index\.csv:5: made/train/one is listed in line 3 too"):
+    path.write_text(f"{header}\n{gap}{row}\n{gap}{row}\n")
+    said = rf"index\.csv:{line}: made/train/one is listed in line {first} too"
+    with pytest.raises(DataError, match=said):
         read_index(tmp_path)
 
 
