@@ -31,7 +31,8 @@ def detect(tmp_path, command, engine):
 
 
 def prepared(tmp_path):
-    return {path: path.stat().st_mtime_ns for path in tmp_path.glob("run/work/*/looks/*/*")}
+    sites = tmp_path / "run" / "work"
+    return {path: path.stat().st_mtime_ns for path in sites.glob("*/looks/*/*")}
 
 
 def dated(folder):
