@@ -32,7 +32,8 @@ def works(device: str) -> str | None:
         kernel = torch.ones(1, 1, 3, 3, device=device)
         total = float(torch.nn.functional.conv2d(image, kernel).sum().item())
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        return str(error).splitlines()[0][:200]
+        # The first sentence: what PyTorch goes on to say are addresses and advice.
+        return str(error).splitlines()[0].split(". ")[0][:200]
     return None if total == 324.0 else f"a convolution gave {total} instead of 324"
 
 
@@ -76,7 +77,7 @@ def choose_device(wanted: str = "auto") -> str:
         problem = works(candidate)
         if problem is None:
             return candidate
-        log.warning("%s does not work (%s): computing on the CPU", candidate, problem)
+        log.warning("%s does not work here (%s): computing on the CPU", candidate, problem)
     return "cpu"
 
 
