@@ -300,6 +300,15 @@ class TestCsv:
         assert site.geometry.centroid.distance(Point(124.705, 39.66)) < 1e-4
         assert site.properties["why"] == "tower"
 
+    @pytest.mark.parametrize("column", ["radius", "Radius (m)", "buffer_km"])
+    def test_a_column_that_looks_like_the_radius_is_asked_about(self, tmp_path, column):
+        (site,) = self.read(tmp_path, f"id,lat,lon,{column},why\na,1,2,300,x\n").sites
+        name = "_".join(column.lower().split())
+        assert site.notes == (
+            "no buffer_m: 1000 m around the point are taken",
+            f"the column '{name}' is not used; did you mean buffer_m?",
+        )
+
     @pytest.mark.parametrize("separator", [",", ";", "\t"])
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
     def test_separators_marks_and_header_manners(self, tmp_path, separator, encoding):
@@ -314,7 +323,7 @@ class TestCsv:
             ("b;B;39,66;124,705;500", "not a comma"),
             ("b;B;;124.705;500", "no lat"),
             ("b;B;39°39'36\"N;124.7;500", "decimal degrees"),
-            ("b;B;124.705;39.66;500", "swapped"),
+            ("b;B;124.705;39.66;500", "look swapped (check the columns lat and lon)"),
             ("b;B;39.66;124.705;500;6;7", "2 more fields"),
             ("b;B;39.66;124.705;five", "buffer_m"),
         ],

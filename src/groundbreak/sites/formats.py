@@ -43,10 +43,14 @@ class Feature:
 
 @dataclass(frozen=True)
 class Watchlist:
-    """The features of a file and the CRS of their coordinates (None: lon/lat)."""
+    """The features of a file and the CRS of their coordinates (None: lon/lat).
+
+    ``order`` says what to look at where latitude and longitude seem swapped.
+    """
 
     features: tuple[Feature, ...]
     crs: CRS | None = None
+    order: str = "GeoJSON wants longitude first"
 
 
 def read_geojson(path: Path) -> Watchlist:
@@ -101,7 +105,7 @@ def read_gpkg(path: Path) -> Watchlist:
         raise SiteError(str(path), f"is not a GeoPackage that can be read ({error})") from error
     if not layers:
         raise SiteError(str(path), "has no layer with geometries")
-    return Watchlist(tuple(features))
+    return Watchlist(tuple(features), order="x is the longitude")
 
 
 def read_csv(path: Path) -> Watchlist:
@@ -111,7 +115,8 @@ def read_csv(path: Path) -> Watchlist:
         SiteError: no header, or no column ``lat`` or ``lon``.
     """
     table = read_table(path, ("lat", "lon"), SiteError, _SYNONYMS)
-    return Watchlist(tuple(_row_feature(row) for row in table.rows))
+    features = tuple(_row_feature(row) for row in table.rows)
+    return Watchlist(features, order="check the columns lat and lon")
 
 
 def _declared_crs(path: Path, member: Any) -> CRS | None:

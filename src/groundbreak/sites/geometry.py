@@ -37,6 +37,10 @@ class RefusedError(ValueError):
     """Why a feature cannot be a site, in one line that reads on from the feature's name."""
 
 
+class SwappedError(RefusedError):
+    """Latitude and longitude look swapped."""
+
+
 def outline(
     geometry: Mapping[str, Any] | None, crs: CRS | None, buffer_m: float | None
 ) -> tuple[BaseGeometry, list[str]]:
@@ -145,10 +149,7 @@ def _are_degrees(xy: Ring) -> bool:
 def _check_range(lonlat: Ring) -> None:
     for lon, lat in lonlat:
         if abs(lat) > 90 and abs(lon) <= 90 and abs(lat) <= 180:
-            raise RefusedError(
-                f"has latitude {lat:g}: latitude and longitude look swapped "
-                "(GeoJSON wants longitude first)"
-            )
+            raise SwappedError(f"has latitude {lat:g}: latitude and longitude look swapped")
         if abs(lat) > 90 or abs(lon) > 360:
             raise RefusedError(
                 f"has coordinates out of range ({lon:g}, {lat:g}): give degrees of longitude and "

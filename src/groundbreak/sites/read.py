@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 from groundbreak.errors import SiteError
 from groundbreak.lonlat import fingerprint
 from groundbreak.sites.formats import Feature, read_csv, read_geojson, read_gpkg
-from groundbreak.sites.geometry import RefusedError, outline
+from groundbreak.sites.geometry import RefusedError, SwappedError, outline
 from groundbreak.types import Refusal, Site
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,8 @@ def read_sites(path: Path, *, strict: bool = False) -> SiteList:
             site = _site(feature, watchlist.crs, sites)
             sites[site.id] = site
         except RefusedError as problem:
-            refused.append(Refusal(_subject(feature), str(problem)))
+            hint = f" ({watchlist.order})" if isinstance(problem, SwappedError) else ""
+            refused.append(Refusal(_subject(feature), f"{problem}{hint}"))
     found = tuple(sites.values())
     notes = tuple(f"{site.id}: {note}" for site in found for note in site.notes)
     return _judged(path, SiteList(found, notes, tuple(refused)), strict)
@@ -122,6 +123,11 @@ def _buffer(feature: Feature, notes: list[str]) -> float | None:
         return None
     if given in (None, ""):
         notes.append(f"no buffer_m: {DEFAULT_BUFFER_M:g} m around the point are taken")
+        notes.extend(
+            f"the column '{name}' is not used; did you mean buffer_m?"
+            for name in feature.properties
+            if name != "buffer_m" and re.search("radius|buffer", str(name), re.IGNORECASE)
+        )
         return DEFAULT_BUFFER_M
     try:
         return float(given) if not isinstance(given, bool) else math.nan
