@@ -16,8 +16,10 @@ import typer
 from PIL import Image
 from pyproj import Transformer
 
+from groundbreak import __version__
 from groundbreak.cli.main import app
 from groundbreak.config import DetectConfig
+from groundbreak.inference import device
 from groundbreak.model import export
 from groundbreak.model.card import Card
 from groundbreak.model.network import SiameseUNet
@@ -142,7 +144,7 @@ class TestJson:
     def test_sites_check(self, command, tmp_path):
         (tmp_path / "s.csv").write_text("id,name,lat,lon,buffer_m\na,A,38,125,\nb,B,99,1,5\n")
         answer = command("sites", "check", tmp_path / "s.csv", "--json")
-        assert answer.code == 0
+        assert answer.code == 2
         document = answer.json()
         assert [site["id"] for site in document["sites"]] == ["a"]
         assert "no buffer_m" in document["notes"][0]
@@ -322,6 +324,22 @@ class TestText:
             "1 sites, 0 refused",
         ]
 
+    def test_sites_check_fails_if_a_site_is_refused(self, command, tmp_path):
+        (tmp_path / "s.csv").write_text("id,lat,lon,buffer_m\na,38,125,50\nb,99,1,5\n")
+        answer = command("sites", "check", tmp_path / "s.csv")
+        assert (answer.code, answer.err) == (2, "")
+        assert answer.out.splitlines()[-1] == "1 sites, 1 refused"
+
+    def test_what_is_true_of_many_sites_is_said_once(self, command, places, tmp_path, engine):
+        write_sites(places[1], (0, -160, 160, 0), (0, -80, 80, 0))
+        answer = command("detect", *places, "-o", tmp_path / "run", "--dates", "2020/2021")
+        said = "note: only scenes within the asked dates count (--dates) (2 sites)"
+        assert [line for line in answer.err.splitlines() if "--dates" in line] == [said]
+
+    def test_version(self, command):
+        answer = command("--version")
+        assert (answer.code, answer.out, answer.err) == (0, f"groundbreak {__version__}\n", "")
+
 
 class TestExitCodes:
     @pytest.mark.parametrize(
@@ -342,6 +360,12 @@ class TestExitCodes:
         assert answer.code == 2
         assert answer.out == ""
         assert len(answer.err.splitlines()) == 1
+
+    def test_an_unknown_format_is_named_with_those_that_are_known(self, command):
+        answer = command("export", "x", "--format", "csv", "-o", "y")
+        assert answer.error.startswith(
+            "Invalid value for '--format': 'csv' is not one of 'geojson'"
+        )
 
     def test_dates_are_judged_of_runs_only(self, command, tmp_path):
         words = ("--temporal", tmp_path, "--truth", tmp_path / "t.json", "-o", tmp_path / "scores")
@@ -381,6 +405,13 @@ class TestVerbose:
         assert answer.code == 2
         assert "Traceback" in answer.err
         assert answer.err.splitlines()[-1] == "groundbreak: none.geojson: does not exist"
+
+    def test_without_it_a_processor_that_fails_is_a_note(self, command, tmp_path, monkeypatch):
+        """The log is for programmers; what computes is everyone's concern."""
+        monkeypatch.setattr(device, "works", lambda _: "no driver")
+        monkeypatch.setattr(export, "export_onnx", lambda *_: device.choose_device("cuda"))
+        answer = command("weights", "export", "x", "-o", tmp_path / "w.onnx")
+        assert answer.err == "note: cuda does not work here (no driver): computing on the CPU\n"
 
     def test_it_shows_the_log(self, command, tmp_path, places, engine):
         quiet = command("detect", *places, "-o", tmp_path / "run")

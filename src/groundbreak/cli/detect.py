@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -111,6 +112,10 @@ def _show(outcome: RunOutcome, page: Path | None, json: bool) -> None:
     for text in notes:
         if text not in told_with_its_site:
             note(f"note: {text}")
+    shared = Counter(text for summary in summaries for text in summary["notes"])
+    for text, count in shared.items():
+        if count > 1:
+            note(f"note: {text} ({count} sites)")
     for summary in summaries:
         line = summary["remark"] or (
             f"{summary['events']} event{'' if summary['events'] == 1 else 's'} "
@@ -121,7 +126,8 @@ def _show(outcome: RunOutcome, page: Path | None, json: bool) -> None:
         for sentence in summary["sentences"]:
             print_line(f"  {sentence['text']}")
         for text in summary["notes"]:
-            note(f"  note: {text}")
+            if shared[text] == 1:
+                note(f"  note: {text}")
     print_line(f"→ {page or outcome.run}")
 
 

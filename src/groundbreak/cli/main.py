@@ -6,10 +6,13 @@ import errno
 import logging
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+from groundbreak import __version__
 from groundbreak.cli import catalog, detect, evaluate, results, simulate, sites, train, weights
+from groundbreak.cli.output import print_line
 from groundbreak.errors import GroundbreakError, InputError
 
 DONE, OUR_FAULT, USERS_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -36,6 +39,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        print_line(f"groundbreak {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Show it and exit."),
+    ] = False,
+) -> None:
+    pass
+
+
 for room in (simulate, sites, catalog, detect, results, train, evaluate, weights):
     room.register(app)
 
@@ -77,7 +98,8 @@ def _show_logs(verbose: bool) -> None:
         shown.addFilter(lambda record: record.name.startswith(rooms))
         shown.setLevel(logging.WARNING)
     level = logging.INFO if verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", handlers=[shown])
+    form = "%(levelname)s %(name)s: %(message)s" if verbose else "note: %(message)s"
+    logging.basicConfig(level=level, format=form, handlers=[shown])
 
 
 def explain(error: BaseException) -> int:
@@ -100,7 +122,7 @@ def explain(error: BaseException) -> int:
     if hasattr(error, "format_message"):  # a usage error of the command line's own
         # Without a message the help was shown in its place.
         if message := error.format_message():
-            say(f"{message} (try --help)")
+            say(f"{message.replace('Value error, ', '')} (try --help)")
         return USERS_INPUT
     if isinstance(error, InputError):
         say(str(error))

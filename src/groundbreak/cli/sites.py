@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from groundbreak.cli.output import print_json, print_line
+
+if TYPE_CHECKING:
+    from groundbreak.sites.read import SiteList
 
 group = typer.Typer(help="Watch-lists.", no_args_is_help=True)
 
@@ -23,25 +26,31 @@ def check(
     strict: Annotated[bool, typer.Option(help="A repaired or refused site is an error.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Validate a watch-list; show what was repaired or refused."""
+    """Validate a watch-list; show what was repaired or refused. Exit code 2 if any was refused."""
     from groundbreak.sites.read import read_sites
 
     result = read_sites(file, strict=strict)
-    if json:
-        print_json(
-            {
-                "sites": [
-                    {"id": site.id, "name": site.name, "notes": list(site.notes)}
-                    for site in result.sites
-                ],
-                "notes": list(result.notes),
-                "refused": [
-                    {"subject": refusal.subject, "reason": refusal.reason}
-                    for refusal in result.refused
-                ],
-            }
-        )
-        return
+    (_print_json if json else _print_text)(result)
+    if result.refused:
+        raise typer.Exit(2)
+
+
+def _print_json(result: SiteList) -> None:
+    print_json(
+        {
+            "sites": [
+                {"id": site.id, "name": site.name, "notes": list(site.notes)}
+                for site in result.sites
+            ],
+            "notes": list(result.notes),
+            "refused": [
+                {"subject": refusal.subject, "reason": refusal.reason} for refusal in result.refused
+            ],
+        }
+    )
+
+
+def _print_text(result: SiteList) -> None:
     for site in result.sites:
         print_line(f"ok       {site.id}  {site.name}")
         for remark in site.notes:
