@@ -8,7 +8,7 @@ import pytest
 from shapely.geometry import box
 
 from groundbreak.events.looks import LookMeta
-from groundbreak.events.phrases import count, listed
+from groundbreak.events.phrases import count, hedge, listed, share
 from groundbreak.events.sentences import event_sentence
 from groundbreak.events.summary import Coverage, Period, summarise
 from groundbreak.times import Span, day, instant, month, year
@@ -215,7 +215,7 @@ def test_a_site_in_words() -> None:
         "One docking slip was opened between 9 July 2024 and 1 February 2025 (the change shows "
         "only in the newest image).",
         "One building was begun after 9 July 2024 and not finished in the newest image.",
-        "Not observed: 3 % of the site, hidden in every image.",
+        "Not observed: 3.4 % of the site, hidden in every image.",
     ]
     assert [clause.event_ids for clause in summary.clauses] == [
         ("a", "b", "c", "d", "e"),
@@ -340,3 +340,15 @@ def test_numbers_and_lists() -> None:
     assert count(13, "berth") == "13 berths"
     assert listed(["a", "b", "c"]) == "a, b and c"
     assert listed([]) == ""
+    assert [share(part) for part in (0, 0.0004, 0.0164, 0.03, 0.0998, 0.6)] == [
+        "0 %",
+        "less than 0.1 %",
+        "1.6 %",
+        "3 %",
+        "10 %",
+        "60 %",
+    ]
+
+
+def test_the_word_for_confidence_fits_the_number_in_the_files() -> None:
+    assert (hedge(0.9497), hedge(0.9493)) == ("", "very likely")

@@ -117,8 +117,10 @@ def test_a_site_without_sentences_says_why():
     gap = {"periods": [], "never_share": None, "once_share": None}
     document = SITE.document | {"remark": "not observed: no scene covers it", "not_observed": gap}
     view = page._site_view(replace(SITE, document=document, observed=[]))
-    assert view["nothing"] == "not observed: no scene covers it"
-    assert view["not_observed"] == ["not observed: no scene covers it"]
+    assert view["remark"] == "not observed: no scene covers it"
+    assert view["not_observed"] == []
+    assert set(view["counts"].values()) == {"–"}
+    assert set(page._site_view(SITE)["counts"].values()) == {"0"}
 
 
 def test_a_strip_of_some_looks_is_not_called_all():
@@ -130,7 +132,7 @@ def test_of_many_dates_and_events_only_some_are_listed():
     rows = [look(n, 0.5 if n == 3 else 0.9) for n in range(20)] + [look(30, used=False)]
     view = page._site_view(replace(SITE, observed=rows))
     assert view["not_observed"] == [
-        "Parts were hidden in 20 looks, the most on 4 Mar 2024 (50%) (all below).",
+        "Parts were hidden in 20 looks, the most on 4 Mar 2024 (50 %) (all below).",
         "Not used at all: 31 Mar 2024 (reasons below).",
     ]
     rows = [look(n, used=False) for n in range(9)]
@@ -139,4 +141,32 @@ def test_of_many_dates_and_events_only_some_are_listed():
     ids = [f"o{n}-demolition" for n in range(30)]
     document = SITE.document | {"sentences": [{"text": "All went.", "events": ids}]}
     site = replace(SITE, document=document, events=[event(n) for n in range(30)])
-    assert len(page._site_view(site)["sentences"][0]["links"]) == page.MOST_LINKS
+    (sentence,) = page._site_view(site)["sentences"]
+    assert len(sentence["links"]) == page.MOST_LINKS
+    assert sentence["more"] == "… and 18 more"
+
+
+def test_what_was_not_compared_is_told_once():
+    sentences = [
+        {"text": "No change was found.", "events": []},
+        {"text": "Not compared: 1.6 % of the site, which one image only shows.", "events": []},
+    ]
+    known = {"periods": [], "never_share": 0.0, "once_share": 0.0164}
+    document = SITE.document | {"sentences": sentences, "not_observed": known}
+    view = page._site_view(replace(SITE, document=document))
+    assert [sentence["text"] for sentence in view["sentences"]] == ["No change was found."]
+    assert view["not_observed"] == [
+        "1.6 % of the site was usable in one look only: nothing to compare it with."
+    ]
+
+
+def test_numbers_say_no_more_than_is_so():
+    cards = page._site_view(replace(SITE, events=[event(1, 0.9496), event(2, 0.95)]))["events"]
+    assert [card["confidence"] for card in cards] == ["0.95", "0.95"]
+    (card,) = page._site_view(replace(SITE, events=[event(1, 0.949)]))["events"]
+    assert card["confidence"] == "0.94"
+    (row,) = timeline([look(0, shift=(-0.01, 0.0))])
+    assert row["shift"] == "0.0, 0.0"
+    assert page._site_view(SITE)["nothing_hidden"] == "The whole site was seen on every date used."
+    almost = replace(SITE, observed=[look(0), look(30, 0.99)])
+    assert page._site_view(almost)["nothing_hidden"].startswith("Hardly a part of the site")

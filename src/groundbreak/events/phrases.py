@@ -77,16 +77,21 @@ def _exact(span: Span) -> bool:
 
 
 def share(part: float) -> str:
-    """``12 %``, ``less than 1 %``."""
-    return "less than 1 %" if part < 0.01 else f"{part:.0%}".replace("%", " %")
+    """``12 %``, ``1.6 %``, ``less than 0.1 %``."""
+    if 0 < part < 0.001:
+        return "less than 0.1 %"
+    tenths = round(100 * part, 1)
+    return f"{tenths:g} %" if tenths < 10 else f"{100 * part:.0f} %"
 
 
 def hedge(confidence: float) -> str:
     """How sure we are, as one word before the participle; empty when nearly certain.
 
     Words of estimative probability as intelligence analysts use them (ICD 203, 2015): likely
-    from 55 %, very likely from 80 %, almost certain from 95 %.
+    from 55 %, very likely from 80 %, almost certain from 95 %. Of the three digits that the files
+    give, so that word and number agree.
     """
+    confidence = round(confidence, 3)
     if confidence >= 0.95:
         return ""
     if confidence >= 0.80:

@@ -45,6 +45,9 @@ DOUBTS = {
 }
 """Flags that a reader of the site's sentences must know of, for one event or for many."""
 
+NOT_OBSERVED, NOT_COMPARED = "Not observed:", "Not compared:"
+"""How sentences begin that tell of what was not seen."""
+
 
 @dataclass(frozen=True)
 class Coverage:
@@ -303,13 +306,13 @@ def _not_observed(gaps: Sequence[Period], coverage: Coverage) -> list[Clause]:
     clauses = []
     if gaps:
         times = [phrases.between((g.start, g.start), (g.end, g.end)) for g in gaps]
-        clauses.append(Clause(f"Not observed: {phrases.listed(times)}."))
+        clauses.append(Clause(f"{NOT_OBSERVED} {phrases.listed(times)}."))
     if coverage.never >= SOME_SHARE:
         share = phrases.share(coverage.never)
-        clauses.append(Clause(f"Not observed: {share} of the site, hidden in every image."))
+        clauses.append(Clause(f"{NOT_OBSERVED} {share} of the site, hidden in every image."))
     if coverage.once >= SOME_SHARE:
         share = phrases.share(coverage.once)
-        clauses.append(Clause(f"Not compared: {share} of the site, which one image only shows."))
+        clauses.append(Clause(f"{NOT_COMPARED} {share} of the site, which one image only shows."))
     return clauses
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from groundbreak.events.phrases import share
 from groundbreak.report.timeline import day, look_date
 
 SOME_SHARE = 0.001
@@ -16,7 +17,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def not_observed(summary: Mapping[str, Any], observed: Rows) -> list[str]:
-    """The parts and the times of a site that no look shows.
+    """The parts and the times of a site that no look shows; nothing if its remark says it all.
 
     Args:
         summary: of the site, from ``summary.json``.
@@ -24,9 +25,9 @@ def not_observed(summary: Mapping[str, Any], observed: Rows) -> list[str]:
     """
     known = summary["not_observed"]
     if known["never_share"] is None:
-        return [summary["remark"]]
+        return []
     texts = [
-        f"{known[key]:.1%} of the site {words}."
+        f"{share(known[key])} of the site {words}."
         for key, words in (
             ("never_share", "was not usable in any look"),
             ("once_share", "was usable in one look only: nothing to compare it with"),
@@ -52,8 +53,15 @@ def not_observed(summary: Mapping[str, Any], observed: Rows) -> list[str]:
     ]
 
 
+def nothing_hidden(observed: Rows) -> str:
+    """What is said where `not_observed` has nothing to say."""
+    if all(row["usable_share"] >= 1 - SOME_SHARE for row in observed if row["used"]):
+        return "The whole site was seen on every date used."
+    return "Hardly a part of the site was hidden on any date used."
+
+
 def _hidden(row: Mapping[str, Any]) -> str:
-    return f"{look_date(row)} ({1 - row['usable_share']:.0%})"
+    return f"{look_date(row)} ({share(1 - row['usable_share'])})"
 
 
 def refused_sites(observed: Rows, known: Collection[str]) -> list[dict[str, str]]:

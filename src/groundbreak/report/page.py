@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +15,14 @@ from urllib.parse import quote
 from odc.geo import Shape2d
 
 from groundbreak.atomic import write_text
-from groundbreak.events.phrases import between
+from groundbreak.events.phrases import between, share
+from groundbreak.events.summary import NOT_COMPARED, NOT_OBSERVED
 from groundbreak.pipeline.folder import read_run
 from groundbreak.pipeline.results import read_summary, read_table
 from groundbreak.pipeline.sitework import SiteWork, load_work, site_folder
 from groundbreak.prepare.store import PreparedLook
 from groundbreak.report.draw import pixel_outline, svg_path
-from groundbreak.report.gaps import not_observed, refused_sites
+from groundbreak.report.gaps import not_observed, nothing_hidden, refused_sites
 from groundbreak.report.images import Stretch, find_stretch, picture, rows_of
 from groundbreak.report.timeline import day, period, timeline
 from groundbreak.types import KINDS
@@ -172,23 +174,28 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
     shown = site.events[: MOST_EVENTS if most is None else most]
     numbers = {event["id"]: number for number, event in enumerate(shown, start=1)}
     used = [row for row in site.observed if row["used"]]
+    none = "–" if site.document["remark"] else "0"
     return {
         "anchor": site.anchor,
         "name": site.document["name"],
-        "counts": {kind.value: counts.get(kind.value, 0) for kind in KINDS},
+        "counts": {kind.value: counts[kind.value] or none for kind in KINDS},
         "looks_line": f"{len(used)} of {len(site.observed)}",
-        "remark": site.document.get("remark", ""),
+        "remark": site.document["remark"],
         "map": _map_view(site, numbers, stretch),
-        "no_map": site.document.get("remark") or "The working files of this site were deleted.",
+        "no_map": "The working files of this site were deleted.",
         "sentences": [
             {
                 "text": sentence["text"],
-                "links": _links(sentence["events"], numbers),
+                "links": (links := _links(sentence["events"], numbers)),
+                "more": f"… and {unlinked} more"
+                if links and (unlinked := len(sentence["events"]) - len(links))
+                else "",
             }
             for sentence in site.document["sentences"]
+            if not sentence["text"].startswith((NOT_OBSERVED, NOT_COMPARED))  # told below
         ],
-        "nothing": site.document["remark"],
         "not_observed": not_observed(site.document, site.observed),
+        "nothing_hidden": nothing_hidden(site.observed),
         "notes": site.document["notes"],
         "timeline": timeline(site.observed),
         "period": period(site.observed),
@@ -254,33 +261,41 @@ def _map_view(
         for event in site.events
     ]
     gsd_m = abs(float(site.work.grid.resolution.x))
+    image, some_veiled = look_overview(look, (height, width), step, stretch)
     return {
-        "image": look_overview(look, (height, width), step, stretch),
+        "image": image,
         "date": day(look.start, look.end),
         "width": width,
         "height": height,
         "shapes": shapes,
         "caption": f"{day(look.start, look.end)}, {look.sensor or 'sensor not stated'}, "
         f"{width * gsd_m / 1000:.2f} × {height * gsd_m / 1000:.2f} km, "
-        f"{gsd_m:g} m a pixel. Veiled: not usable on that date.",
+        f"{gsd_m:g} m a pixel." + (" Veiled: not usable on that date." if some_veiled else ""),
     }
 
 
-def look_overview(look: PreparedLook, shape: tuple[int, int], step: int, stretch: Stretch) -> str:
-    """The whole look as a JPEG data URI, every ``step``-th pixel, read in bounded strips."""
+def look_overview(
+    look: PreparedLook, shape: tuple[int, int], step: int, stretch: Stretch
+) -> tuple[str, bool]:
+    """The whole look as a JPEG data URI, and whether a part of it is veiled.
+
+    Every ``step``-th pixel, read in bounded strips.
+    """
     import numpy as np
 
     from groundbreak.report.images import data_uri, veiled
 
     height, width = shape
-    strips = []
+    strips, some_veiled = [], False
     rows_at_once = max(step, 256 // step * step)
     for top in range(0, height, rows_at_once):
         window = (slice(top, min(top + rows_at_once, height)), slice(0, width))
         pixels = look.pixels(window)[rows_of(look)][:, ::step, ::step]
         usable = look.usable(window)[::step, ::step]
         strips.append(veiled(stretch.apply(pixels), usable))
-    return data_uri(np.concatenate(strips), min(MAP_SIDE, max(strips[0].shape[1], 480)))
+        some_veiled |= not usable.all()
+    side = min(MAP_SIDE, max(strips[0].shape[1], 480))
+    return data_uri(np.concatenate(strips), side), some_veiled
 
 
 def _event_view(
@@ -295,8 +310,8 @@ def _event_view(
         "title": f"{TITLES[about['kind']]}, {_interval(about, site.observed)}",
         "sentence": about["sentence"],
         "percent": round(100 * about["confidence"]),
-        "confidence": f"{about['confidence']:.2f}",
-        "date_confidence": f"{about['date_confidence']:.2f}",
+        "confidence": _two_digits(about["confidence"]),
+        "date_confidence": _two_digits(about["date_confidence"]),
         "area": f"{about['area_m2']:,.0f} m²",
         "facts": _facts(about),
         "flags": [
@@ -327,6 +342,11 @@ def _event_view(
     view["strip_title"] = _strip_title(site.work)
     view["strip"] = _strip(site, event["id"].removesuffix(f"-{about['kind']}"), window, stretch)
     return view
+
+
+def _two_digits(confidence: float) -> str:
+    """Rounded down: what is not yet 0.95 must not be read as such."""
+    return f"{math.floor(round(confidence * 1000) / 10) / 100:.2f}"
 
 
 def _before_after(work: SiteWork, about: dict[str, Any]) -> list[tuple[str, PreparedLook]]:
@@ -406,7 +426,7 @@ def _facts(about: dict[str, Any]) -> str:
         facts.append(f"fits a vessel of about {about['vessel_length_m']:.0f} m")
     if about["registration_residual_px"] is not None:
         facts.append(f"alignment residual {about['registration_residual_px']:.2f} px")
-    facts.append(f"{about['usable_fraction']:.0%} of the footprint seen")
+    facts.append(f"{share(about['usable_fraction'])} of the footprint seen")
     return " · ".join(facts)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from groundbreak.events.phrases import share
 from groundbreak.times import Precision, precision
 
 
@@ -26,10 +27,10 @@ def timeline(observed: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "used": bool(row["used"]),
             "date": look_date(row),
             "sensor": row["sensor"] or "",
-            "share": f"{row['usable_share']:.0%}",
+            "share": share(row["usable_share"]),
             "shift": _shift(row),
             "reason": "yes" if row["used"] else row["reason"],
-            "title": f"{look_date(row)}: {row['usable_share']:.0%} seen",
+            "title": f"{look_date(row)}: {share(row['usable_share'])} seen",
         }
         for row, time in zip(observed, times, strict=True)
     ]
@@ -65,4 +66,7 @@ def day(start: datetime | str, end: datetime | None = None) -> str:
 
 
 def _shift(row: Mapping[str, Any]) -> str:
-    return "" if row["shift_x"] is None else f"{row['shift_x']:.1f}, {row['shift_y']:.1f}"
+    if row["shift_x"] is None:
+        return ""
+    x, y = (round(row[name], 1) + 0.0 for name in ("shift_x", "shift_y"))  # + 0.0: no -0.0
+    return f"{x:.1f}, {y:.1f}"
