@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,7 +100,7 @@ def paint(label: Picture) -> Picture:
 
 
 def _picture(pair: PairArrays, label: Picture, window: tuple[slice, slice]) -> Picture:
-    rgb = shown_bands(pair.bands)
+    rgb = pair.shown
     before, after = (
         stretch(image[rgb][(slice(None), *window)]) for image in (pair.before, pair.after)
     )
@@ -111,12 +110,6 @@ def _picture(pair: PairArrays, label: Picture, window: tuple[slice, slice]) -> P
     gap = np.full((panels[0].shape[0], 4, 3), 255, np.uint8)
     parts = [part for panel in panels for part in (panel, gap)]
     return np.concatenate(parts[:-1], axis=1)
-
-
-def shown_bands(bands: Sequence[str]) -> list[int]:
-    """Where red, green and blue are; the first band in grey where there is no colour."""
-    colours = ("red", "green", "blue")
-    return [bands.index(band) for band in colours] if set(colours) <= set(bands) else [0] * 3
 
 
 def stretch(image: FloatArray) -> Picture:

@@ -81,6 +81,12 @@ class PairArrays:
     bands: tuple[str, ...]
     gsd_m: float | None
 
+    @property
+    def shown(self) -> list[int]:
+        """Where red, green and blue are; the first band in grey where there is no colour."""
+        named = set(VISIBLE) <= set(self.bands)
+        return [self.bands.index(name) for name in VISIBLE] if named else [0] * 3
+
     def select(self, bands: Sequence[str]) -> PairArrays:
         """The same pair with ``bands`` in that order.
 

@@ -82,9 +82,7 @@ def plot(records: Sequence[PairRecord], path: Path | None = None) -> Figure:
 
 def render(pair: PairArrays) -> tuple[FloatArray, FloatArray]:
     """Both dates as (h, w, 3) in [0, 1], stretched alike; grey where there is no colour."""
-    names = ("red", "green", "blue")
-    rows = [pair.bands.index(name) for name in names] if set(names) <= set(pair.bands) else [0] * 3
-    dates = np.stack([pair.before[rows], pair.after[rows]])
+    dates = np.stack([pair.before[pair.shown], pair.after[pair.shown]])
     low, high = np.quantile(dates, (0.01, 0.99))
     before, after = np.clip((dates - low) / max(float(high - low), 1e-6), 0, 1)
     return np.moveaxis(before, 0, 2), np.moveaxis(after, 0, 2)
