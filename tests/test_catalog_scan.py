@@ -450,7 +450,7 @@ class TestListing:
         ("rows", "header", "message"),
         [
             (["x.tif"], "file", "no column date"),
-            (["z.tif,2011"], "file,date", r"line 2.*z.tif does not exist"),
+            (["z.tif,2011", "y.tif,2012"], "file,date", r"line 2: z.tif does not exist.*any other"),
             (["x.tif,2011", "./x.tif,2012"], "file,date", "listed already in line 2"),
             (["../x.tif,2011"], "file,date", "not below the folder"),
             (["/etc/hosts,2011"], "file,date", "not below the folder"),
@@ -462,6 +462,20 @@ class TestListing:
         listing(tmp_path, *rows, header=header)
         with pytest.raises(CatalogError, match=message):
             scan_folder(tmp_path)
+
+    def test_a_missing_file_costs_its_scene_only(self, tmp_path):
+        write(tmp_path / "x.tif")
+        write(tmp_path / ".hidden.tif")
+        listing(tmp_path, "gone/y.tif,2010", "x.tif,2011-05-24", ".hidden.tif,2012", "z.tif,13/13")
+        result = scan_folder(tmp_path)
+        assert [item.id for item in result.items] == ["x"]
+        assert reasons(result) == {
+            "gone/y.tif": "does not exist (line 2 of dates.csv)",
+            ".hidden.tif": "is hidden, or below a link to a folder (line 4 of dates.csv)",
+            "z.tif": "does not exist (line 5 of dates.csv)",
+        }
+        with pytest.raises(CatalogError, match=r"gone/y\.tif: does not exist"):
+            scan_folder(tmp_path, strict=True)
 
     @pytest.mark.parametrize(
         ("cells", "reason"),

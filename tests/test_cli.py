@@ -430,6 +430,22 @@ class TestProcess:
         assert done.stdout.startswith("1 scene →")
         assert done.stderr == f"dates are taken from {tmp_path / 'dates.csv'}\n"
 
+    def test_a_listed_file_that_is_missing_is_named_and_counted(self, tmp_path):
+        Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
+        place = "EPSG:32652,500000,4000000,500040,4000040"
+        rows = (f"{name}.png,2024-01-10,{place}" for name in "ab")
+        (tmp_path / "dates.csv").write_text(
+            "\n".join(("file,date,crs,west,south,east,north", *rows))
+        )
+        words = (*GROUNDBREAK, "catalog", "scan", tmp_path, "-o", tmp_path / "catalog.json")
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0
+        assert done.stdout.startswith("1 scene, 1 file left out →")
+        assert "left out  b.png: does not exist (line 3 of dates.csv)\n" in done.stderr
+        done = subprocess.run((*words, "--strict"), capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert "b.png: does not exist (line 3" in done.stderr
+
     def test_as_a_module(self, tmp_path):
         words = (*GROUNDBREAK, "sites", "check", tmp_path / "none.csv")
         done = subprocess.run(words, capture_output=True, text=True, check=False)

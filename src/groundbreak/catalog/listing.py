@@ -47,9 +47,11 @@ class Entry:
 def read_listing(path: Path, folder: Path) -> dict[str, Entry]:
     """Read ``dates.csv``: what is said of each file, by its path relative to ``folder``.
 
+    A file that does not exist is kept: it costs its own scene only.
+
     Raises:
-        CatalogError: it cannot be read, a column is missing, a file is listed twice, does not
-            exist, or lies outside of the folder.
+        CatalogError: it cannot be read, a column is missing, a file is listed twice or lies
+            outside of the folder, or none of the files exists.
     """
     entries: dict[str, Entry] = {}
     for row in read_table(path, ("file", "date"), CatalogError).rows:
@@ -64,9 +66,14 @@ def read_listing(path: Path, folder: Path) -> dict[str, Entry]:
             )
         if relative in entries:
             raise CatalogError(where, f"{name} is listed already in line {entries[relative].line}")
-        if not (folder / relative).is_file():
-            raise CatalogError(where, f"{name} does not exist in {folder}")
         entries[relative] = _entry(row)
+    if entries and not any((folder / name).is_file() for name in entries):
+        first, entry = next(iter(entries.items()))
+        raise CatalogError(
+            f"{path}, line {entry.line}",
+            f"{first} does not exist in {folder}, nor does any other file that is listed",
+            f"write paths relative to {folder}",
+        )
     return entries
 
 

@@ -45,7 +45,8 @@ def scan_folder(folder: Path, dates: Path | None = None, *, strict: bool = False
         folder: of rasters; hidden files and folders are passed over, links to folders not
             followed.
         dates: ``dates.csv``; by default the one in the folder, if there is one. With it, files
-            that it does not list are left out, with a count.
+            that it does not list are left out, with a count; those that it lists and that are
+            not there are left out by name.
         strict: take any file that is left out for a reason for an error.
 
     Returns:
@@ -148,6 +149,17 @@ class _Scan:
                 self._refuse(
                     path, "is not of a format that is read (GeoTIFF, JPEG 2000, PNG, JPEG)"
                 )
+        self._refuse_unfound(set(found))
+
+    def _refuse_unfound(self, found: set[str]) -> None:
+        """Name what the listing lists and the folder does not show."""
+        for path, entry in (self.listing or {}).items():
+            if path in found:
+                continue
+            # What is passed over in general would otherwise be passed over in silence here.
+            there = (self.folder / path).is_file()
+            why = "is hidden, or below a link to a folder" if there else "does not exist"
+            self._refuse(path, f"{why} (line {entry.line} of dates.csv)")
 
     def _image(self, part: Part) -> Image | None:
         entry = self.listing.get(part.path) if self.listing is not None else None
