@@ -250,7 +250,9 @@ class TestFullDisk:
             assert not path.exists()
             assert temporary_files(disk) == []
 
-    @pytest.mark.parametrize("form", ["geojson", "gpkg", "geoparquet", "stac", "kwcoco"])
+    @pytest.mark.parametrize(
+        "form", ["geojson", "gpkg", "geoparquet", "csv", "kml", "stac", "kwcoco"]
+    )
     def test_an_export(self, tmp_path, job, command, engine, form):
         assert job().code == 0
         with mounted(tmp_path / "disk", "size=1m") as disk, filled(disk, 0):
@@ -285,6 +287,8 @@ class TestReadOnly:
         ["export", "{run}", "--format", "geojson", "-o", "{out}/e.geojson"],
         ["export", "{run}", "--format", "gpkg", "-o", "{out}/e.gpkg"],
         ["export", "{run}", "--format", "geoparquet", "-o", "{out}/e.parquet"],
+        ["export", "{run}", "--format", "csv", "-o", "{out}/e.csv"],
+        ["export", "{run}", "--format", "kml", "-o", "{out}/e.kml"],
         ["export", "{run}", "--format", "kwcoco", "-o", "{out}/e.kwcoco.json"],
         ["weights", "export", "site-2m", "-o", "{out}/w.onnx"],
         ["simulate", "-o", "{out}/series"],

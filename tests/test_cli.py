@@ -220,7 +220,9 @@ class TestJson:
         assert command("report", run, "--json").json() == {"report": str(page)}
         assert page.is_file()
 
-    @pytest.mark.parametrize("form", ["geojson", "gpkg", "geoparquet", "stac", "kwcoco"])
+    @pytest.mark.parametrize(
+        "form", ["geojson", "gpkg", "geoparquet", "csv", "kml", "stac", "kwcoco"]
+    )
     def test_export(self, command, tmp_path, run, form):
         path = tmp_path / "out" / f"events.{form}"
         answer = command("export", run, "--format", form, "-o", path, "--json")
@@ -235,7 +237,7 @@ class TestJson:
         if form == "stac":
             item = json.loads(path.read_text())
             places = [e["href"] for e in (*item["links"], *item["assets"].values())]
-            assert len(places) == 9
+            assert len(places) == 11
             assert all(Path(place.removeprefix("file://")).exists() for place in places)
 
     def test_kwcoco_skips_a_site_that_no_scene_covers(self, command, tmp_path, places, engine):
@@ -362,9 +364,9 @@ class TestExitCodes:
         assert len(answer.err.splitlines()) == 1
 
     def test_an_unknown_format_is_named_with_those_that_are_known(self, command):
-        answer = command("export", "x", "--format", "csv", "-o", "y")
+        answer = command("export", "x", "--format", "shp", "-o", "y")
         assert answer.error.startswith(
-            "Invalid value for '--format': 'csv' is not one of 'geojson'"
+            "Invalid value for '--format': 'shp' is not one of 'geojson'"
         )
 
     def test_dates_are_judged_of_runs_only(self, command, tmp_path):

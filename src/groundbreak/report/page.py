@@ -15,6 +15,7 @@ from urllib.parse import quote
 from odc.geo import Shape2d
 
 from groundbreak.atomic import write_text
+from groundbreak.events.captions import MEANINGS, TITLES
 from groundbreak.events.phrases import between, share
 from groundbreak.events.summary import NOT_COMPARED, NOT_OBSERVED
 from groundbreak.pipeline.folder import read_run
@@ -40,24 +41,6 @@ MOST_LINKS = 12
 """Of a sentence."""
 FEW_NOTES = 12
 """Up to so many are shown without being asked for."""
-
-TITLES = {
-    "new_building": "New building",
-    "demolition": "Demolition",
-    "docking_slip": "Docking slip",
-}
-MEANINGS = {
-    "low_resolution": "small for the pixels it was seen in",
-    "tide": "the water's edge moves here",
-    "misregistered": "a look could not be aligned with the others",
-    "partly_cloudy": "part of the footprint was hidden in one of the looks",
-    "single_pair": "only two looks show this place",
-    "edge_of_site": "cut by the edge of the site",
-    "no_cloud_mask": "clouds were found by groundbreak itself: no mask was delivered",
-    "assumed_date": "a date was assumed by whoever made the catalogue",
-    "coarse_date": "a date is known to the month or year only",
-    "mixed_sensors": "the two looks are of different sensors",
-}
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,18 @@ def to_lonlat(geometry: BaseGeometry, crs: str) -> BaseGeometry:
     return shapely.orient_polygons(shape)
 
 
+def point_lonlat(geometry: BaseGeometry, crs: str) -> tuple[float, float]:
+    """Longitude and latitude of a point that lies inside a (Multi)Polygon, whatever its shape.
+
+    Args:
+        geometry: in ``crs``.
+        crs: for example ``EPSG:32652``.
+    """
+    inside = shapely.point_on_surface(geometry)
+    lon, lat = _transformer(crs).transform(inside.x, inside.y)
+    return lon, lat
+
+
 def _cut(shape: BaseGeometry) -> BaseGeometry:
     """Cut what lies on both sides of the antimeridian into an eastern and a western part."""
     continuous = shapely.transform(

@@ -23,6 +23,8 @@ ASSETS: Mapping[str, tuple[str, str, str]] = {
     "events.geojson": ("application/geo+json", "Events as GeoJSON", "data"),
     "events.gpkg": ("application/geopackage+sqlite3", "Events as GeoPackage", "data"),
     "events.parquet": ("application/vnd.apache.parquet", "Events as GeoParquet", "data"),
+    "events.csv": ("text/csv", "Events as a table for spreadsheets", "data"),
+    "events.kml": ("application/vnd.google-earth.kml+xml", "Events for Google Earth", "data"),
     "summary.json": ("application/json", "Sites in plain words", "metadata"),
     "ledger.parquet": ("application/vnd.apache.parquet", "Every object at every look", "data"),
     "observed.parquet": ("application/vnd.apache.parquet", "What was observed when", "metadata"),
