@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from commands import call
 from groundbreak.errors import DataError, OutputError
 from groundbreak.evaluate import plots, predict
 from groundbreak.evaluate.compare import compare, read_scenes
@@ -155,6 +156,32 @@ class TestDocument:
         low, high = town["bootstrap"]["pixel"]["change"]["f1"]
         assert 0 <= low < 2 / 3 < high <= 1
         assert town["notes"] == ["1 of 5 scenes left out: has no labels"]
+
+    def test_progress_is_told(self, data: Path, engine: FakeEngine, tmp_path: Path) -> None:
+        told: list[tuple[str, float]] = []
+        evaluate(data, "val", "made-up", tmp_path / "out", tell=lambda *words: told.append(words))
+        names, shares = zip(*told, strict=True)
+        assert len(told) == 8 + 1  # scenes, those that cannot be judged too, then the scores
+        assert names[0] == "town/val/right"
+        assert shares[0] == 0
+        assert list(shares) == sorted(shares)
+        assert told[-1] == ("scores and plots", 0.95)
+
+    def test_the_command_tells_it_on_stderr(
+        self,
+        data: Path,
+        engine: FakeEngine,
+        tmp_path: Path,
+        capfd: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        words = ["evaluate", "--data", data, "--split", "val", "-o", tmp_path / "out", "--json"]
+        answer = call(words, capfd, monkeypatch)
+        assert answer.code == 0
+        assert answer.json()["split"] == "val"
+        first, *_, last = answer.err.splitlines()
+        assert first == "  0% town/val/right"
+        assert last.endswith("% scores and plots")
 
     def test_layout_and_what_is_skipped(
         self, data: Path, engine: FakeEngine, tmp_path: Path

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from groundbreak.cli.output import print_json, print_line
+from groundbreak.cli.output import print_json, print_line, progress
 from groundbreak.errors import ConfigError
 
 
@@ -51,17 +51,19 @@ def evaluate(
         from groundbreak.evaluate.run import evaluate as evaluate_pairs
 
         chosen = [name.strip() for name in sets.split(",") if name.strip()] if sets else None
-        document = evaluate_pairs(
-            data,
-            split,
-            weights,
-            output,
-            sets=chosen,
-            device=device,
-            compare=compare,
-            tta=tta,
-            engine=engine,
-        )
+        with progress() as tell:
+            document = evaluate_pairs(
+                data,
+                split,
+                weights,
+                output,
+                sets=chosen,
+                device=device,
+                compare=compare,
+                tta=tta,
+                engine=engine,
+                tell=tell,
+            )
     if json:
         print_json(document)
         return

@@ -41,6 +41,13 @@ log = logging.getLogger(__name__)
 UNKNOWN_GSD = "the size of the pixels is unknown: evaluated as they are, without a least area"
 
 
+Tell = Callable[[str, float], None]
+"""What is being done, and which share of all work is finished."""
+
+JUDGING = 0.95
+"""Share of the work that the scenes are; scores and plots are the rest."""
+
+
 class Judged(Protocol):
     """What is judged: a predictor of whole scenes (``evaluate.predict.Predictor``)."""
 
@@ -73,6 +80,7 @@ def evaluate(
     compare: Path | None = None,
     tta: bool = False,
     engine: str = "torch",
+    tell: Tell = lambda _message, _share: None,
 ) -> dict[str, Any]:
     """Judge weights on the labelled pairs of a split.
 
@@ -89,6 +97,7 @@ def evaluate(
         compare: output folder of an earlier evaluation of the same scenes.
         tta: average over the mirror images of a scene.
         engine: see ``inference.choose``.
+        tell: told which scene is judged, and which share of the work is done.
 
     Returns:
         ``sets``, ``overall`` (None if no set could be judged), ``skipped`` and what was asked.
@@ -109,10 +118,12 @@ def evaluate(
     def refuses(bands: Sequence[str], gsd_m: float | None) -> str | None:
         return refusal(card, bands, gsd_m)
 
-    results = {
-        name: judge_set(members, predictor, refuses, config, card.pixel_threshold)
-        for name, members in records.items()
-    }
+    results, done, scenes = {}, 0, sum(map(len, records.values()))
+    for name, members in records.items():
+        part = _part(tell, JUDGING * done / scenes, JUDGING * len(members) / scenes)
+        results[name] = judge_set(members, predictor, refuses, config, card.pixel_threshold, part)
+        done += len(members)
+    tell("scores and plots", JUDGING)
     document = {
         "data": str(data),
         "split": split,
@@ -130,6 +141,11 @@ def evaluate(
     }
     write_results(out, document, results, points)
     return document
+
+
+def _part(tell: Tell, start: float, size: float) -> Tell:
+    """Tell the share of a set as that of the whole."""
+    return lambda message, share: tell(message, start + size * share)
 
 
 def choose_records(
@@ -161,13 +177,15 @@ def judge_set(
     refusal: Refusal,
     config: VectorConfig,
     pixel_threshold: float = PIXEL_THRESHOLD,
+    tell: Tell = lambda _message, _share: None,
 ) -> SetResult:
     """Predict and count every scene of a set, one at a time.
 
     Pixels are called changed from ``pixel_threshold`` on, objects are cut as ``config`` says.
     """
     result = SetResult()
-    for record in records:
+    for index, record in enumerate(records):
+        tell(record.name, index / len(records))
         pair = _open(record, refusal)
         if isinstance(pair, str):
             result.refused.setdefault(pair, []).append(record.scene)
