@@ -181,7 +181,8 @@ def plot(torn: int, built: int, name: str = "", **more: Any) -> list[Event]:
         (
             plot(1, 1, flags=("misregistered", "assumed_date")),
             "One building was torn down between 3 January and 14 March 2024; one new one stood "
-            "on the plot by 9 July 2024 (one date is assumed; the images do not line up well).",
+            "on the plot by 9 July 2024 (one date is assumed; the images may be shifted against "
+            "each other).",
         ),
         (
             plot(2, 1, interval=Interval(LOOKS[3].start, None), after_scenes=()),
@@ -306,7 +307,7 @@ def test_doubts_are_told_with_the_events_that_they_touch() -> None:
         "One docking slip was opened between 3 January and 14 March 2024.",
         "Two buildings were built between 14 March and 1 May 2024 (one date is assumed).",
         "One building was begun after 9 July 2024 and not finished in the newest image "
-        "(the images do not line up well).",
+        "(the images may be shifted against each other).",
     ]
 
 

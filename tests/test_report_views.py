@@ -170,3 +170,29 @@ def test_numbers_say_no_more_than_is_so():
     assert page._site_view(SITE)["nothing_hidden"] == "The whole site was seen on every date used."
     almost = replace(SITE, observed=[look(0), look(30, 0.99)])
     assert page._site_view(almost)["nothing_hidden"].startswith("Hardly a part of the site")
+
+
+def test_what_it_means_that_a_shift_is_not_known_is_said():
+    """A shift of 0.0 that was never measured is not shown as one."""
+    reason = "too little stable structure to compare"
+    odd = look(30, shift=(0.0, 0.0)) | {"aligned": False, "alignment_note": reason}
+    rows = [look(0, shift=(0.0, 0.0)) | {"aligned": True, "alignment_note": ""}, odd]
+    assert [row["shift"] for row in timeline(rows)] == ["0.0, 0.0", f"not known: {reason}"]
+    document = SITE.document | {"notes": ["Of the site."]}
+    view = page._site_view(replace(SITE, document=document, observed=rows))
+    first, means, do = view["notes"]
+    assert first == "Of the site."
+    assert means.startswith("It could not be checked whether the image of 31 Mar 2024 lies exactly")
+    assert do.startswith("What to do: look at roads and roofs")
+    many = [odd | {"start": NOON + timedelta(days=n)} for n in range(9)]
+    means, _ = page._site_view(replace(SITE, observed=[*rows[:1], *many]))["notes"]
+    assert means.startswith("It could not be checked whether the images of 9 looks (in the table")
+    old = {key: value for key, value in odd.items() if key != "alignment_note"}
+    assert timeline([old])[0]["shift"] == "not known"
+    assert page._site_view(replace(SITE, observed=[odd | {"used": False}]))["notes"] == []
+
+
+def test_how_well_images_lie_over_each_other_is_said_only_where_it_is_known():
+    about = event(1)["properties"] | {"registration_residual_px": 0.21}
+    assert page._facts(about).startswith("images lie over each other to 0.21 px")
+    assert page._facts(about | {"flags": ["misregistered"]}) == "100 % of the footprint seen"

@@ -14,7 +14,8 @@ TITLES: Mapping[str, str] = {
 MEANINGS: Mapping[str, str] = {
     "low_resolution": "small for the pixels it was seen in",
     "tide": "the water's edge moves here",
-    "misregistered": "a look could not be aligned with the others",
+    "misregistered": "the two images may be shifted against each other: "
+    "compare roads and roofs before and after",
     "partly_cloudy": "part of the footprint was hidden in one of the looks",
     "single_pair": "only two looks show this place",
     "edge_of_site": "cut by the edge of the site",

@@ -16,7 +16,7 @@ VERBS = {
 }
 CAUTIONS = {
     "tide": "its outline is ragged, so it may be the tide",
-    "misregistered": "the two images do not line up well",
+    "misregistered": "the two images may be shifted against each other",
     "low_resolution": "it is only a few pixels wide",
     "partly_cloudy": "part of it was hidden in one of the images",
     "assumed_date": "one of the dates is assumed",

@@ -41,7 +41,7 @@ THINGS = {
 DOUBTS = {
     "assumed_date": "one date is assumed",
     "tide": "may be the tide",
-    "misregistered": "the images do not line up well",
+    "misregistered": "the images may be shifted against each other",
 }
 """Flags that a reader of the site's sentences must know of, for one event or for many."""
 

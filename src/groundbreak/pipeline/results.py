@@ -52,6 +52,7 @@ OBSERVED = (
     ("shift_y", "double"),
     ("residual_px", "double"),
     ("aligned", "bool"),
+    ("alignment_note", "string"),
     ("cloud_masked", "bool"),
     ("site_notes", "strings"),
 )
@@ -91,6 +92,7 @@ def observed_rows(outcome: SiteOutcome) -> list[dict[str, Any]]:
             "shift_y": look.shift_px[1],
             "residual_px": look.residual_px,
             "aligned": look.aligned,
+            "alignment_note": look.alignment_note,
             "cloud_masked": look.masked,
         }
         for look in outcome.prepared.looks

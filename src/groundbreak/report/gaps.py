@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from groundbreak.events.phrases import share
-from groundbreak.report.timeline import day, look_date
+from groundbreak.report.timeline import day, look_date, unchecked
 
 SOME_SHARE = 0.001
 SOME_HIDDEN = 0.02
@@ -50,6 +50,31 @@ def not_observed(summary: Mapping[str, Any], observed: Rows) -> list[str]:
     return texts + [
         f"Nothing was seen between {day(p['start_datetime'])} and {day(p['end_datetime'])}."
         for p in known["periods"]
+    ]
+
+
+def not_checked(observed: Rows) -> list[str]:
+    """What it means that looks could not be laid over the others, and what to do; or nothing.
+
+    Args:
+        observed: the site's rows of ``observed.parquet``.
+    """
+    looks = [row for row in observed if unchecked(row)]
+    if not looks:
+        return []
+    one = len(looks) == 1
+    dates = ", ".join(map(look_date, looks))
+    which = f"{len(looks)} looks (in the table of looks)" if len(looks) > MOST_DATES else dates
+    return [
+        f"It could not be checked whether the image{'' if one else 's'} of {which} "
+        f"lie{'s' if one else ''} exactly over the others: too little that stays in place, such "
+        "as roads and roofs, was found in both, or it gave no clear answer. "
+        f"{'It was' if one else 'They were'} used where the coordinates in the file "
+        f"put {'it' if one else 'them'}.",
+        "What to do: look at roads and roofs in the before and after pictures of events with the "
+        "tag “misregistered”. If they are shifted, such an event may be no change, most of all "
+        "where many lie in a row along one side. The reasons are in the table of looks; what "
+        "helps is in docs/troubleshooting.md.",
     ]
 
 

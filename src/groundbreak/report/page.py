@@ -23,7 +23,7 @@ from groundbreak.pipeline.results import read_summary, read_table
 from groundbreak.pipeline.sitework import SiteWork, load_work, site_folder
 from groundbreak.prepare.store import PreparedLook
 from groundbreak.report.draw import pixel_outline, svg_path
-from groundbreak.report.gaps import not_observed, nothing_hidden, refused_sites
+from groundbreak.report.gaps import not_checked, not_observed, nothing_hidden, refused_sites
 from groundbreak.report.images import Stretch, find_stretch, picture, rows_of
 from groundbreak.report.timeline import day, period, timeline
 from groundbreak.types import KINDS
@@ -179,7 +179,7 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
         ],
         "not_observed": not_observed(site.document, site.observed),
         "nothing_hidden": nothing_hidden(site.observed),
-        "notes": site.document["notes"],
+        "notes": [*site.document["notes"], *not_checked(site.observed)],
         "timeline": timeline(site.observed),
         "period": period(site.observed),
         "events": [
@@ -407,8 +407,8 @@ def _facts(about: dict[str, Any]) -> str:
         facts.append(f"berth {about['length_m']:.0f} × {about['width_m']:.0f} m")
     if about["vessel_length_m"] is not None:
         facts.append(f"fits a vessel of about {about['vessel_length_m']:.0f} m")
-    if about["registration_residual_px"] is not None:
-        facts.append(f"alignment residual {about['registration_residual_px']:.2f} px")
+    if about["registration_residual_px"] is not None and "misregistered" not in about["flags"]:
+        facts.append(f"images lie over each other to {about['registration_residual_px']:.2f} px")
     facts.append(f"{share(about['usable_fraction'])} of the footprint seen")
     return " · ".join(facts)
 

@@ -65,8 +65,16 @@ def day(start: datetime | str, end: datetime | None = None) -> str:
     return first if end is None or end.date() == start.date() else f"{first} to {day(end)}"
 
 
+def unchecked(row: Mapping[str, Any]) -> bool:
+    """Whether a look was used although it is not known how far it is shifted."""
+    return bool(row["used"]) and row.get("aligned") is False
+
+
 def _shift(row: Mapping[str, Any]) -> str:
     if row["shift_x"] is None:
         return ""
+    if unchecked(row):
+        why = row.get("alignment_note")  # runs of earlier versions have none
+        return f"not known: {why}" if why else "not known"
     x, y = (round(row[name], 1) + 0.0 for name in ("shift_x", "shift_y"))  # + 0.0: no -0.0
     return f"{x:.1f}, {y:.1f}"
