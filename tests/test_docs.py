@@ -176,6 +176,28 @@ def test_commands_and_options_exist(page: str, command: str) -> None:
             assert word.split("=")[0] in options, f"{page}: no option {word}"
 
 
+def test_what_an_export_of_weights_is_for_is_told() -> None:
+    """Its options, and the sizes that it takes for those of the shipped weights."""
+    from groundbreak.cli.main import app
+    from groundbreak.model.export import sizes_for
+    from groundbreak.model.weights import read_card
+
+    told = section(text_of("training.md"), "Use in other programs")
+    command = typer.main.get_command(app).commands["weights"].commands["export"]
+    options = {max(p.opts, key=len) for p in command.params if p.opts[0].startswith("-")}
+    assert {name for name in options if name not in told} == {"--output"}  # shown as -o
+    card = read_card("site-2m")
+    for size in (None, 0.5):
+        low, high = sizes_for(card, size).range_m
+        (line,) = [
+            line
+            for line in told.splitlines()
+            if "weights export" in line and ("--gsd" in line) == (size is not None)
+        ]
+        assert line.endswith(f"# pixels of {low:g} to {high:g} m")
+        assert size is None or f"--gsd {size}" in line
+
+
 def test_the_allowed_hosts_are_named_where_the_page_says() -> None:
     assert "`readable_hosts` in `catalog/presets.py`" in text_of("imagery.md")
     assert hasattr(importlib.import_module("groundbreak.catalog.presets"), "readable_hosts")
