@@ -20,6 +20,7 @@ from groundbreak.errors import DataError, InputError
 from groundbreak.evaluate.gallery import Picture, paint, save_picture, stretch
 from groundbreak.pairs.index import PairRecord, read_index, read_pair
 from groundbreak.slipmaking import folder
+from groundbreak.slipmaking.recipes import RECIPES
 
 COUNTS = {
     ("slips_s2", "train"): 600,
@@ -45,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--splits", nargs="+", choices=folder.SPLITS, default=[*folder.SPLITS])
     sets = list(dict.fromkeys(name for name, _ in COUNTS))
     parser.add_argument("--sets", nargs="+", choices=sets, default=sets)
+    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=[*RECIPES])
     parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="a picture of what was made")
     given = parser.parse_args(arguments)
     if given.share <= 0:
@@ -55,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         for which in asked:
             count = max(1, round(COUNTS[which] * given.share))
-            make(given.ports, given.output, which, count, given.seed)
+            make(given.ports, given.output, which, count, given.seed, given.recipes)
         records = read_index(given.output)
         print(f"{len(records)} pairs in {given.output}")
         if given.sheet is not None:
@@ -67,7 +69,9 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def make(ports: Path, out: Path, which: tuple[str, str], count: int, seed: int) -> None:
+def make(
+    ports: Path, out: Path, which: tuple[str, str], count: int, seed: int, recipes: Sequence[str]
+) -> None:
     """Make one split of one set.
 
     Raises:
@@ -79,7 +83,7 @@ def make(ports: Path, out: Path, which: tuple[str, str], count: int, seed: int) 
     read = folder.read_ports(ports, kind, split)
     rows = [
         folder.write_pair(out, kind, split, scene, pair)
-        for scene, pair in folder.make_pairs(read, kind, split, count, seed)
+        for scene, pair in folder.make_pairs(read, kind, split, count, seed, recipes)
     ]
     if not rows:
         raise DataError(f"{name}/{split}", "no pair could be made", "ask for more, or outline more")

@@ -247,6 +247,14 @@ def test_every_recipe_is_made_of_every_port() -> None:
     assert {recipe for recipe, port in pairs if port == "east"} > {"filled"}
 
 
+def test_only_the_recipes_asked_for_are_made() -> None:
+    asked = ["piers", "built"]
+    made = list(folder.make_pairs([harbour()], folder.SLIPS_S2, "train", 8, 3, asked))
+    assert {pair.recipe for _, pair in made} == set(asked)
+    with pytest.raises(DataError, match="no pairs of mole"):  # judged are real berths alone
+        list(folder.make_pairs([harbour()], folder.SLIPS_S2, "test", 1, 3, ["mole"]))
+
+
 def test_a_folder_without_outlines_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="outlines"):
         read_port(tmp_path)

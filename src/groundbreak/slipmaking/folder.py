@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +13,12 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from groundbreak.atomic import atomic_path
+from groundbreak.errors import DataError
 from groundbreak.pairs.index import write_index
 from groundbreak.raster.write import RasterSink
 from groundbreak.slipmaking.ground import fill_by_patch, fill_smooth
 from groundbreak.slipmaking.ports import BERTHS, Port, read_port, rescaled
-from groundbreak.slipmaking.recipes import WITH_BERTHS, SlipPair, make_pair
+from groundbreak.slipmaking.recipes import RECIPES, WITH_BERTHS, SlipPair, make_pair
 from groundbreak.slipmaking.structures import Fill
 from groundbreak.types import Box
 
@@ -103,7 +104,12 @@ def read_ports(folder: Path, kind: SlipSet, split: str) -> list[Port]:
 
 
 def make_pairs(
-    ports: Sequence[Port], kind: SlipSet, split: str, count: int, seed: int
+    ports: Sequence[Port],
+    kind: SlipSet,
+    split: str,
+    count: int,
+    seed: int,
+    recipes: Collection[str] = RECIPES,
 ) -> Iterator[tuple[str, SlipPair]]:
     """Make pairs of a split, the same for the same arguments.
 
@@ -115,17 +121,24 @@ def make_pairs(
         split: decides the filling method.
         count: how many.
         seed: of all that is random.
+        recipes: to make pairs by, in the proportions that they have in the whole mix.
 
     Yields:
         (scene, pair).
+
+    Raises:
+        DataError: the split has none of the recipes.
     """
     mix, size = (TRAIN_MIX, kind.size) if split == "train" else (JUDGING_MIX, kind.judging_size)
-    recipes, weights = list(mix), np.array(list(mix.values()))
+    mix = {name: share for name, share in mix.items() if name in recipes}
+    if not mix:
+        raise DataError(f"{kind.name}/{split}", f"has no pairs of {'/'.join(recipes)}")
+    names, weights = list(mix), np.array(list(mix.values()))
     # Ports with more outlines are drawn more often, but those without one are drawn too.
     outlined = np.array([2.0 + len(port.numbers(BERTHS)) for port in ports])
     for number in range(count):
         draws = np.random.default_rng([seed, number])
-        recipe = recipes[int(draws.choice(len(recipes), p=weights / weights.sum()))]
+        recipe = names[int(draws.choice(len(names), p=weights / weights.sum()))]
         chances = outlined if recipe in WITH_BERTHS else outlined**0.25
         for rng in draws.spawn(_TRIES):
             port = ports[rng.choice(len(ports), p=chances / chances.sum())]
