@@ -80,6 +80,19 @@ def test_the_operating_point_drops_what_is_false_and_keeps_what_is_true() -> Non
     assert 9 * 100 < point.min_area_m2 <= 36 * 100
 
 
+def test_a_house_is_not_dropped_with_a_false_object_of_half_its_size() -> None:
+    new = np.zeros((100, 100))
+    label = np.zeros((100, 100), np.uint8)
+    label[5:25, 5:25] = 1
+    new[5:25, 5:25] = new[60:75, 60:76] = 0.95  # 400 px there, 240 px nowhere
+    rest = (1 - new) / 3
+    logits = np.log(np.stack([rest, np.maximum(new, 1e-4), rest, rest]))
+    answer = Answer(logits.astype(np.float16), label, "made", "good", 0.5)
+    point = choose_point([answer], Kind.NEW_BUILDING, 1.0, limit=0.01)
+    assert point is not None
+    assert (point.recall, point.false_per_km2, point.min_area_m2) == (1.0, 0.0, 64.0)
+
+
 def test_a_generous_limit_lets_false_objects_through() -> None:
     point = choose_point([painted()], Kind.NEW_BUILDING, 1.0, limit=100.0)
     assert point is not None
