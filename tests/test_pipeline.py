@@ -154,7 +154,10 @@ def test_an_extended_run_equals_one_from_scratch(tmp_path, engine):
     engine.pairs = 0
     run_detect(scratch)
     assert events(job.run) == events(scratch.run)
-    assert rows(job.run / "ledger.parquet") == rows(scratch.run / "ledger.parquet")
+    for name in ("ledger.parquet", "observed.parquet"):
+        assert rows(job.run / name) == rows(scratch.run / name)
+    for path in scratch.run.glob("work/*/looks/*/look.json"):
+        assert path.read_bytes() == (job.run / path.relative_to(scratch.run)).read_bytes()
     assert added < engine.pairs / 2
 
 

@@ -10,10 +10,11 @@ from odc.geo.geobox import GeoBox
 from shapely.geometry import box
 
 from groundbreak.prepare.acquire import Source
+from groundbreak.prepare.glances import Verdict
 from groundbreak.prepare.look import SiteGrid
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.overview import coarse_grid
-from groundbreak.prepare.site import PrepareConfig, SiteJob, _basis, _key
+from groundbreak.prepare.site import PrepareConfig, SiteJob, _basis, _Judged, _key
 from groundbreak.raster.offsets import OffsetDecision
 from groundbreak.types import Asset, Band, Georef, HrefPolicy, MaskAsset, MaskKind, Scene, Site
 
@@ -36,10 +37,12 @@ def job(tmp_path):
     return SiteJob(grid, np.ones((100, 100), bool), source, PrepareConfig(), tmp_path)
 
 
-def key(work, look, reference, nearby):
-    return _key(
-        work, _basis(work, look), _basis(work, reference), [_basis(work, k) for k in nearby]
-    )
+def key(work, look, reference, clouds="none", its_clouds="none"):
+    return _key(work, judged(work, look, clouds), judged(work, reference, its_clouds))
+
+
+def judged(work, look, clouds):
+    return _Judged(0, look, Verdict(1.0, "", clouds), _basis(work, look))
 
 
 def with_asset(look, **changes):
@@ -71,23 +74,26 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_look_is_known_by_all_that_the_catalogue_says(tmp_path, change):
     work, look = job(tmp_path), plan("a")
-    assert key(work, change(look), look, []) != key(work, look, look, [])
+    assert key(work, change(look), look) != key(work, look, look)
 
 
-def test_a_look_is_known_by_what_its_clouds_and_colours_were_judged_with(tmp_path):
-    work, look, first, near = job(tmp_path), plan("a", 9), plan("b"), plan("c", 5)
+def test_a_look_is_known_by_its_clouds_and_by_what_it_was_made_comparable_with(tmp_path):
+    work, look, first = job(tmp_path), plan("a", 9), plan("b")
     coarser = replace(work, grid=SiteGrid(SITE, GRID, GRID.zoom_to(50)))
+    elsewhere = replace(work, grid=replace(work.grid, site=Site("s", "S", box(124, 39, 125, 41))))
     moved = {"b": OffsetDecision(-1000.0, "dark pixels")}
     settled = replace(work, source=replace(work.source, offsets=moved))
     keys = [
-        key(work, look, first, [near]),
-        key(work, look, first, []),
-        key(work, look, near, [near]),
-        key(coarser, look, first, [near]),
-        key(settled, look, first, [near]),
+        key(work, look, first),
+        key(work, look, first, "some"),
+        key(work, look, first, its_clouds="some"),
+        key(work, look, plan("c", 5)),
+        key(coarser, look, first),
+        key(elsewhere, look, first),
+        key(settled, look, first),
     ]
     assert len(set(keys)) == len(keys)
-    assert keys[0] == key(job(tmp_path), plan("a", 9), plan("b"), [plan("c", 5)])
+    assert keys[0] == key(job(tmp_path), plan("a", 9), plan("b"))
 
 
 def test_one_more_look_seldom_changes_the_coarse_grid():

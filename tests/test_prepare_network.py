@@ -10,13 +10,12 @@ from shapely.geometry import box
 
 from groundbreak.config import DetectConfig, updated
 from groundbreak.errors import ConfigError, InputError
-from groundbreak.prepare import overview
-from groundbreak.prepare.acquire import Acquired, Source
+from groundbreak.prepare.acquire import Acquired
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.network import CloudNetwork, clouds_by_network, settled
-from groundbreak.prepare.overview import take_overviews
+from groundbreak.prepare.overview import find_clouds, take_glance
 from groundbreak.raster.grid import site_grid
-from groundbreak.types import HrefPolicy, Scene, Site
+from groundbreak.types import Scene, Site
 from groundbreak.usable import csmask
 
 RGBN = ("red", "green", "blue", "nir")
@@ -56,14 +55,15 @@ def look(bands=RGBN, masked=False):
     return Acquired(pixels, everywhere, everywhere, masked)
 
 
-def test_the_network_hides_what_the_rules_cannot_see(asked, monkeypatch):
-    monkeypatch.setattr(overview, "acquire", lambda *_: look())
-    source = Source(RGBN, HrefPolicy())
-    [without] = take_overviews([plan()], GRID, source)
-    [judged] = take_overviews([plan()], GRID, source, network=True)
-    assert not without.clouds.any()
-    assert judged.clouds[VEIL].all()
-    assert judged.clouds.sum() == judged.clouds[VEIL].size
+def test_the_network_hides_what_the_rules_cannot_see(asked):
+    without, judged = (
+        take_glance(plan(), look(), GRID, RGBN, network) for network in (False, True)
+    )
+    assert without.clear.all()
+    clouds = find_clouds(judged, [], GRID, RGBN)
+    assert clouds[VEIL].all()
+    assert clouds.sum() == clouds[VEIL].size
+    assert not judged.clear[VEIL].any()
     assert asked == ["l2a"]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from groundbreak.prepare.acquire import Source, acquire
+from groundbreak.prepare.known import Known
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.offsets import settle_offsets
 from groundbreak.raster.write import write_cog
@@ -48,7 +49,7 @@ def test_looks_agree_whatever_was_told(tmp_path, first, second, corrected):
         for name, (added, told) in (("a", first), ("b", second))
     ]
     source = Source(NAMES, HrefPolicy(str(tmp_path)))
-    settled, notes = settle_offsets(plans, GRID, source)
+    settled, notes = settle_offsets(plans, GRID, source, Known())
     assert bool(notes) == corrected
     one, other = (acquire(plan, GRID, settled).pixels for plan in plans)
     np.testing.assert_allclose(one, other, atol=1e-4)
@@ -57,5 +58,5 @@ def test_looks_agree_whatever_was_told(tmp_path, first, second, corrected):
 def test_haze_and_other_sensors_are_left_alone(tmp_path):
     plans = [look(tmp_path, "a", added=0, **OLD), look(tmp_path, "b", added=450, **SAID_REMOVED)]
     source = Source(NAMES, HrefPolicy(str(tmp_path)))
-    assert settle_offsets(plans, GRID, source) == (source, [])
-    assert settle_offsets(plans[:1], GRID, source) == (source, [])
+    assert settle_offsets(plans, GRID, source, Known()) == (source, [])
+    assert settle_offsets(plans[:1], GRID, source, Known()) == (source, [])

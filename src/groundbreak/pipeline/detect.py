@@ -36,7 +36,7 @@ from groundbreak.prepare.acquire import Source
 from groundbreak.prepare.look import SiteGrid
 from groundbreak.prepare.overview import coarse_grid
 from groundbreak.prepare.site import PrepareConfig, PreparedSite, SiteJob, prepare_site
-from groundbreak.prepare.store import PreparedLook
+from groundbreak.prepare.store import LOOKS, PreparedLook
 from groundbreak.raster.grid import blocks, site_mask, site_shape
 from groundbreak.types import BoolArray, Box, FloatArray, Site
 
@@ -102,10 +102,10 @@ def detect_site(job: DetectJob, tell: Tell = lambda _message, _share: None) -> S
         grid,
         job.source,
         job.settings.prepare,
-        job.folder / "looks",
+        job.folder,
         lambda message, share: tell(message, 0.3 * share),
     )
-    _forget(job.folder / "looks", {look.id for look in prepared.looks} | prepared.spared)
+    _forget(job.folder / LOOKS, {look.id for look in prepared.looks} | prepared.spared)
     prepared = in_sure_order(prepared, job.plan.looks)
     looks = prepared.looks
     save_work(job.folder, SiteWork(grid, looks))
@@ -124,7 +124,7 @@ def prepare(
     folder: Path,
     tell: Tell = lambda _message, _share: None,
 ) -> PreparedSite:
-    """Prepare the looks of a site in ``folder``; a look that is there already is taken as it is.
+    """Prepare the looks of a site below its ``folder``; what is there already is taken as it is.
 
     Raises:
         HrefError: an address may not be read.

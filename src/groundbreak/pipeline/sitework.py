@@ -16,7 +16,7 @@ from shapely.geometry import mapping, shape
 
 from groundbreak.atomic import write_json
 from groundbreak.events.objects import KnownObject
-from groundbreak.prepare.store import PreparedLook, read_look
+from groundbreak.prepare.store import LOOKS, PreparedLook, read_look
 from groundbreak.types import Kind
 
 WORK = "work"
@@ -59,7 +59,7 @@ def load_work(folder: Path) -> SiteWork | None:
     document = _read(folder)
     if document is None:
         return None
-    looks = [read_look(folder / "looks" / name) for name in document["looks"]]
+    looks = [read_look(folder / LOOKS / name) for name in document["looks"]]
     return SiteWork(_grid(document), tuple(look for look in looks if look is not None))
 
 

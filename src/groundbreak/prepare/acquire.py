@@ -73,18 +73,6 @@ def available_bands(scenes: Sequence[Scene], wanted: Sequence[str]) -> tuple[str
     return tuple(band for band in wanted if all(band in have for have in names))
 
 
-def unreadable(plan: LookPlan, geobox: GeoBox, source: Source) -> list[LeftOut]:
-    """Scenes of a look that cannot be read even at a glance, and why."""
-    lost = []
-    probe = geobox.zoom_to(16)
-    for scene in plan.scenes:
-        try:
-            read_one(scene, probe, source)
-        except RasterError as error:
-            lost.append(left_out(scene, error))
-    return lost
-
-
 def acquire(plan: LookPlan, geobox: GeoBox, source: Source) -> Acquired:
     """Read the scenes of a look onto a grid.
 

@@ -6,18 +6,14 @@ or water in a picture of hard contrast, but that is frayed, full of specks, and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 import numpy as np
 from odc.geo.geobox import GeoBox
 from scipy.ndimage import binary_dilation, binary_fill_holes, label
 from scipy.spatial import ConvexHull
 
-from groundbreak.errors import RasterError
-from groundbreak.prepare.acquire import SceneLostError, Source, read_one
-from groundbreak.prepare.looks import VISIBLE, LookPlan
-from groundbreak.types import BoolArray, Patch
+from groundbreak.prepare.acquire import Source, read_one
+from groundbreak.prepare.looks import VISIBLE
+from groundbreak.types import BoolArray, Patch, Scene
 
 PROBE, GLANCE = 32, 256
 """Longest sides of the pictures in which black is looked for, and then looked at."""
@@ -44,24 +40,16 @@ MOST_DARK = 0.3
 """... if it is more than this share of them."""
 
 
-def settle_fill(plans: Sequence[LookPlan], grid: GeoBox, source: Source) -> Source:
-    """Find the scenes whose black borders are fill though nothing says so.
+def has_fill(scene: Scene, grid: GeoBox, source: Source) -> bool:
+    """Whether the black borders of a scene are fill though nothing says so.
 
     Raises:
-        SceneLostError: a file is damaged.
+        RasterError: a file is damaged.
+        HrefError: an address may not be read.
     """
-    if source.zero_is_nodata:
-        return source
-    found = set()
-    for scene in (scene for plan in plans for scene in plan.scenes):
-        try:
-            if _black(read_one(scene, _reduced(grid, PROBE), source)).any() and shows_fill(
-                read_one(scene, _reduced(grid, GLANCE), source)
-            ):
-                found.add(scene.id)
-        except RasterError as error:
-            raise SceneLostError(scene, error) from error
-    return replace(source, filled=frozenset(found))
+    return bool(_black(read_one(scene, _reduced(grid, PROBE), source)).any()) and shows_fill(
+        read_one(scene, _reduced(grid, GLANCE), source)
+    )
 
 
 def shows_fill(patch: Patch) -> bool:

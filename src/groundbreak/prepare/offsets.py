@@ -14,6 +14,7 @@ from odc.geo.geobox import GeoBox
 
 from groundbreak.errors import RasterError
 from groundbreak.prepare.acquire import SceneLostError, Source, by_masks, read_one
+from groundbreak.prepare.known import Known, scene_basis
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.raster.offsets import (
     OffsetDecision,
@@ -31,13 +32,19 @@ GLANCE = 256
 
 
 def settle_offsets(
-    plans: Sequence[LookPlan], grid: GeoBox, source: Source
+    plans: Sequence[LookPlan], grid: GeoBox, source: Source, known: Known
 ) -> tuple[Source, list[str]]:
     """Decide the offset of every Sentinel-2 scene, by metadata first and dark pixels second.
 
     Doubtful scenes (baseline unknown, or an offset that is said to be removed, or that we take
     off) are compared with the first scene whose baseline is too old to have an offset, else with
     the first of all; later scenes never change what was decided for earlier ones.
+
+    Args:
+        plans: of the looks, by date.
+        grid: the coarse grid of the site.
+        source: how scenes are read.
+        known: answers that are kept.
 
     Returns:
         the source with the decisions that differ from the metadata's, and a remark for each.
@@ -50,13 +57,13 @@ def settle_offsets(
     if len(scenes) < 2 or all(decision.certain for decision in told.values()):
         return source, []
     first = next((s for s in scenes if told[s.id].certain), scenes[0])
-    usual = _darks(first, grid, source)
+    usual = _darks(first, grid, source, known)
     offsets: dict[str, OffsetDecision] = {}
     for scene in scenes:
         decision = told[scene.id]
         if scene is first or decision.certain or usual is None:
             continue
-        darks = _darks(scene, grid, source)
+        darks = _darks(scene, grid, source, known)
         jumps = [check_dark_jump(a, b) for a, b in zip(usual, darks or (), strict=False)]
         corrections = {jump.correction_dn for jump in jumps}
         # Haze brightens blue more than red; the offset is the same in every band.
@@ -69,8 +76,14 @@ def settle_offsets(
     return replace(source, offsets=offsets), notes
 
 
-def _darks(scene: Scene, grid: GeoBox, source: Source) -> list[float] | None:
+def _darks(scene: Scene, grid: GeoBox, source: Source, known: Known) -> list[float] | None:
     """Dark end of every band in digital numbers, where no mask says cloud; None if nothing is."""
+    corrected = [source.zero_is_nodata, scene.id in source.filled, source.scales.get(scene.id)]
+    question = ["darks", scene_basis(scene, grid, source.bands), corrected]
+    return known.of(question, lambda: _find_darks(scene, grid, source))
+
+
+def _find_darks(scene: Scene, grid: GeoBox, source: Source) -> list[float] | None:
     small = grid if max(grid.shape) <= GLANCE else grid.zoom_to(GLANCE)
     try:
         patch = read_one(scene, small, source)

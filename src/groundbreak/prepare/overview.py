@@ -1,4 +1,4 @@
-"""All looks of a site at a glance: small pictures from which clouds and references are judged.
+"""A look at a glance: a small picture from which clouds and references are judged.
 
 A cloud is known by not being there on other days. The looks are therefore read once on a coarse
 grid and judged against a background made of their neighbours in time; what was decided there is
@@ -8,23 +8,23 @@ enlarged to the site's grid when the look is prepared.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from groundbreak.prepare.acquire import Acquired, Source, acquire
+from groundbreak.prepare.acquire import Acquired
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.network import clouds_by_network
-from groundbreak.types import BoolArray, FloatArray
+from groundbreak.types import BoolArray
 from groundbreak.usable.background import background_from
 from groundbreak.usable.clouds import detect_clouds
 
 LONGEST_SIDE = 768
 MOST_VALUES = 1.5e8
-"""Of all overviews of a site together: 600 MB."""
+"""Of all overviews of a site together: 600 MB, kept compressed on disk and a few in memory."""
 
 EARLIER, LATER = 5, 2
 """Neighbours that make the background of a look. Few later ones, so that a new acquisition
@@ -32,6 +32,22 @@ changes little of what was decided before it came."""
 
 REFERENCE_SHARE = 0.7
 """The first look that shows this share of the site is the one that all others are aligned to."""
+
+_network_turn = threading.Lock()
+"""The cloud network has threads of its own."""
+
+
+@dataclass(frozen=True)
+class Glance:
+    """A look on the coarse grid, judged by itself; masks are (height, width).
+
+    ``told`` is True where the cloud network says cloud or shadow, ``clear`` where the look is
+    usable and nothing speaks for cloud.
+    """
+
+    acquired: Acquired
+    told: BoolArray
+    clear: BoolArray
 
 
 @dataclass(frozen=True)
@@ -57,85 +73,58 @@ def coarse_grid(grid: GeoBox, looks: int, bands: int) -> GeoBox:
     return grid if longest <= side else grid.zoom_to(side)
 
 
-def take_overviews(
-    plans: Sequence[LookPlan],
-    grid: GeoBox,
-    source: Source,
-    network: bool = False,
-    threads: int = 1,
-    held: Mapping[str, Acquired] | None = None,
-) -> list[Overview]:
-    """Read and judge every look on the coarse grid.
+def take_glance(
+    plan: LookPlan, acquired: Acquired, grid: GeoBox, bands: Sequence[str], network: bool
+) -> Glance:
+    """Judge a look by itself.
 
     Args:
-        plans: of the looks.
+        plan: of the look.
+        acquired: the look on the coarse grid.
         grid: the coarse grid.
-        source: how scenes are read.
+        bands: of the look.
         network: ask the trained cloud network as well, where it knows the sensor.
-        threads: looks that are worked on at once.
-        held: looks, by id, that are not read but taken as they are.
-
-    Raises:
-        SceneLostError: a file is damaged.
     """
-    held = held or {}
     gsd_m = abs(float(grid.resolution.x))
-    bands = source.bands
-    with ThreadPoolExecutor(threads) as pool:
-        acquired = list(pool.map(lambda p: held.get(p.id) or acquire(p, grid, source), plans))
-        stack = np.stack([look.pixels for look in acquired])
-        usable = np.stack([look.usable for look in acquired])
-        told = np.zeros_like(usable)
-        if network:
-            for i, (plan, look) in enumerate(zip(plans, acquired, strict=True)):
-                told[i] = clouds_by_network(plan, look, bands, gsd_m)
-        alone = pool.map(lambda a: detect_clouds(a.pixels, a.valid, bands, gsd_m), acquired)
-        for i, found in enumerate(alone):
-            usable[i] &= ~(found.cloud | found.shadow | told[i])
-        clouds = pool.map(
-            lambda i: _clouds(i, stack, usable, acquired, bands, gsd_m), range(len(plans))
+    told = np.zeros_like(acquired.valid)
+    if network:
+        with _network_turn:
+            told = clouds_by_network(plan, acquired, bands, gsd_m)
+    found = detect_clouds(acquired.pixels, acquired.valid, bands, gsd_m)
+    return Glance(acquired, told, acquired.usable & ~(found.cloud | found.shadow | told))
+
+
+def find_clouds(
+    look: Glance, others: Sequence[Glance], grid: GeoBox, bands: Sequence[str]
+) -> BoolArray:
+    """Clouds and shadows (height, width) of a look against its neighbours in time."""
+    background, background_valid = None, None
+    if others:
+        background, background_valid = background_from(
+            np.stack([other.acquired.pixels for other in others]),
+            np.stack([other.clear for other in others]),
         )
-        return [
-            Overview(plan, look, by_network | found)
-            for plan, look, by_network, found in zip(plans, acquired, told, clouds, strict=True)
-        ]
+    found = detect_clouds(
+        look.acquired.pixels,
+        look.acquired.valid,
+        bands,
+        abs(float(grid.resolution.x)),
+        background=background,
+        background_valid=background_valid,
+    )
+    return look.told | found.cloud | found.shadow
 
 
-def choose_reference(overviews: Sequence[Overview], inside: BoolArray) -> int:
+def choose_reference(usable_shares: Sequence[float]) -> int:
     """The look all others are aligned to: the first one that shows most of the site.
 
     Args:
-        overviews: by date.
-        inside: (height, width), True inside the site's outline.
+        usable_shares: of the site, by date.
     """
-    shares = [float(view.usable[inside].mean()) for view in overviews]
-    good = [i for i, share in enumerate(shares) if share >= REFERENCE_SHARE]
-    return good[0] if good else int(np.argmax(shares))
+    good = [i for i, share in enumerate(usable_shares) if share >= REFERENCE_SHARE]
+    return good[0] if good else int(np.argmax(usable_shares))
 
 
 def neighbours(index: int, count: int) -> list[int]:
     """The looks whose pixels make the background of look ``index`` of ``count``."""
     return [i for i in range(index - EARLIER, index + LATER + 1) if 0 <= i < count and i != index]
-
-
-def _clouds(
-    index: int,
-    stack: FloatArray,
-    usable: BoolArray,
-    acquired: Sequence[Acquired],
-    bands: Sequence[str],
-    gsd_m: float,
-) -> BoolArray:
-    others = neighbours(index, len(stack))
-    background, background_valid = None, None
-    if others:
-        background, background_valid = background_from(stack[others], usable[others])
-    found = detect_clouds(
-        stack[index],
-        acquired[index].valid,
-        bands,
-        gsd_m,
-        background=background,
-        background_valid=background_valid,
-    )
-    return found.cloud | found.shadow

@@ -7,22 +7,16 @@ Pictures are also exported as digital numbers in floating point, or stretched to
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
-from dataclasses import replace
-
 import numpy as np
 from odc.geo.geobox import GeoBox
 
 from groundbreak.errors import RasterError
-from groundbreak.prepare.acquire import SceneLostError, Source
-from groundbreak.prepare.looks import VISIBLE, LookPlan
+from groundbreak.prepare.acquire import Source
+from groundbreak.prepare.looks import VISIBLE
 from groundbreak.raster.offsets import is_sentinel2
 from groundbreak.raster.read import read_unscaled
 from groundbreak.scaling import REFLECTANCE_DN, recognise_scale
 from groundbreak.types import Scene
-
-log = logging.getLogger(__name__)
 
 GLANCE = 256
 """Longest side of the pictures whose numbers are looked at."""
@@ -34,37 +28,18 @@ MOST_CLIPPED = 0.5
 """A picture with a larger share beyond reflectance 1 was scaled wrongly, or shows cloud only."""
 
 
-def settle_scales(
-    plans: Sequence[LookPlan], grid: GeoBox, source: Source
-) -> tuple[Source, list[str]]:
-    """Recognise the scale of scenes that state none and are not reflectance as they are.
+def find_scale(scene: Scene, grid: GeoBox, source: Source) -> float | None:
+    """Reflectance per number of a scene that states no scale and is not reflectance as it is.
 
     Returns:
-        the source with the scales that were recognised, and a remark for each.
+        the scale; None for any other scene.
 
     Raises:
-        SceneLostError: a file is damaged, or nobody can know its scale.
+        RasterError: a file is damaged, or nobody can know its scale.
+        HrefError: an address may not be read.
     """
     small = grid if max(grid.shape) <= GLANCE else grid.zoom_to(GLANCE)
-    scales: dict[str, float] = {}
-    for scene in (scene for plan in plans for scene in plan.scenes):
-        try:
-            scale = _scale(scene, small, source)
-        except RasterError as error:
-            raise SceneLostError(scene, error) from error
-        if scale is not None:
-            scales[scene.id] = scale
-    notes = [
-        f"{name}: states no scale; its numbers are taken for {round(1 / scale)} times reflectance"
-        for name, scale in scales.items()
-    ]
-    for text in notes:
-        log.info("scene %s", text)
-    return replace(source, scales=scales), notes
-
-
-def _scale(scene: Scene, grid: GeoBox, source: Source) -> float | None:
-    numbers = read_unscaled(scene, grid, VISIBLE, source.policy, source.opener)
+    numbers = read_unscaled(scene, small, VISIBLE, source.policy, source.opener)
     if numbers is None or numbers.shape[1] < FEWEST:
         return None
     whole = numbers.dtype.kind != "f"
@@ -79,3 +54,9 @@ def _scale(scene: Scene, grid: GeoBox, source: Source) -> float | None:
             "state their scale in the file (gdal_edit -scale) or in its STAC item (raster:bands)",
         )
     return scale
+
+
+def scale_note(scene_id: str, scale: float) -> str:
+    """The remark on a scene whose scale was recognised."""
+    times = round(1 / scale)
+    return f"{scene_id}: states no scale; its numbers are taken for {times} times reflectance"

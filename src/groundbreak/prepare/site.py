@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from odc.geo.geobox import GeoBox
 from rasterio.errors import NotGeoreferencedWarning
 
 from groundbreak import __version__
-from groundbreak.prepare.acquire import SceneLostError, Source, unreadable
-from groundbreak.prepare.fill import settle_fill
+from groundbreak.errors import RasterError
+from groundbreak.prepare.acquire import SceneLostError, Source, acquire, left_out
+from groundbreak.prepare.glances import Basis, Glances, Glimpsed, Judge, Verdict
 from groundbreak.prepare.held import cut_out, find_held, glance, spared
+from groundbreak.prepare.known import Known, addresses, digest, files, placed, reading
 from groundbreak.prepare.look import (
     LookKey,
     Reference,
@@ -31,23 +31,13 @@ from groundbreak.prepare.look import (
 from groundbreak.prepare.looks import LeftOut, LookPlan
 from groundbreak.prepare.network import CloudNetwork, settled
 from groundbreak.prepare.offsets import settle_offsets
-from groundbreak.prepare.overview import (
-    Overview,
-    choose_reference,
-    neighbours,
-    take_overviews,
-)
-from groundbreak.prepare.scales import settle_scales
-from groundbreak.prepare.store import PreparedLook, load_look
-from groundbreak.raster.offsets import baseline_offset
-from groundbreak.types import BoolArray, Scene
+from groundbreak.prepare.overview import Overview, choose_reference
+from groundbreak.prepare.scales import scale_note
+from groundbreak.prepare.sight import Sight, first_sight
+from groundbreak.prepare.store import LOOKS, PreparedLook, load_look
+from groundbreak.types import BoolArray
 
 log = logging.getLogger(__name__)
-
-ALIKE = 1e-3
-"""Below this range of all its values, in every band, a picture shows nothing."""
-ENOUGH_PX = 64
-"""Fewer pixels than these may well be of one colour."""
 
 KEPT = "what was prepared of it earlier is used"
 
@@ -112,7 +102,8 @@ class SiteJob:
         inside: (height, width) of the coarse grid, True inside the site's outline.
         source: how scenes are read.
         config: what a look must show.
-        folder: where the looks are written.
+        folder: of the site: the looks are written to ``looks``, what was judged at a glance is
+            kept in ``glances``.
         threads: looks that are worked on at once.
     """
 
@@ -122,6 +113,25 @@ class SiteJob:
     config: PrepareConfig
     folder: Path
     threads: int = 1
+
+    @property
+    def looks(self) -> Path:
+        """Where the looks are written."""
+        return self.folder / LOOKS
+
+    @property
+    def glances(self) -> Path:
+        """Where what was judged at a glance is kept."""
+        return self.folder / "glances"
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """What the looks of a site are worked on with: threads, and answers of earlier runs."""
+
+    pool: Executor
+    known: Known
+    progress: Callable[[str], None]
 
 
 def prepare_site(
@@ -137,28 +147,50 @@ def prepare_site(
         HrefError: an address may not be read.
         OutputError: the folder cannot be written.
     """
-
-    def probe(plan: LookPlan) -> list[LeftOut]:
-        progress(f"reading {plan.start:%Y-%m-%d}")
-        return unreadable(plan, job.grid.coarse, job.source)
-
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), ThreadPoolExecutor(job.threads) as pool:
         # Rasterio silences it too, but one thread ends what another one has begun.
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with ThreadPoolExecutor(job.threads) as pool:
-            lost = [entry for found in pool.map(probe, plans) for entry in found]
+        bench = _Bench(pool, Known(job.glances / "known.json"), progress)
+        seen, lost = _first_sights(job, plans, bench)
         while True:
             try:
-                return _prepare_without(lost, job, plans, progress)
+                return _prepare_without(lost, job, plans, seen, bench)
             except SceneLostError as error:
                 lost.append(error.left_out)
+
+
+def _first_sights(
+    job: SiteJob, plans: Sequence[LookPlan], bench: _Bench
+) -> tuple[dict[str, Sight], list[LeftOut]]:
+    """All scenes at first sight, by their ids, and those that cannot be read."""
+    seen: dict[str, Sight] = {}
+    lost: list[LeftOut] = []
+
+    def look(plan: LookPlan) -> list[Sight | LeftOut]:
+        bench.progress(f"reading {plan.start:%Y-%m-%d}")
+        found: list[Sight | LeftOut] = []
+        for scene in plan.scenes:
+            try:
+                found.append(first_sight(scene, job.grid.coarse, job.source, bench.known))
+            except RasterError as error:
+                found.append(left_out(scene, error))
+        return found
+
+    for plan, found in zip(plans, bench.pool.map(look, plans), strict=True):
+        for scene, sight in zip(plan.scenes, found, strict=True):
+            if isinstance(sight, LeftOut):
+                lost.append(sight)
+            else:
+                seen[scene.id] = sight
+    return seen, lost
 
 
 def _prepare_without(
     lost: Sequence[LeftOut],
     job: SiteJob,
     plans: Sequence[LookPlan],
-    progress: Callable[[str], None],
+    seen: Mapping[str, Sight],
+    bench: _Bench,
 ) -> PreparedSite:
     """Prepare a site from what is left of its looks.
 
@@ -178,27 +210,28 @@ def _prepare_without(
     unused = [Unused(p, 0.0, "; ".join(reasons[name] for name in p.scene_ids)) for p in gone]
     in_gone = {name for plan in gone for name in plan.scene_ids}
     present = [plan for plan in kept if plan.id not in held]
-    source = settle_fill(present, job.grid.coarse, job.source)
-    source, recognised = settle_scales(present, job.grid.coarse, source)
-    source, corrected = settle_offsets(present, job.grid.coarse, source)
-    job = replace(job, source=source)
-    remarks += recognised + corrected
-    overviews = []
-    for view in _overviews(job, kept, held):
-        share = float(view.usable[job.inside].mean())
-        reason = _useless(view, share, job) if view.plan.id not in held else None
-        if reason is None:
-            overviews.append(view)
+    job, corrected = _settle(job, present, seen, bench.known)
+    remarks += corrected
+    basis = {plan.id: _basis(job, plan, held.get(plan.id)) for plan in kept}
+    glances = _glances(job, kept, held, basis, bench.known)
+    verdicts = glances.verdicts(bench.pool)
+    bench.known.save()
+    if not unreached:
+        glances.forget_others()
+    chosen = []
+    for place, (plan, verdict) in enumerate(zip(kept, verdicts, strict=True)):
+        if not verdict.reason or plan.id in held:
+            chosen.append(_Judged(place, plan, verdict, basis[plan.id]))
         else:
-            unused.append(Unused(view.plan, share, reason))
-    looks = _prepare_all(job, kept, overviews, held, progress) if overviews else ()
+            unused.append(Unused(plan, verdict.usable_share, verdict.reason))
+    looks = _prepare_all(job, glances, chosen, held, bench) if chosen else ()
     unused.sort(key=lambda entry: (entry.plan.start, entry.plan.id))
     return PreparedSite(
         looks=tuple(looks),
         unused=tuple(unused),
         notes=(*(f"{name}: {reason}" for name, reason in reasons.items()), *remarks),
         left_out=tuple(entry for entry in lost if entry.scene.id not in in_gone),
-        spared=spared(job.folder, unreached),
+        spared=spared(job.looks, unreached),
     )
 
 
@@ -208,70 +241,100 @@ def _hold(
     """Looks, by id, whose earlier preparation stands in for their scenes; all plans with them."""
     held, left = {}, []
     for plan in plans:
-        found = find_held(job.folder / plan.id, plan, unreached, lambda part: _told(job, part))
+        found = find_held(job.looks / plan.id, plan, unreached, lambda part: _told(job, part))
         if found is not None:
             held[plan.id] = found[1]
         left.append(found[0] if found is not None else plan)
     return held, left
 
 
-def _overviews(
-    job: SiteJob, plans: Sequence[LookPlan], held: Mapping[str, PreparedLook]
-) -> list[Overview]:
-    coarse = job.grid.coarse
-    network = job.config.cloud_network is CloudNetwork.REQUIRE
-    seen = {name: glance(look, coarse) for name, look in held.items()}
-    return take_overviews(plans, coarse, job.source, network, job.threads, seen) if plans else []
+def _settle(
+    job: SiteJob, plans: Sequence[LookPlan], seen: Mapping[str, Sight], known: Known
+) -> tuple[SiteJob, list[str]]:
+    """The job with what the scenes of some looks are without saying so, and remarks.
+
+    Raises:
+        SceneLostError: a file is damaged.
+    """
+    names = [scene.id for plan in plans for scene in plan.scenes]
+    scales = {n: scale for n in names if (scale := seen[n].scale) is not None}
+    filled = frozenset(name for name in names if seen[name].filled)
+    remarks = [scale_note(name, scale) for name, scale in scales.items()]
+    for text in remarks:
+        log.info("scene %s", text)
+    source = replace(job.source, filled=filled, scales=scales)
+    source, corrected = settle_offsets(plans, job.grid.coarse, source, known)
+    return replace(job, source=source), remarks + corrected
 
 
-def _useless(view: Overview, share: float, job: SiteJob) -> str | None:
-    shown = view.acquired.pixels[:, view.acquired.valid & job.inside]
-    if shown.shape[1] >= ENOUGH_PX:
-        spread = np.ptp(np.percentile(shown, (1, 99), axis=1), axis=0)
-        if spread.max() < ALIKE:
-            return "shows one colour only"
-    if share >= job.config.min_usable_share:
-        return None
-    seen = float(view.acquired.valid[job.inside].mean())
-    if seen < job.config.min_usable_share:
-        return f"shows {seen:.0%} of the site"
-    return f"{1 - share / seen:.0%} of what it shows is under cloud or otherwise unusable"
+def _glances(
+    job: SiteJob,
+    plans: Sequence[LookPlan],
+    held: Mapping[str, PreparedLook],
+    basis: Mapping[str, Basis],
+    known: Known,
+) -> Glances:
+    coarse, source = job.grid.coarse, job.source
+    judge = Judge(
+        grid=coarse,
+        inside=job.inside,
+        bands=source.bands,
+        network=job.config.cloud_network is CloudNetwork.REQUIRE,
+        least_share=job.config.min_usable_share,
+        folder=job.glances,
+        known=known,
+    )
+    looks = []
+    for plan in plans:
+        name, look = plan.id, held.get(plan.id)
+        if look is None or judge.keeps(basis[name]):
+            looks.append(Glimpsed(plan, basis[name], partial(acquire, plan, coarse, source)))
+        else:
+            # Not quite what its scenes would show: it must not be taken for that.
+            as_prepared = (*basis[name], "prepared", look.digest)
+            looks.append(Glimpsed(plan, as_prepared, partial(glance, look, coarse)))
+    return Glances(judge, looks)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A look that takes part; ``place`` is that among all looks that were judged."""
+
+    place: int
+    plan: LookPlan
+    verdict: Verdict
+    basis: Basis
 
 
 def _prepare_all(
     job: SiteJob,
-    judged: Sequence[LookPlan],
-    overviews: Sequence[Overview],
+    glances: Glances,
+    looks: Sequence[_Judged],
     held: Mapping[str, PreparedLook],
-    progress: Callable[[str], None],
+    bench: _Bench,
 ) -> list[PreparedLook]:
-    """Prepare the looks of the overviews; ``judged`` are all from which clouds were told."""
-    place = {plan.id: number for number, plan in enumerate(judged)}
-    basis = {plan.id: _basis(job, plan, held.get(plan.id)) for plan in judged}
-    chosen = overviews[choose_reference(overviews, job.inside)]
+    """Prepare the looks that take part; what an earlier run prepared is taken as it is."""
+    chosen = looks[choose_reference([look.verdict.usable_share for look in looks])]
     known = dict(held)
     keys: dict[str, LookKey] = {}
-    for view in overviews:
-        name = view.plan.id
-        nearby = [basis[judged[i].id] for i in neighbours(place[name], len(judged))]
-        key = _key(job, basis[name], basis[chosen.plan.id], nearby)
-        keys[name] = LookKey(key, *basis[name])
-        look = load_look(job.folder / name, key)
-        if look is not None:
-            known.setdefault(name, look)
-    missing = [view for view in overviews if view.plan.id not in known]
+    for look in looks:
+        name = look.plan.id
+        told, state = look.basis
+        keys[name] = LookKey(_key(job, look, chosen), told, state)
+        prepared = load_look(job.looks / name, keys[name].key)
+        if prepared is not None:
+            known.setdefault(name, prepared)
+    missing = [look for look in looks if look.plan.id not in known]
     if missing:
-        reference = _reference(job, chosen, held.get(chosen.plan.id))
+        reference = _reference(job, glances.overview(chosen.place), held.get(chosen.plan.id))
 
-        def work(view: Overview) -> PreparedLook:
-            progress(f"preparing {view.plan.start:%Y-%m-%d}")
-            name = view.plan.id
-            folder = job.folder / name
-            return prepare_look(view, reference, job.grid, job.source, folder, keys[name])
+        def work(look: _Judged) -> PreparedLook:
+            bench.progress(f"preparing {look.plan.start:%Y-%m-%d}")
+            name, view = look.plan.id, glances.overview(look.place)
+            return prepare_look(view, reference, job.grid, job.source, job.looks / name, keys[name])
 
-        with ThreadPoolExecutor(job.threads) as pool:
-            known |= {look.id: look for look in pool.map(work, missing)}
-    return [known[view.plan.id] for view in overviews]
+        known |= {look.id: look for look in bench.pool.map(work, missing)}
+    return [known[look.plan.id] for look in looks]
 
 
 def _reference(job: SiteJob, chosen: Overview, held: PreparedLook | None) -> Reference:
@@ -281,60 +344,34 @@ def _reference(job: SiteJob, chosen: Overview, held: PreparedLook | None) -> Ref
     return Reference(chosen, cut_out(held, window), window)
 
 
-Basis = tuple[str, str]
-"""Digests of what is told of a look, and of the state of its files."""
+def _basis(job: SiteJob, plan: LookPlan, held: PreparedLook | None = None) -> tuple[str, str]:
+    """Digests of what is told of a look, and of the state of its files.
 
-
-def _basis(job: SiteJob, plan: LookPlan, held: PreparedLook | None = None) -> Basis:
-    """What a look is known by; of one whose files cannot be had, what was noted of them."""
+    Of one whose files cannot be had, what was noted of them.
+    """
     offsets, scales = job.source.offsets, job.source.scales
     corrected: list[list[Any]] = [[s.id, offsets[s.id].dn] for s in plan.scenes if s.id in offsets]
     corrected += [[s.id, scales[s.id]] for s in plan.scenes if s.id in scales]
     corrected += [[s.id, "fill"] for s in plan.scenes if s.id in job.source.filled]
-    state = _digest([[_files(scene) for scene in plan.scenes], corrected])
+    state = digest([[files(scene) for scene in plan.scenes], corrected])
     return _told(job, plan), state if held is None else held.state
 
 
-def _key(job: SiteJob, look: Basis, reference: Basis, nearby: Sequence[Basis]) -> str:
-    """Digest of all that a prepared look depends on."""
-    return _digest([look, reference, list(nearby), _placed(job.grid.coarse)])
+def _key(job: SiteJob, look: _Judged, reference: _Judged) -> str:
+    """Digest of all that a prepared look depends on.
+
+    Not of the looks that its clouds were judged with, but of the clouds that were found: one more
+    look has others judged anew, and seldom otherwise.
+    """
+    site = hashlib.sha256(job.grid.site.geometry.wkb).hexdigest()
+    both = [[each.basis, each.verdict.clouds] for each in (look, reference)]
+    return digest([both, placed(job.grid.coarse), site])
 
 
 def _told(job: SiteJob, plan: LookPlan) -> str:
     """Digest of what the catalogue says of a look, and of what is made of it."""
     times = [plan.start.isoformat(), plan.end.isoformat()]
     facts = [plan.id, times, plan.sensor, plan.gsd_m, list(plan.flags)]
-    scenes = [[_addresses(scene), _reading(scene)] for scene in plan.scenes]
-    made = [_placed(job.grid.full), job.source.bands, asdict(job.config)]
-    return _digest([__version__, facts, scenes, made])
-
-
-def _digest(basis: list[Any]) -> str:
-    return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _placed(grid: GeoBox) -> list[Any]:
-    return [list(grid.affine)[:6], list(grid.shape), str(grid.crs)]
-
-
-def _reading(scene: Scene) -> list[Any]:
-    """What the catalogue says of how a scene's files are read."""
-    offset = baseline_offset(scene)
-    assets = [[repr(asset.bands), repr(asset.georef)] for asset in scene.assets]
-    masks = [[mask.kind.value, mask.band, repr(mask.georef)] for mask in scene.masks]
-    return [assets, masks, offset.dn, offset.band_offsets]
-
-
-def _addresses(scene: Scene) -> list[str]:
-    hrefs = [a.href for a in scene.assets] + [m.href for m in scene.masks]
-    return [href.split("?", maxsplit=1)[0] for href in hrefs]
-
-
-def _files(scene: Scene) -> list[list[int]]:
-    """Size and time of change of a scene's files: a replaced file is a new one."""
-    files = []
-    for href in [a.href for a in scene.assets] + [m.href for m in scene.masks]:
-        path = Path(href)
-        state = path.stat() if "://" not in href and path.is_file() else None
-        files.append([state.st_size, state.st_mtime_ns] if state else [])
-    return files
+    scenes = [[addresses(scene), reading(scene)] for scene in plan.scenes]
+    made = [placed(job.grid.full), job.source.bands, asdict(job.config)]
+    return digest([__version__, facts, scenes, made])

@@ -21,6 +21,8 @@ from groundbreak.types import BoolArray, FloatArray
 
 PIXEL_SCALE = 10000.0
 LOOK = "look.json"
+LOOKS = "looks"
+"""Below the folder of a site: its prepared looks."""
 
 
 @dataclass(frozen=True)

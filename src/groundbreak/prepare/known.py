@@ -1,0 +1,124 @@
+"""What a look depends on, as digests; and answers that are kept by the digest of their question.
+
+A run that is extended asks the same of most of its scenes and looks as it did before. What costs
+time to find out is kept beside the looks, so that only new questions are answered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from odc.geo.geobox import GeoBox
+
+from groundbreak import __version__
+from groundbreak.atomic import write_json
+from groundbreak.raster.offsets import baseline_offset
+from groundbreak.types import Scene
+
+JUDGEMENT = 1
+"""Of the code that judges scenes and looks: raised when it comes to other answers within a
+version."""
+
+T = TypeVar("T")
+
+
+class Known:
+    """Answers, as JSON has them, by the digest of all that they depend on.
+
+    Threads may share it. What was not asked for again is forgotten when it is saved.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Take what ``path`` holds, if it is there; without a path nothing is kept."""
+        self._path = path
+        self._before = _read(path)
+        self._now: dict[str, Any] = {}
+
+    def of(self, question: list[Any], find: Callable[[], T]) -> T:
+        """The answer to a question: the one that is known, else that of ``find``.
+
+        Args:
+            question: what it is and all that it depends on, as JSON has it.
+            find: finds it; its exceptions are raised, and nothing is kept of them.
+        """
+        key = self._key(question)
+        if key not in self._now:
+            self._now[key] = self._before[key] if key in self._before else find()
+        answer: T = self._now[key]
+        return answer
+
+    def knows(self, question: list[Any]) -> bool:
+        """Whether a question was answered before."""
+        key = self._key(question)
+        return key in self._now or key in self._before
+
+    def save(self) -> None:
+        """Keep what was asked since it was made.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        if self._path is not None and self._now != self._before:
+            write_json(self._path, self._now, indent=None)
+            self._before = dict(self._now)
+
+    @staticmethod
+    def _key(question: list[Any]) -> str:
+        return digest([__version__, JUDGEMENT, question])
+
+
+def _read(path: Path | None) -> dict[str, Any]:
+    if path is None or not path.is_file():
+        return {}
+    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return known
+
+
+def digest(basis: list[Any]) -> str:
+    """32 hexadecimal digits of anything that JSON has."""
+    return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def placed(grid: GeoBox) -> list[Any]:
+    """A grid."""
+    return [list(grid.affine)[:6], list(grid.shape), str(grid.crs)]
+
+
+def reading(scene: Scene) -> list[Any]:
+    """What the catalogue says of how a scene's files are read."""
+    offset = baseline_offset(scene)
+    assets = [[repr(asset.bands), repr(asset.georef)] for asset in scene.assets]
+    masks = [[mask.kind.value, mask.band, repr(mask.georef)] for mask in scene.masks]
+    return [assets, masks, offset.dn, offset.band_offsets]
+
+
+def addresses(scene: Scene) -> list[str]:
+    """Of a scene's files; what follows a question mark may be a signature."""
+    return [href.split("?", maxsplit=1)[0] for href in hrefs(scene)]
+
+
+def hrefs(scene: Scene) -> list[str]:
+    """Addresses of a scene's pictures and masks."""
+    return [asset.href for asset in scene.assets] + [mask.href for mask in scene.masks]
+
+
+def files(scene: Scene) -> list[list[int]]:
+    """Size and time of change of a scene's files: a replaced file is a new one.
+
+    Empty for one that is not there, or lies on the network.
+    """
+    found = []
+    for href in hrefs(scene):
+        path = Path(href)
+        state = path.stat() if "://" not in href and path.is_file() else None
+        found.append([state.st_size, state.st_mtime_ns] if state else [])
+    return found
+
+
+def scene_basis(scene: Scene, grid: GeoBox, bands: tuple[str, ...]) -> list[Any]:
+    """All that reading bands of a scene onto a grid depends on, corrections left aside."""
+    return [addresses(scene), reading(scene), files(scene), placed(grid), list(bands)]

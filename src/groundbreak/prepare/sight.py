@@ -1,0 +1,65 @@
+"""A scene at first sight: whether it can be read at all, and what its numbers mean."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from odc.geo.geobox import GeoBox
+
+from groundbreak.prepare.acquire import Source, read_one
+from groundbreak.prepare.fill import has_fill
+from groundbreak.prepare.known import Known, files, hrefs, scene_basis
+from groundbreak.prepare.scales import find_scale
+from groundbreak.raster.href import resolve_href
+from groundbreak.raster.offsets import is_sentinel2
+from groundbreak.types import Scene
+
+PROBE = 16
+"""Longest side of the picture that is read to see whether there is one."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a scene is without saying so.
+
+    Attributes:
+        filled: zeros that touch its border are fill.
+        scale: reflectance per number; None where it states one, or is reflectance as it is.
+    """
+
+    filled: bool
+    scale: float | None
+
+
+def first_sight(scene: Scene, grid: GeoBox, source: Source, known: Known) -> Sight:
+    """Look at a scene; one whose files are as they were is not read again.
+
+    A scene on the network is always probed: there is no other way to tell whether it is there.
+
+    Args:
+        scene: the scene.
+        grid: the coarse grid of the site.
+        source: how scenes are read; nothing was corrected yet.
+        known: answers that are kept.
+
+    Raises:
+        RasterError: a file is damaged, cannot be had now, or nobody can know its scale.
+        HrefError: an address may not be read.
+    """
+    question = [
+        "sight",
+        scene_basis(scene, grid, source.bands),
+        source.zero_is_nodata,
+        is_sentinel2(scene),
+    ]
+    if known.knows(question) and all(files(scene)):
+        for href in hrefs(scene):
+            resolve_href(href, source.policy)
+    elif known.knows(question) or source.zero_is_nodata:
+        read_one(scene, grid.zoom_to(PROBE), source)
+
+    def look() -> Sight:
+        filled = not source.zero_is_nodata and has_fill(scene, grid, source)
+        return Sight(filled, find_scale(scene, grid, source))
+
+    return Sight(**known.of(question, lambda: asdict(look())))

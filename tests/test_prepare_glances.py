@@ -1,0 +1,141 @@
+"""What was judged at a glance is kept, and one more look comes to what a run from scratch does."""
+
+import os
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from groundbreak.errors import HrefError
+from groundbreak.prepare import acquire
+from groundbreak.prepare import look as room
+from groundbreak.prepare.acquire import Source
+from groundbreak.prepare.look import SiteGrid
+from groundbreak.prepare.looks import LookPlan
+from groundbreak.prepare.site import PrepareConfig, SiteJob, prepare_site
+from groundbreak.raster.grid import site_mask
+from groundbreak.types import Asset, Band, HrefPolicy, Scene, Site
+from series import GRID, SIDE, picture, write_picture
+
+BANDS = tuple(Band(i, name, name) for i, name in enumerate(("red", "green", "blue"), start=1))
+FIRST = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Ids of the scenes that are read, each time they are."""
+    asked, read = [], acquire.read_scene
+
+    def counted(scene, *rest, **more):
+        asked.append(scene.id)
+        return read(scene, *rest, **more)
+
+    monkeypatch.setattr(acquire, "read_scene", counted)
+    return asked
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Paths of the rasters of looks that are written."""
+    written, sink = [], room.RasterSink
+    monkeypatch.setattr(
+        room,
+        "RasterSink",
+        lambda path, *more, **rest: written.append(path) or sink(path, *more, **rest),
+    )
+    return written
+
+
+def plan(folder, number, cloudy=False):
+    """A look of the series; under cloud its middle is white, with a soft edge."""
+    path = folder / "scenes" / f"{number}.tif"
+    if not path.exists():
+        pixels = picture(seed=number).astype(float)
+        if cloudy:
+            disk = np.hypot(*(np.indices((SIDE, SIDE)) - SIDE / 2)) < SIDE / 4
+            pixels += (250 - pixels) * gaussian_filter(disk.astype(float), 8)
+        write_picture(path, pixels.astype(np.uint8))
+    moment = FIRST + timedelta(days=30 * number)
+    scene = Scene(f"scene{number}", moment, moment, (Asset(str(path), BANDS),), ())
+    return LookPlan(f"look{number}", moment, moment, (scene,), None, 1.0)
+
+
+def job(tmp_path, name="site", **policy):
+    site = Site("s", "S", GRID.extent.to_crs("EPSG:4326").geom)
+    source = Source(("red", "green", "blue"), HrefPolicy(**{"root": str(tmp_path), **policy}))
+    inside = site_mask(site, GRID)
+    return SiteJob(SiteGrid(site, GRID, GRID), inside, source, PrepareConfig(), tmp_path / name)
+
+
+def told(site):
+    """All that is known of the looks of a site, wherever they lie."""
+    return [replace(look, folder=None) for look in site.looks], site.unused, site.notes
+
+
+def kept(tmp_path, name="site"):
+    return {path.name: path.read_bytes() for path in (tmp_path / name / "glances").iterdir()}
+
+
+def test_nothing_is_read_again(tmp_path, reads):
+    plans = [plan(tmp_path, n) for n in range(3)]
+    once = prepare_site(job(tmp_path), plans)
+    assert set(reads) == {"scene0", "scene1", "scene2"}
+    before = kept(tmp_path)
+    reads.clear()
+    assert told(prepare_site(job(tmp_path), plans)) == told(once)
+    assert reads == []
+    assert kept(tmp_path) == before
+
+
+@pytest.mark.parametrize("cloudy", [(), (3,), (2, 4)], ids=["clear", "the newest", "around it"])
+def test_one_more_look_comes_to_the_same(tmp_path, reads, made, cloudy):
+    plans = [plan(tmp_path, n, n in cloudy) for n in range(5)]
+    prepare_site(job(tmp_path), plans[:4])
+    reads.clear()
+    made.clear()
+    extended = prepare_site(job(tmp_path), plans)
+    if not cloudy:
+        assert set(reads) == {"scene0", "scene4"}  # the reference, and the new one
+        assert {path.parent.name for path in made} == {"look4"}
+    assert told(extended) == told(prepare_site(job(tmp_path, "scratch"), plans))
+    assert kept(tmp_path) == kept(tmp_path, "scratch")
+
+
+def test_a_look_whose_clouds_show_late_is_prepared_again(tmp_path):
+    """Alone it passes for bright ground; the next looks show what was below."""
+    plans = [plan(tmp_path, 0, cloudy=True), plan(tmp_path, 1), plan(tmp_path, 2)]
+    [alone] = prepare_site(job(tmp_path), plans[:1]).looks
+    together = prepare_site(job(tmp_path), plans)
+    assert told(together) == told(prepare_site(job(tmp_path, "scratch"), plans))
+    assert alone.usable_share == 1.0
+    assert together.looks[0].usable_share < 0.9
+
+
+@pytest.mark.parametrize("change", ["replaced", "another outline", "another threshold"])
+def test_what_was_judged_otherwise_is_judged_anew(tmp_path, reads, change):
+    plans = [plan(tmp_path, n) for n in range(3)]
+    work = job(tmp_path)
+    prepare_site(work, plans)
+    reads.clear()
+    if change == "replaced":
+        path = tmp_path / "scenes" / "1.tif"
+        write_picture(path, picture(seed=9))
+        os.utime(path, ns=(1, 1))
+        expected = prepare_site(job(tmp_path, "scratch"), plans)
+    elif change == "another outline":
+        west = replace(work.grid.site, geometry=GRID[:, :80].extent.to_crs("EPSG:4326").geom)
+        work = replace(work, grid=replace(work.grid, site=west), inside=site_mask(west, GRID))
+        expected = prepare_site(replace(work, folder=tmp_path / "scratch"), plans)
+    else:
+        work = replace(work, config=PrepareConfig(min_usable_share=0.5))
+        expected = prepare_site(replace(work, folder=tmp_path / "scratch"), plans)
+    assert told(prepare_site(work, plans)) == told(expected)
+
+
+def test_what_is_forbidden_now_is_not_taken_from_what_was_kept(tmp_path):
+    plans = [plan(tmp_path, n) for n in range(2)]
+    prepare_site(job(tmp_path), plans)
+    with pytest.raises(HrefError):
+        prepare_site(job(tmp_path, root=str(tmp_path / "elsewhere")), plans)
