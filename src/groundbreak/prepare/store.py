@@ -70,7 +70,11 @@ class PreparedLook:
 
     def pixels(self, window: tuple[slice, slice]) -> FloatArray:
         """(bands, height, width) in [0, 1] in a (rows, columns) window of the site's grid."""
-        return unit(read_window(self.folder / "pixels.tif", window))
+        return unit(self.numbers(window))
+
+    def numbers(self, window: tuple[slice, slice]) -> NDArray[Any]:
+        """The same as they are stored, uint16; see ``unit``."""
+        return read_window(self.folder / "pixels.tif", window)
 
     def usable(self, window: tuple[slice, slice]) -> BoolArray:
         """(height, width) in a window of the site's grid."""

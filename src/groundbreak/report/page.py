@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 from odc.geo import Shape2d
 
 from groundbreak.atomic import write_text
@@ -21,10 +22,17 @@ from groundbreak.events.summary import NOT_COMPARED, NOT_OBSERVED
 from groundbreak.pipeline.folder import read_run
 from groundbreak.pipeline.results import read_summary, read_table
 from groundbreak.pipeline.sitework import SiteWork, load_work, site_folder
-from groundbreak.prepare.store import PreparedLook
+from groundbreak.prepare.store import PreparedLook, unit
 from groundbreak.report.draw import pixel_outline, svg_path
 from groundbreak.report.gaps import not_checked, not_observed, nothing_hidden, refused_sites
-from groundbreak.report.images import Stretch, find_stretch, picture, rows_of
+from groundbreak.report.images import (
+    Stretch,
+    data_uri,
+    find_stretch,
+    picture,
+    rows_of,
+    shown,
+)
 from groundbreak.report.timeline import day, period, timeline
 from groundbreak.types import KINDS
 
@@ -154,8 +162,8 @@ def _about(about: dict[str, Any], sites: list[_Site]) -> list[tuple[str, str]]:
 def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
     counts = Counter(event["properties"]["kind"] for event in site.events)
     stretch = _stretch(site)
-    shown = site.events[: MOST_EVENTS if most is None else most]
-    numbers = {event["id"]: number for number, event in enumerate(shown, start=1)}
+    surest = site.events[: MOST_EVENTS if most is None else most]
+    numbers = {event["id"]: number for number, event in enumerate(surest, start=1)}
     used = [row for row in site.observed if row["used"]]
     none = "–" if site.document["remark"] else "0"
     return {
@@ -187,11 +195,11 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
                 "number": numbers[event["id"]],
                 **_event_view(site, event, stretch, with_strip=i < MOST_STRIPS),
             }
-            for i, event in enumerate(shown)
+            for i, event in enumerate(surest)
         ],
         "more": (
-            f"{len(site.events) - len(shown)} less certain events are in events.geojson."
-            if len(site.events) > len(shown)
+            f"{len(site.events) - len(surest)} less certain events are in events.geojson."
+            if len(site.events) > len(surest)
             else ""
         ),
     }
@@ -199,10 +207,10 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
 
 def _links(events: list[str], numbers: Mapping[str, int]) -> list[dict[str, str]]:
     """Links to the surest of the events that the page shows, by the numbers on their cards."""
-    shown = sorted((name for name in events if name in numbers), key=lambda name: numbers[name])
+    linked = sorted((name for name in events if name in numbers), key=lambda name: numbers[name])
     return [
         {"anchor": _anchor("event", name), "label": f"[{numbers[name]}]"}
-        for name in shown[:MOST_LINKS]
+        for name in linked[:MOST_LINKS]
     ]
 
 
@@ -220,8 +228,9 @@ def _stretch(site: _Site) -> Stretch | None:
     window = (_within(rows, height), _within(columns, width))
     samples = []
     for look in site.work.looks[:: max(1, len(site.work.looks) // 4)]:
-        pixels = look.pixels(window)[rows_of(look)]
-        samples.append(pixels * look.usable(window))
+        # A quarter of the pixels says as much.
+        pixels = unit(look.numbers(window)[rows_of(look), ::2, ::2])
+        samples.append(pixels * look.usable(window)[::2, ::2])
     return find_stretch(samples)
 
 
@@ -264,19 +273,14 @@ def look_overview(
 
     Every ``step``-th pixel, read in bounded strips.
     """
-    import numpy as np
-
-    from groundbreak.report.images import data_uri, veiled
-
     height, width = shape
     strips, some_veiled = [], False
     rows_at_once = max(step, 256 // step * step)
     for top in range(0, height, rows_at_once):
         window = (slice(top, min(top + rows_at_once, height)), slice(0, width))
-        pixels = look.pixels(window)[rows_of(look)][:, ::step, ::step]
-        usable = look.usable(window)[::step, ::step]
-        strips.append(veiled(stretch.apply(pixels), usable))
-        some_veiled |= not usable.all()
+        strip, veiled = shown(look, window, stretch, step)
+        strips.append(strip)
+        some_veiled |= veiled
     side = min(MAP_SIDE, max(strips[0].shape[1], 480))
     return data_uri(np.concatenate(strips), side), some_veiled
 
