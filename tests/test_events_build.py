@@ -280,6 +280,18 @@ def test_a_footprint_of_a_few_pixels_is_flagged() -> None:
     assert "low_resolution" in only(series.result()).flags
 
 
+def test_a_thin_hook_is_of_low_resolution_however_wide_its_frame() -> None:
+    arms = [
+        (slice(20, 150), slice(60, 63)),
+        (slice(147, 150), slice(60, 160)),
+        (slice(20, 23), slice(60, 160)),
+    ]
+    event = only(Series(changes=[(3, SLIP, arm) for arm in arms]).result())
+    assert event.width_m is not None
+    assert event.width_m > 40
+    assert {"low_resolution", "tide"} <= set(event.flags)
+
+
 def test_a_berth_opens_to_the_water_that_the_later_look_shows() -> None:
     series = Series(changes=[(3, SLIP, BASIN)])
     asked = []

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from shapely.affinity import rotate, translate
 from shapely.geometry import Point, Polygon, box
+from shapely.ops import unary_union
 
 from groundbreak.events.chains import link_chains
 from groundbreak.events.evidence import EvidenceConfig, gather_evidence
@@ -390,6 +391,39 @@ def test_the_vessel_is_limited_by_length_or_by_width() -> None:
     assert vessel_length_m(200, 60) == pytest.approx(180)
     assert vessel_length_m(200, 20) == pytest.approx(104)
     assert vessel_length_m(200, 20) < vessel_length_m(200, 30)
+
+
+def drawn(*parts: tuple[int, int, int, int]) -> Polygon:
+    """The outline of pixels of 10 m: blocks by their left, right, upper and lower pixel."""
+    return unary_union([box(10 * a, -10 * d, 10 * b, -10 * c) for a, b, c, d in parts])
+
+
+@pytest.mark.parametrize(
+    ("outline", "arm"),
+    [
+        (drawn((0, 2, 0, 20), (0, 10, 18, 20), (8, 10, 10, 20)), (200, 20)),  # a hook
+        (drawn((0, 2, 0, 30), (0, 8, 28, 30), (6, 8, 26, 30)), (300, 20)),
+        (drawn((0, 3, 0, 20), (0, 8, 17, 20)), (200, 30)),  # an L
+        (drawn((0, 2, 0, 12), (0, 12, 10, 12)), (120, 20)),  # its frame is a square
+        (drawn((0, 3, 0, 8), (0, 8, 5, 8)), (80, 30)),
+    ],
+)
+@pytest.mark.parametrize("turn", [0, 33, 90])
+def test_the_vessel_fits_the_water_of_a_bent_berth(
+    outline: Polygon, arm: tuple[float, float], turn: float
+) -> None:
+    """It was as long and as wide as the frame around the berth, mostly land, allows."""
+    berth = measure_berth(rotate(outline, turn))
+    assert berth.vessel_length_m == pytest.approx(vessel_length_m(*arm), rel=0.1)
+
+
+@pytest.mark.parametrize("turn", [0, 33, 90])
+@pytest.mark.parametrize(("length", "width"), [(240, 20), (120, 30), (60, 60), (300, 50)])
+def test_the_vessel_of_a_straight_berth_is_that_of_its_frame(
+    length: float, width: float, turn: float
+) -> None:
+    berth = measure_berth(rotate(box(0, 0, width, length), turn))
+    assert berth.vessel_length_m == pytest.approx(vessel_length_m(length, width))
 
 
 # --- looks --------------------------------------------------------------------------------------

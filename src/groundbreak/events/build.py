@@ -26,6 +26,7 @@ from groundbreak.events.evidence import (
 from groundbreak.events.geometry import (
     containment,
     regularize,
+    widest_px,
     width_px,
 )
 from groundbreak.events.history import History, LedgerRow
@@ -271,8 +272,11 @@ def _flags(
     outline = history.tracked.outlines[kind]
     own = [c for c in history.tracked.candidates if c.kind is kind]
     rectangle = outline.minimum_rotated_rectangle
+    wide_px = width_px(outline, site.geobox)
+    if kind is Kind.DOCKING_SLIP:  # of a bent one the rectangle is mostly land
+        wide_px = min(wide_px, widest_px(outline, site.geobox))
     true = {
-        "low_resolution": width_px(outline, site.geobox) < MIN_WIDTH_PX,
+        "low_resolution": wide_px < MIN_WIDTH_PX,
         "tide": kind is Kind.DOCKING_SLIP and outline.area < BERTH_FILL * rectangle.area,
         "misregistered": any(
             not look.aligned or (look.residual_px or 0.0) > MAX_RESIDUAL_PX for look in ends

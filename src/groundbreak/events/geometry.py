@@ -97,6 +97,15 @@ def width_px(outline: BaseGeometry, geobox: GeoBox) -> float:
     return float(sides.min() / abs(geobox.resolution.x))
 
 
+def widest_px(outline: BaseGeometry, geobox: GeoBox) -> float:
+    """Width of the widest place of an outline, in pixels of the grid, however it is bent.
+
+    The frame of a thin hook is much wider (`width_px`).
+    """
+    radius = shapely.maximum_inscribed_circle(outline).length
+    return float(2 * radius / abs(geobox.resolution.x))
+
+
 def largest_polygon(geometry: BaseGeometry) -> Polygon:
     """The largest polygon of a valid geometry; an empty one if it has none."""
     parts = [part for part in shapely.get_parts(geometry) if isinstance(part, Polygon)]

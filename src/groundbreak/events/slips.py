@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+import shapely.affinity
+from numpy.typing import NDArray
 from shapely.geometry import LineString, Point, Polygon
 
-from groundbreak.events.geometry import largest_polygon
+from groundbreak.events.geometry import burn, largest_polygon, pixel_box
 from groundbreak.types import BoolArray, FloatArray
 
 SPUR_SHARE = 0.3
@@ -25,12 +27,23 @@ LENGTH_PER_BEAM = 6.5
 """Overall length per beam of merchant and naval vessels; see `vessel_length_m`."""
 
 
+FIT_SHARE = 0.95
+"""Of the room that a vessel needs, so much must lie in the outline, which pixels make ragged."""
+FIT_STEP = 0.95
+"""Lengths that are tried, as a share of the next longer one."""
+FIT_TURNS = 36
+"""Directions that are tried, over half a turn from the long axis on."""
+FIT_CELLS = (8, 256)
+"""Cells across the mean width of a berth, and at most along the frame, when room is sought."""
+
+
 @dataclass(frozen=True)
 class Berth:
     """Axes of a berth in metres and degrees clockwise from grid north.
 
-    ``orientation_deg`` of the long axis lies in [0, 180); ``mouth_azimuth_deg`` in [0, 360)
-    points out of the mouth, None when the open side is not known.
+    ``length_m`` and ``width_m`` are sides of the frame (see `measure_berth`); the vessel fits the
+    outline itself. ``orientation_deg`` of the long axis lies in [0, 180); ``mouth_azimuth_deg`` in
+    [0, 360) points out of the mouth, None when the open side is not known.
     """
 
     length_m: float
@@ -41,7 +54,7 @@ class Berth:
 
 
 def measure_berth(outline: Polygon, is_water: Callable[[Point], bool] | None = None) -> Berth:
-    """Measure a berth by its minimum rotated rectangle.
+    """Measure a berth by its frame, the minimum rotated rectangle; the vessel by its outline.
 
     Args:
         outline: footprint of the berth in a metric CRS.
@@ -60,8 +73,52 @@ def measure_berth(outline: Polygon, is_water: Callable[[Point], bool] | None = N
         width_m=width,
         orientation_deg=0.0 if round(azimuth, 6) == 180.0 else azimuth,
         mouth_azimuth_deg=None if is_water is None else _mouth(outline, sides, is_water),
-        vessel_length_m=vessel_length_m(length, width),
+        vessel_length_m=_fitting(outline, vessel_length_m(length, width), azimuth),
     )
+
+
+def _fitting(outline: Polygon, longest: float, azimuth: float) -> float:
+    """The length of the longest vessel, up to ``longest``, for which a berth has room.
+
+    The frame of a bent berth is much wider than its water: a straight piece as long and as wide
+    as the vessel needs must lie in the outline.
+    """
+    mean_width = outline.area / max(outline.length / 2, 1e-9)
+    turned = [
+        shapely.affinity.rotate(outline, azimuth + 180.0 * turn / FIT_TURNS, origin=(0, 0))
+        for turn in range(FIT_TURNS)
+    ]
+    across, most = FIT_CELLS
+    cell = max(mean_width / across, max(outline.bounds[2:] - np.asarray(outline.bounds[:2])) / most)
+    masks = [_counted(shape, cell) for shape in turned]
+    length = longest
+    while length > 2 * cell:
+        # The inverse of `vessel_length_m`: what the vessel needs to have free around it.
+        room = length / LENGTH_SHARE / cell, length / LENGTH_PER_BEAM / BEAM_SHARE / cell
+        rows, columns = (max(1, round(side)) for side in room)
+        if any(_fullest(mask, rows, columns) >= FIT_SHARE * rows * columns for mask in masks):
+            break
+        length *= FIT_STEP
+    return length
+
+
+def _counted(outline: Polygon, cell: float) -> NDArray[np.int64]:
+    """Cells of an outline, north up, counted from the corner: sums over windows are differences."""
+    west, _, _, north = outline.bounds
+    small = shapely.transform(outline, lambda xy: (xy - (west, north)) / (cell, -cell))
+    mask = np.pad(burn(small, pixel_box(small)), ((1, 0), (1, 0)))
+    return np.asarray(mask.cumsum(axis=0, dtype=np.int64).cumsum(axis=1))
+
+
+def _fullest(counted: NDArray[np.int64], rows: int, columns: int) -> int:
+    """The most cells of the outline that a window of that size holds."""
+    height, width = (side - 1 for side in counted.shape)
+    # A window that is larger than the picture holds no more than its part within.
+    rows, columns = min(rows, height), min(columns, width)
+    below, above = counted[rows:], counted[: height + 1 - rows]
+    sums = below[:, columns:] - below[:, : width + 1 - columns]
+    sums -= above[:, columns:] - above[:, : width + 1 - columns]
+    return int(sums.max())
 
 
 def _opened(outline: Polygon) -> Polygon:
@@ -97,7 +154,7 @@ def water_like(pixels: FloatArray, bands: Sequence[str], berth: BoolArray) -> Bo
 
 
 def vessel_length_m(length_m: float, width_m: float) -> float:
-    """Overall length of the longest vessel that the berth takes.
+    """Overall length of the longest vessel that a straight berth takes.
 
     The lesser of two limits: a tenth of the berth's length and a fifth of its width stay free.
     Port guidance asks for clearances of that order. UNCTAD's *Port Development* (1985) gives a
