@@ -1,4 +1,4 @@
-r"""Make pairs of about 10 m out of finer ones: directions of change are labelled there.
+r"""Make pairs of about 10 m (or another size) out of finer ones: directions are labelled there.
 
     python scripts/make_coarse_pairs.py ../shared/data/pairs -o runs/coarse \
         --sets mshs_bcd sejong_k3a levir
@@ -41,7 +41,7 @@ def main() -> None:
             "after": ("B", averaged(pair.after, block)),
             "label": ("label", most(pair.label, block)),
         }
-        row: dict[str, object] = {"set": f"{record.set}_10m", "split": "train"}
+        row: dict[str, object] = {"set": f"{record.set}_{options.gsd:g}m", "split": "train"}
         row |= {"scene": record.scene, "gsd_m": round(record.gsd_m * block, 3), "bands": "RGB"}
         row |= {"licence": record.licence, "label_quality": record.label_quality}
         for part, (folder, picture) in pictures.items():
