@@ -48,7 +48,9 @@ def plan(gsd_m, earlier=None, request=None, incomplete=None, searched=None):
         (0.1, FINE, 0.2),
         (0.5972, FINE, 0.6),
         (3.02, FINE, 3.0),
-        (3.4, COARSE, 10.0),
+        (3.4, FINE, 3.0),
+        (4.5, FINE, 3.0),
+        (4.8, COARSE, 10.0),
         (9.0, COARSE, 10.0),
         (10.0, COARSE, 10.0),
     ],
@@ -67,7 +69,12 @@ def test_the_grid_of_the_earlier_run_is_kept():
     assert (asked.gsd_m, asked.notes) == (6.0, ())
 
 
-@pytest.mark.parametrize("native", [0.1, 3.4])
+def test_a_grid_that_was_asked_for_is_magnified_no_further():
+    chosen = plan(4.0, request=PlanRequest(gsd_m=4.0))
+    assert (chosen.weights, chosen.gsd_m, chosen.notes) == (COARSE, 4.0, ())
+
+
+@pytest.mark.parametrize("native", [0.1, 3.4, 4.8])
 def test_it_is_said_when_pixels_are_brought_to_another_size(native):
     chosen = plan(native)
     assert chosen.notes == (

@@ -17,8 +17,11 @@ from groundbreak.raster.grid import check_size, site_grid
 from groundbreak.types import Catalog, Scene, Site
 
 FINE, COARSE = "site-2m", "area-10m"
-FINE_UP_TO_M = 3.0
-"""Up to this pixel size houses are seen one by one; beyond, the 10 m weights serve."""
+FINE_UP_TO_M = 4.5
+"""Scenes of up to this pixel size go to the fine weights; beyond, the 10 m weights see more."""
+
+FINE_GRID_UP_TO_M = 3.0
+"""Grids of up to this pixel size do; scenes of 3 to 4.5 m are magnified to it."""
 
 COARSE_GRID_M = 10.0
 """Finer scenes are averaged to this for the 10 m weights, which were taught nothing finer."""
@@ -122,12 +125,13 @@ def _choose(
     request: PlanRequest, cards: dict[str, Card], native_m: float | None, earlier_m: float | None
 ) -> tuple[str, float, str]:
     """Weights and pixel size for scenes of a pixel size; and why it is not theirs, if it is not."""
-    weights = _choose_weights(request, native_m)
     if request.gsd_m is not None:
+        weights = _choose_weights(request, request.gsd_m, FINE_GRID_UP_TO_M)
         return weights, request.gsd_m, _beyond(request.gsd_m, cards[weights])
+    weights = _choose_weights(request, native_m, FINE_UP_TO_M)
     gsd_m = _snap(native_m, cards[weights])
     if earlier_m is not None:
-        kept = _choose_weights(request, earlier_m)
+        kept = _choose_weights(request, earlier_m, FINE_GRID_UP_TO_M)
         low, high = cards[kept].gsd_m
         kept_m = earlier_m if low <= earlier_m <= high else _snap(earlier_m, cards[kept])
         if (kept, kept_m) != (weights, gsd_m):
@@ -152,11 +156,10 @@ def _beyond(gsd_m: float, card: Card) -> str:
     )
 
 
-def _choose_weights(request: PlanRequest, native_m: float | None) -> str:
+def _choose_weights(request: PlanRequest, gsd_m: float | None, fine_up_to_m: float) -> str:
     if request.weights != "auto":
         return request.weights
-    gsd_m = request.gsd_m if request.gsd_m is not None else native_m
-    return FINE if gsd_m is None or gsd_m <= FINE_UP_TO_M else COARSE
+    return FINE if gsd_m is None or gsd_m <= fine_up_to_m else COARSE
 
 
 def _snap(native_m: float | None, card: Card) -> float:
