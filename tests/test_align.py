@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from groundbreak.align import estimate_shift, shift_image
+from groundbreak.align import _moved, estimate_shift, shift_image
 from groundbreak.raster.read import read_picture
 from groundbreak.scaling import to_unit
 
@@ -100,6 +100,25 @@ def test_one_band_is_enough():
     found = estimate_shift(image, displaced(image, -2.2, 1.1), EVERYWHERE)
     assert found.trusted
     assert (found.dx, found.dy) == pytest.approx((-2.2, 1.1), abs=0.1)
+
+
+def test_a_window_is_moved_as_scipy_does_it():
+    rng = np.random.default_rng(0)
+    for by in [(0.0, 0.0), (3.0, -2.0), (50.0, 0.0), *rng.uniform(-16, 16, (40, 2)).round(2)]:
+        window = rng.random(rng.integers(3, 60, 2)).astype(np.float32)
+        expected = ndimage.shift(window, np.negative(by), order=1)
+        np.testing.assert_allclose(_moved(window, *by), expected, atol=1e-6)
+
+
+def test_a_hidden_corner_leaves_the_rest_as_it_was():
+    """Pictures that are usable everywhere are not treated otherwise than the others."""
+    image = town()
+    later = displaced(image, 1.2, -0.7)
+    usable = EVERYWHERE.copy()
+    whole = estimate_shift(image, later, usable)
+    usable[0, 0] = False
+    part = estimate_shift(image, later, usable)
+    assert (whole.dx, whole.dy) == pytest.approx((part.dx, part.dy), abs=0.03)
 
 
 def test_small_pictures():

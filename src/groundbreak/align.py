@@ -14,11 +14,13 @@ Phase correlation with upsampling: Guizar-Sicairos et al., Optics Letters 33(2),
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import fft, ndimage
 
 from groundbreak.types import BoolArray, FloatArray
 
@@ -126,14 +128,16 @@ def estimate_shift(
     config = config or AlignConfig()
     if min(usable.shape) < config.least_px:
         return _untrusted(f"smaller than {config.least_px} pixels")
+    windows = _windows(usable, config)
     edges = _edges(reference, usable, config)
-    first = _measure(edges, _edges(moving, usable, config), usable, config)
+    cuts = [_cut(edges[window]) for window in windows]
+    first = _measure(cuts, _edges(moving, usable, config), windows, config)
     if len(first.shifts) == 0:
         return _untrusted("too little stable structure to compare")
     dy, dx = first.median
     # Edges are those of the brightness: moving it alone is a third of the work.
     moved = shift_image(moving.mean(axis=0, keepdims=True), dx, dy)
-    left = _measure(edges, _edges(moved, usable, config), usable, config)
+    left = _measure(cuts, _edges(moved, usable, config), windows, config)
     if len(left.shifts) == 0:
         return _untrusted("nothing is alike after the correction")
     # What the second pass finds is measured on better overlap: take it in.
@@ -173,42 +177,81 @@ def shift_image(pixels: FloatArray, dx: float, dy: float) -> FloatArray:
 def _edges(pixels: FloatArray, usable: BoolArray, config: AlignConfig) -> FloatArray:
     """Gradient magnitude of the smoothed brightness, 0 at and beside what is not usable."""
     brightness = pixels.mean(axis=0)
-    fill = float(np.median(brightness[usable])) if usable.any() else 0.0
-    smooth = ndimage.gaussian_filter(np.where(usable, brightness, fill), config.blur_px)
+    whole = bool(usable.all())
+    if not whole:
+        fill = float(np.median(brightness[usable])) if usable.any() else 0.0
+        brightness = np.where(usable, brightness, fill)
+    smooth = ndimage.gaussian_filter(brightness, config.blur_px)
     gradient = np.hypot(ndimage.sobel(smooth, 0), ndimage.sobel(smooth, 1))
-    reach = int(np.ceil(3 * config.blur_px)) + 1
-    inner = ndimage.binary_erosion(usable, iterations=reach, border_value=1)
+    if not whole:
+        reach = int(np.ceil(3 * config.blur_px)) + 1
+        inner = ndimage.binary_erosion(usable, iterations=reach, border_value=1)
+        gradient = np.where(inner, gradient, 0.0)
     # The square root keeps one bright roof from deciding alone.
-    edges: FloatArray = np.sqrt(np.where(inner, gradient, 0.0)).astype(np.float32)
+    edges: FloatArray = np.sqrt(gradient).astype(np.float32)
     return edges
 
 
 def _measure(
-    reference: FloatArray, moving: FloatArray, usable: BoolArray, config: AlignConfig
+    reference: Sequence[_Cut], moving: FloatArray, windows: Sequence[_Window], config: AlignConfig
 ) -> _Measured:
+    """Shifts of the edges of the moving look in the windows that the reference was cut into."""
     from skimage.registration import phase_cross_correlation
 
     shifts = []
-    windows = _windows(usable, config)
-    for window in windows:
-        one, other = reference[window], moving[window]
-        taper = np.outer(*map(np.hanning, one.shape)).astype(np.float32)
-        one, other = (one - one.mean()) * taper, (other - other.mean()) * taper
-        if not (one.any() and other.any()):
+    for one, window in zip(reference, windows, strict=True):
+        other = _cut(moving[window])
+        if not (one.edges.any() and other.edges.any()):
             continue
         found, _, _ = phase_cross_correlation(
-            one, other, upsample_factor=config.upsample, normalization=None
+            one.spectrum,
+            other.spectrum,
+            space="fourier",
+            upsample_factor=config.upsample,
+            normalization=None,
         )
         shift = -np.asarray(found)
         if np.hypot(*shift) > 2 * config.max_shift_px:
             continue
-        before = _correlation(one, other)
-        after = _correlation(one, ndimage.shift(other, found, order=1))
-        least = max(config.min_correlation, _CHANCE / min(one.shape))
+        before = _correlation(one.edges, other.edges)
+        after = _correlation(one.edges, _moved(other.edges, *shift))
+        least = max(config.min_correlation, _CHANCE / min(one.edges.shape))
         if after >= least and after >= before - 0.02:
             shifts.append(shift)
     found_shifts = np.array(shifts).reshape(-1, 2)
     return _Measured(_agreeing(found_shifts, config.agree_px), len(found_shifts), len(windows))
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A window of the edges of a look, faded out at its border, and its Fourier transform."""
+
+    edges: FloatArray
+    spectrum: NDArray[np.complex64]
+
+
+def _cut(edges: FloatArray) -> _Cut:
+    taper = np.outer(*map(np.hanning, edges.shape)).astype(np.float32)
+    faded = (edges - edges.mean()) * taper
+    return _Cut(faded, fft.fftn(faded))
+
+
+def _moved(picture: FloatArray, down: float, right: float) -> FloatArray:
+    """The picture (height, width) read at p + (right, down), linearly; 0 beyond its border."""
+    return _moved_down(_moved_down(picture, down).T, right).T
+
+
+def _moved_down(picture: FloatArray, by: float) -> FloatArray:
+    height, first = len(picture), math.floor(by)
+    share = np.float32(by - first)
+    reach = first + int(share > 0)  # the furthest row that is looked at from row 0
+    start, stop = max(0, -first), height - max(0, reach)
+    moved = np.zeros_like(picture)
+    if start < stop:
+        moved[start:stop] = picture[start + first : stop + first] * (1 - share)
+        if share > 0:
+            moved[start:stop] += picture[start + first + 1 : stop + first + 1] * share
+    return moved
 
 
 def _agreeing(shifts: NDArray[np.float64], agree_px: float) -> NDArray[np.float64]:
