@@ -29,11 +29,14 @@ def noise(count: int = 3, grid: GeoBox = GRID, dtype: str = "uint16") -> np.ndar
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-@pytest.mark.parametrize("size", [512, 300])
-def test_what_is_streamed_is_what_is_read(tmp_path: Path, dtype: str, size: int) -> None:
+@pytest.mark.parametrize(("size", "fast"), [(512, False), (300, False), (300, True)])
+def test_what_is_streamed_is_what_is_read(
+    tmp_path: Path, dtype: str, size: int, fast: bool
+) -> None:
     values = noise(dtype=dtype)
     path = tmp_path / "deep" / "a.tif"
-    with RasterSink(path, GRID, 3, dtype, nodata=0, band_names=("a", "b", "c")) as sink:
+    names = ("a", "b", "c")
+    with RasterSink(path, GRID, 3, dtype, nodata=0, band_names=names, fast=fast) as sink:
         for window in tile_windows(GRID, size, 0):
             sink.write(window, values[:, *window.slices])
         assert not path.exists()

@@ -161,7 +161,7 @@ def _arranged(job: ChangeJob, look: PreparedLook, values: object) -> FloatArray:
     rows = [
         look.bands.index(band if band in look.bands else "red") for band in job.engine.card.bands
     ]
-    return given[rows]
+    return given if rows == [*range(len(given))] else given[rows]
 
 
 def _write_band(
@@ -182,7 +182,7 @@ def _write_band(
                 empty.append(place)
                 continue
             if sink is None:
-                band = RasterSink(path, grid, len(KINDS), "uint16", NOT_OBSERVED, names)
+                band = RasterSink(path, grid, len(KINDS), "uint16", NOT_OBSERVED, names, fast=True)
                 sink = stack.enter_context(band)
                 for gap in empty:
                     sink.write(gap, np.full((len(KINDS), *gap.shape), NOT_OBSERVED, np.uint16))

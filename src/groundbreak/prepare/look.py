@@ -156,8 +156,10 @@ def _match(
     scale = grid.coarse.shape[1] / grid.full.shape[1]
     dx, dy = shift[0] * scale, shift[1] * scale
     pixels = shift_image(overview.acquired.pixels, dx, dy)
-    hidden = shift_image((~overview.usable)[None].astype(np.float32), dx, dy)[0] > SOME_HIDDEN
-    usable = reference.overview.usable & ~hidden
+    usable, hidden = reference.overview.usable, ~overview.usable
+    if hidden.any():
+        hidden = shift_image(hidden[None].astype(np.float32), dx, dy)[0] > SOME_HIDDEN
+        usable = usable & ~hidden
     return match(reference.overview.acquired.pixels, pixels, usable)
 
 
@@ -174,10 +176,11 @@ def _write(
     digest = hashlib.sha256()
     sums, squares = np.zeros(count, np.uint64), np.zeros(count, np.uint64)
     counts, count_seen = np.zeros(3, np.int64), 0
-    with (
-        RasterSink(folder / "pixels.tif", grid.full, count, "uint16", band_names=source.bands) as p,
-        RasterSink(folder / "usable.tif", grid.full, 1, "uint8", band_names=("usable",)) as u,
-    ):
+    shown = RasterSink(
+        folder / "pixels.tif", grid.full, count, "uint16", band_names=source.bands, fast=True
+    )
+    seen = RasterSink(folder / "usable.tif", grid.full, 1, "uint8", band_names=("usable",))
+    with shown as p, seen as u:
         for window, look in _blocks(overview, grid, source, shift, radiometry):
             scaled = look.pixels * np.float32(PIXEL_SCALE)
             values = np.rint(scaled, out=scaled).astype(np.uint16)
@@ -186,13 +189,13 @@ def _write(
             digest.update(values)
             digest.update(np.packbits(look.usable).tobytes())
             # Whole numbers: sums are exact, and no copy in double precision is needed.
-            seen = values.reshape(count, -1) if look.usable.all() else values[:, look.usable]
-            sums += seen.sum(axis=1, dtype=np.uint64)
-            squares += np.multiply(seen, seen, dtype=np.uint32).sum(axis=1, dtype=np.uint64)
-            count_seen += seen.shape[1]
+            known = values.reshape(count, -1) if look.usable.all() else values[:, look.usable]
+            sums += known.sum(axis=1, dtype=np.uint64)
+            squares += np.multiply(known, known, dtype=np.uint32).sum(axis=1, dtype=np.uint64)
+            count_seen += known.shape[1]
             inside = site_mask(grid.site, grid.full[window.slices])
-            shown = (inside, look.valid & inside, look.usable & inside)
-            counts += [np.count_nonzero(mask) for mask in shown]
+            masks = (inside, look.valid & inside, look.usable & inside)
+            counts += [np.count_nonzero(mask) for mask in masks]
         # The rasters are replaced now: what says that the look is complete comes after them.
         (folder / LOOK).unlink(missing_ok=True)
     mean = sums / max(1, count_seen) / PIXEL_SCALE
