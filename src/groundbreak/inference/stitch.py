@@ -186,6 +186,9 @@ def _predict_ahead(
 
     def load(some: Sequence[Box]) -> tuple[FloatArray, FloatArray]:
         pairs = [read(box) for box in some]
+        if len(pairs) == 1:
+            [(before, after)] = pairs
+            return before[None], after[None]
         return np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
 
     with ThreadPoolExecutor(max_workers=1) as reader:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 from odc.geo.geobox import GeoBox
 from scipy.ndimage import binary_dilation, binary_fill_holes, label
-from scipy.spatial import ConvexHull
 
 from groundbreak.prepare.acquire import Source, read_one
 from groundbreak.prepare.looks import VISIBLE
@@ -90,6 +89,8 @@ def _reduced(grid: GeoBox, side: int) -> GeoBox:
 
 def _notches(area: BoolArray) -> float:
     """Pixels by which an area falls short of its convex hull, beside the stairs of its outline."""
+    from scipy.spatial import ConvexHull
+
     rows, columns = np.nonzero(area)
     if not rows.size:
         return 0.0
