@@ -357,6 +357,21 @@ class TestPredictor:
         assert statistics.mean[0] == pytest.approx(before[:, 20:].mean((1, 2)), rel=1e-4)
         assert statistics.spread[1] == pytest.approx(after.std((1, 2)), rel=1e-4)
 
+    def test_pixels_finer_than_the_weights_see_are_averaged_first(self) -> None:
+        engine = FakeEngine(replace(CARD, finest_gsd_m=0.6))
+        after = np.zeros((3, 60, 45), np.float32)
+        after[1, 20:40, 15:30] = 0.9
+        after[0] = 0.1
+        after[:, :10] = 0  # no data
+        pair = PairArrays(after * 0.1, after, np.zeros((60, 45), np.uint8), CARD.bands, 0.3)
+        result = Predictor(engine)(pair)
+        assert [shape for shape, _ in engine.calls] == [(1, 3, 30, 22)]
+        assert result.shape == (4, 60, 45)
+        assert result[1, 30, 22] == pytest.approx(0.9 * 0.98, abs=1e-4)
+        assert result[1, 12] == pytest.approx(0, abs=1e-4)
+        near = replace(pair, gsd_m=0.57)  # to average these would only blur
+        assert Predictor(engine)(near)[1] == pytest.approx(after[1] * 0.98, abs=1e-4)
+
     def test_small_scene_is_its_own_scene(self) -> None:
         engine = FakeEngine()
         image = np.full((3, 52, 52), 0.2, np.float32)

@@ -132,6 +132,7 @@ def test_missing_files(tmp_path: Path, saved: Path) -> None:
         ({"gsd_m": [3, 1]}, "gsd_m is not a range"),
         ({"temperature": 0}, "temperature is out of range"),
         ({"thresholds": {"new_building": 0.5}}, "no 'demolition'"),
+        ({"finest_gsd_m": 4}, "finest_gsd_m is negative, or beyond"),
         ({"upsample": 1.5}, "upsample is not a whole number"),
         ({"min_area_m2": dict.fromkeys(Kind, -1.0)}, "a least area is negative"),
         ({"optional_bands": ["nir"]}, "optional_bands"),
@@ -202,6 +203,10 @@ def test_an_export_is_for_one_magnification() -> None:
     card = make_card(upsample=2, upsample_from_gsd_m=0.7)
     assert sizes_for(card) == Sizes(2, pytest.approx(0.6**0.5), (0.7, 3.0))
     assert sizes_for(card, 0.5) == Sizes(1, 0.5, (0.2, 0.7))
+    finest = make_card(upsample=2, upsample_from_gsd_m=0.7, finest_gsd_m=0.5)
+    assert sizes_for(finest, 0.6) == Sizes(1, 0.6, (0.5, 0.7))
+    with pytest.raises(WeightsError, match=r"to 3 m, not 0\.3 m"):  # it does not average pictures
+        sizes_for(finest, 0.3)
     assert sizes_for(make_card(upsample=2), 0.5) == Sizes(2, 0.5, (0.2, 3.0))
     with pytest.raises(WeightsError, match=r"tiny: is for pixels of 0\.2 to 3 m, not 5 m"):
         sizes_for(card, 5)

@@ -20,18 +20,19 @@ FIRST = datetime(2024, 1, 1, tzinfo=UTC)
 BANDS = tuple(Band(n, name, name) for n, name in enumerate(("red", "green", "blue"), 1))
 
 
-def card(name, gsd_m):
+def card(name, gsd_m, finest_gsd_m):
     return Card(
         name=name,
         description="",
         bands=("red", "green", "blue"),
         gsd_m=gsd_m,
+        finest_gsd_m=finest_gsd_m,
         network=NetworkConfig(),
         sha256="",
     )
 
 
-CARDS = {FINE: card(FINE, (0.2, 3.0)), COARSE: card(COARSE, (3.0, 30.0))}
+CARDS = {FINE: card(FINE, (0.2, 3.0), 0.5), COARSE: card(COARSE, (3.0, 30.0), 10.0)}
 
 
 def plan(gsd_m, earlier=None, request=None, incomplete=None, searched=None):
@@ -45,13 +46,16 @@ def plan(gsd_m, earlier=None, request=None, incomplete=None, searched=None):
 @pytest.mark.parametrize(
     ("native", "weights", "gsd_m"),
     [
-        (0.1, FINE, 0.2),
+        (0.1, FINE, 0.5),
+        (0.3, FINE, 0.5),
+        (0.46, FINE, 0.46),
         (0.5972, FINE, 0.6),
         (3.02, FINE, 3.0),
         (3.4, FINE, 3.0),
         (4.5, FINE, 3.0),
         (4.8, COARSE, 10.0),
-        (9.0, COARSE, 10.0),
+        (8.0, COARSE, 10.0),
+        (9.5, COARSE, 9.5),
         (10.0, COARSE, 10.0),
     ],
 )

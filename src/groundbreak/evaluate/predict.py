@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from groundbreak.inference.choose import EngineChoice, open_engine
 from groundbreak.inference.engine import Engine, Statistics
@@ -46,18 +47,27 @@ class Predictor:
         return self.engine.card
 
     def __call__(self, pair: PairArrays) -> FloatArray:
-        """Probabilities (4, height, width) of a pair whose bands the card can use."""
+        """Probabilities (4, height, width) of a pair whose bands the card can use.
+
+        As in detection, pixels finer than the card's ``finest_gsd_m`` are averaged to it; the
+        answer is interpolated back.
+        """
         before, after = (
             arrange(image, pair.bands, self.card) for image in (pair.before, pair.after)
         )
-        zoom = self.card.magnification(pair.gsd_m)
+        size = before.shape[1:]
+        gsd_m = pair.gsd_m and self.card.working_gsd_m(pair.gsd_m)
+        if gsd_m and pair.gsd_m and gsd_m > pair.gsd_m:
+            smaller = tuple(max(1, round(side * pair.gsd_m / gsd_m)) for side in size)
+            before, after = (_averaged(image, smaller) for image in (before, after))
+        zoom = self.card.magnification(gsd_m)
         axes = FLIPS if self.flips else FLIPS[:1]
         total = np.zeros((4, *before.shape[1:]), np.float32)
         for flip in axes:
             answer = self._scene(np.flip(before, flip), np.flip(after, flip), zoom)
             total += np.flip(answer, flip)
         total /= len(axes)
-        return total
+        return total if total.shape[1:] == size else _interpolated(total, size)
 
     def _scene(self, before: FloatArray, after: FloatArray, zoom: int) -> FloatArray:
         cut = self.cut.scaled(zoom)
@@ -94,6 +104,21 @@ def refusal(card: Card, bands: Sequence[str], gsd_m: float | None) -> str | None
     if needed:
         return f"has no {', '.join(needed)}, which {card.name} needs"
     return None
+
+
+def _averaged(image: FloatArray, size: Sequence[int]) -> FloatArray:
+    """(bands, h, w) to ``size`` by the mean of the pixels with data; 0 where most have none."""
+    pixels = torch.from_numpy(image)[None]
+    data = (pixels.amax(dim=1, keepdim=True) > 0).float()
+    share = F.interpolate(data, size=tuple(size), mode="area")
+    mean = F.interpolate(pixels * data, size=tuple(size), mode="area") / share.clamp(min=0.5)
+    return np.asarray((mean * (share >= 0.5))[0].numpy(), np.float32)
+
+
+def _interpolated(probabilities: FloatArray, size: Sequence[int]) -> FloatArray:
+    """(4, h, w) to ``size``, bilinearly."""
+    answer = torch.from_numpy(probabilities)[None]
+    return np.asarray(F.interpolate(answer, size=tuple(size), mode="bilinear")[0].numpy())
 
 
 def arrange(image: FloatArray, bands: Sequence[str], card: Card) -> FloatArray:

@@ -44,6 +44,8 @@ class Card:
         bands: common names, in the order the network takes them.
         optional_bands: of ``bands``, those that may be missing; red takes the place of ``nir``.
         gsd_m: least and most pixel size in metres that the weights are good for.
+        finest_gsd_m: images of clearly smaller pixels are averaged to this size before anything
+            else. See ``working_gsd_m``.
         upsample: whole factor by which an image is magnified (bilinear) before the network; the
             answer is averaged back. See ``magnification``.
         upsample_from_gsd_m: only images whose pixels are this large, or larger, are magnified.
@@ -68,6 +70,7 @@ class Card:
     gsd_m: tuple[float, float]
     network: NetworkConfig
     optional_bands: tuple[str, ...] = ()
+    finest_gsd_m: float = 0.0
     upsample: int = 1
     upsample_from_gsd_m: float = 0.0
     temperature: float = 1.0
@@ -81,6 +84,14 @@ class Card:
     limits: str = ""
     revision: str | None = None
     sha256: str | None = None
+
+    def working_gsd_m(self, gsd_m: float) -> float:
+        """The pixel size in metres at which an image of pixels of ``gsd_m`` is looked at.
+
+        Its own, but where that is finer than nine tenths of ``finest_gsd_m``: to average within a
+        tenth would blur and gain nothing.
+        """
+        return self.finest_gsd_m if gsd_m < 0.9 * self.finest_gsd_m else gsd_m
 
     def magnification(self, gsd_m: float | None) -> int:
         """The factor for an image of that pixel size.
@@ -132,6 +143,7 @@ def _parse(document: Any) -> Card:
             "bands": tuple(fields["bands"]),
             "optional_bands": tuple(fields.get("optional_bands", ())),
             "gsd_m": tuple(float(edge) for edge in fields["gsd_m"]),
+            "finest_gsd_m": float(fields.get("finest_gsd_m", 0.0)),
             "upsample_from_gsd_m": float(fields.get("upsample_from_gsd_m", 0.0)),
             "thresholds": _per_kind(fields["thresholds"]),
             "min_area_m2": _per_kind(fields["min_area_m2"]),
@@ -154,6 +166,8 @@ def _check(card: Card) -> None:
         raise ValueError("optional_bands holds a band that bands does not")
     if len(card.gsd_m) != 2 or not 0 < card.gsd_m[0] <= card.gsd_m[1]:
         raise ValueError("gsd_m is not a range")
+    if not 0 <= card.finest_gsd_m <= card.gsd_m[1]:
+        raise ValueError("finest_gsd_m is negative, or beyond gsd_m")
     if card.upsample not in range(1, 9):
         raise ValueError("upsample is not a whole number from 1 to 8")
     if not card.upsample_from_gsd_m >= 0:

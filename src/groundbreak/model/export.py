@@ -75,7 +75,7 @@ def sizes_for(card: Card, gsd_m: float | None = None) -> Sizes:
     Raises:
         WeightsError: the weights are not for that pixel size.
     """
-    low, high = card.gsd_m
+    low, high = card.working_gsd_m(card.gsd_m[0]), card.gsd_m[1]
     if gsd_m is None:
         gsd_m = (low * high) ** 0.5
     if not low <= gsd_m <= high:

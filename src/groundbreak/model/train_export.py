@@ -41,6 +41,7 @@ class CardConfig:
         name: of the weights.
         description: one sentence.
         gsd_m: least and most pixel size in metres.
+        finest_gsd_m: images of smaller pixels are averaged to this first.
         optional_bands: bands that may be missing.
         encodings: of the imagery.
         licence: of the weights.
@@ -52,6 +53,7 @@ class CardConfig:
     name: str
     description: str
     gsd_m: tuple[float, float]
+    finest_gsd_m: float = 0.0
     optional_bands: tuple[str, ...] = ()
     encodings: tuple[str, ...] = ()
     licence: str = ""
@@ -117,6 +119,7 @@ def draft(
         bands=data.bands,
         optional_bands=config.optional_bands,
         gsd_m=config.gsd_m,
+        finest_gsd_m=config.finest_gsd_m,
         upsample=data.zoom,
         upsample_from_gsd_m=data.zoom_from_gsd_m,
         network=network.config,

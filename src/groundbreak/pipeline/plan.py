@@ -23,9 +23,6 @@ FINE_UP_TO_M = 4.5
 FINE_GRID_UP_TO_M = 3.0
 """Grids of up to this pixel size do; scenes of 3 to 4.5 m are magnified to it."""
 
-COARSE_GRID_M = 10.0
-"""Finer scenes are averaged to this for the 10 m weights, which were taught nothing finer."""
-
 MIXED_SENSORS = 2.5
 """A look with pixels this many times those of the grid cannot show what the grid asks for."""
 
@@ -163,10 +160,6 @@ def _choose_weights(request: PlanRequest, gsd_m: float | None, fine_up_to_m: flo
 
 
 def _snap(native_m: float | None, card: Card) -> float:
-    """The native pixel size, brought into the range the weights were trained for."""
+    """The native pixel size, brought into the range that the weights see best in."""
     low, high = card.gsd_m
-    if card.name == COARSE:
-        low = max(low, COARSE_GRID_M)
-    if native_m is None:
-        return low
-    return min(max(native_m, low), high)
+    return card.working_gsd_m(low if native_m is None else min(max(native_m, low), high))
