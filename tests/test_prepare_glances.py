@@ -12,6 +12,7 @@ from groundbreak.errors import HrefError
 from groundbreak.prepare import acquire
 from groundbreak.prepare import look as room
 from groundbreak.prepare.acquire import Source
+from groundbreak.prepare.known import files
 from groundbreak.prepare.look import SiteGrid
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.site import PrepareConfig, SiteJob, prepare_site
@@ -116,8 +117,12 @@ def test_a_look_whose_clouds_show_late_is_prepared_again(tmp_path):
 @pytest.mark.parametrize("change", ["replaced", "another outline", "another threshold"])
 def test_what_was_judged_otherwise_is_judged_anew(tmp_path, reads, change):
     plans = [plan(tmp_path, n) for n in range(3)]
+    partial = picture(seed=1)
+    partial[:, :, 64:] = 0  # no data: 0.4 of the site, 0.8 of its western half
+    write_picture(tmp_path / "scenes" / "1.tif", partial)
     work = job(tmp_path)
-    prepare_site(work, plans)
+    [share] = [k.usable_share for k in prepare_site(work, plans).looks if k.id == "look1"]
+    assert 0.3 < share < 0.5
     reads.clear()
     if change == "replaced":
         path = tmp_path / "scenes" / "1.tif"
@@ -131,7 +136,31 @@ def test_what_was_judged_otherwise_is_judged_anew(tmp_path, reads, change):
     else:
         work = replace(work, config=PrepareConfig(min_usable_share=0.5))
         expected = prepare_site(replace(work, folder=tmp_path / "scratch"), plans)
-    assert told(prepare_site(work, plans)) == told(expected)
+    found = prepare_site(work, plans)
+    assert told(found) == told(expected)
+    assert kept(tmp_path)["known.json"] == kept(tmp_path, "scratch")["known.json"]
+    again = {look.id: look.usable_share for look in found.looks}
+    if change == "another threshold":
+        assert "look1" not in again
+    else:
+        assert again["look1"] > share + 0.2
+
+
+def test_a_mended_world_file_is_noticed(tmp_path):
+    plans = [plan(tmp_path, n) for n in range(2)]
+    [scene] = plans[1].scenes
+    before = files(scene)
+    assert all(before)
+    (tmp_path / "scenes" / "1.tfw").write_text("1\n0\n0\n-1\n0\n0\n")
+    assert files(scene) != before
+
+
+def test_answers_that_were_cut_short_are_found_anew(tmp_path):
+    plans = [plan(tmp_path, n) for n in range(3)]
+    once = prepare_site(job(tmp_path), plans)
+    path = tmp_path / "site" / "glances" / "known.json"
+    path.write_text(path.read_text()[:40])
+    assert told(prepare_site(job(tmp_path), plans)) == told(once)
 
 
 def test_what_is_forbidden_now_is_not_taken_from_what_was_kept(tmp_path):

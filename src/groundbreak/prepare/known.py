@@ -17,6 +17,7 @@ from odc.geo.geobox import GeoBox
 from groundbreak import __version__
 from groundbreak.atomic import write_json
 from groundbreak.raster.offsets import baseline_offset
+from groundbreak.raster.sidecars import sidecar_paths
 from groundbreak.types import Scene
 
 JUDGEMENT = 1
@@ -74,8 +75,11 @@ class Known:
 def _read(path: Path | None) -> dict[str, Any]:
     if path is None or not path.is_file():
         return {}
-    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return known
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:  # cut short by a full disk, say: what it held is judged anew
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def digest(basis: list[Any]) -> str:
@@ -109,13 +113,18 @@ def hrefs(scene: Scene) -> list[str]:
 def files(scene: Scene) -> list[list[int]]:
     """Size and time of change of a scene's files: a replaced file is a new one.
 
-    Empty for one that is not there, or lies on the network.
+    So is one whose world file, or another that says where it lies, was mended. Empty for one
+    that is not there, or lies on the network.
     """
-    found = []
+    found: list[list[int]] = []
     for href in hrefs(scene):
         path = Path(href)
-        state = path.stat() if "://" not in href and path.is_file() else None
-        found.append([state.st_size, state.st_mtime_ns] if state else [])
+        if "://" in href or not path.is_file():
+            found.append([])
+            continue
+        beside = (each for each in sidecar_paths(path) if each.is_file())
+        states = [each.stat() for each in (path, *beside)]
+        found.append([number for s in states for number in (s.st_size, s.st_mtime_ns)])
     return found
 
 

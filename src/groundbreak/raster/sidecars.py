@@ -41,6 +41,11 @@ def read_sidecars(path: Path) -> Sidecars:
     return Sidecars(transform, crs)
 
 
+def sidecar_paths(path: Path) -> list[Path]:
+    """Where the files that ``read_sidecars`` reads would lie."""
+    return [*_world_files(path), path.with_suffix(".prj"), path.with_name(path.name + ".aux.xml")]
+
+
 def tiff_neighbours(path: Path) -> list[Path]:
     """The overviews and the mask that lie beside a file, if they are TIFFs and no links.
 
@@ -59,12 +64,16 @@ def _is_tiff(path: Path) -> bool:
         return False
 
 
-def _world_file(path: Path) -> Affine | None:
+def _world_files(path: Path) -> list[Path]:
     suffix = path.suffix.lstrip(".")
     endings = [f"{suffix[:1]}{suffix[-1:]}w", f"{suffix}w", "wld"]
     names = [f"{path.stem}.{each}" for each in (*endings, *(e.upper() for e in endings))]
-    for name in (*names, f"{path.name}w"):
-        found = _from_numbers(_text(path.with_name(name)), "a d b e c f")
+    return [path.with_name(name) for name in (*names, f"{path.name}w")]
+
+
+def _world_file(path: Path) -> Affine | None:
+    for file in _world_files(path):
+        found = _from_numbers(_text(file), "a d b e c f")
         if found is not None:
             # A world file gives the middle of the first pixel, a transform its corner.
             return found * Affine.translation(-0.5, -0.5)
