@@ -270,7 +270,7 @@ def _is_clear(path: Path) -> bool:
 
 
 def _read_two(before: Path, after: Path) -> PairArrays:
-    """Two pictures of one place, cut to the part of a common size, brought to 10 m if finer."""
+    """Two pictures of one place, cut to the part of a common size."""
     pictures, valids = [], []
     for path in (before, after):
         array, names, valid = read_picture(path)
@@ -283,14 +283,6 @@ def _read_two(before: Path, after: Path) -> PairArrays:
     bands = tuple(b for b in ("red", "green", "blue", "nir") if b in names)
     pictures = [p[:, :height, :width] for p in pictures]
     label = np.where(valids[0][:height, :width] & valids[1][:height, :width], 0, 255)
-    if gsd is not None and 3.2 < gsd < 9.0:
-        zoom = gsd / 10.0
-        blur = 0.45 * np.sqrt(1 / zoom**2 - 1)
-        pictures = [
-            ndimage.zoom(ndimage.gaussian_filter(p, (0, blur, blur)), (1, zoom, zoom), order=1)
-            for p in pictures
-        ]
-        label, gsd = ndimage.zoom(label, zoom, order=0), 10.0
     arrays = [p.astype(np.float32) for p in pictures]
     return PairArrays(arrays[0], arrays[1], label.astype(np.uint8), bands, gsd)
 

@@ -9,6 +9,7 @@ from shapely.geometry import box
 from groundbreak.lonlat import fingerprint
 from groundbreak.model.card import Card
 from groundbreak.model.shape import NetworkConfig
+from groundbreak.model.weights import read_card
 from groundbreak.pipeline.detect import SiteOutcome
 from groundbreak.pipeline.plan import COARSE, FINE, PlanRequest, plan_site
 from groundbreak.pipeline.results import remark
@@ -32,7 +33,11 @@ def card(name, gsd_m, finest_gsd_m):
     )
 
 
-CARDS = {FINE: card(FINE, (0.2, 3.0), 0.5), COARSE: card(COARSE, (3.0, 30.0), 10.0)}
+CARDS = {
+    name: card(name, shipped.gsd_m, shipped.finest_gsd_m)
+    for name in (FINE, COARSE)
+    for shipped in [read_card(name)]
+}
 
 
 def plan(gsd_m, earlier=None, request=None, incomplete=None, searched=None):
@@ -53,9 +58,8 @@ def plan(gsd_m, earlier=None, request=None, incomplete=None, searched=None):
         (3.02, FINE, 3.0),
         (3.4, FINE, 3.0),
         (4.5, FINE, 3.0),
-        (4.8, COARSE, 10.0),
-        (8.0, COARSE, 10.0),
-        (9.5, COARSE, 9.5),
+        (4.8, COARSE, 4.8),
+        (8.0, COARSE, 8.0),
         (10.0, COARSE, 10.0),
     ],
 )
@@ -73,12 +77,30 @@ def test_the_grid_of_the_earlier_run_is_kept():
     assert (asked.gsd_m, asked.notes) == (6.0, ())
 
 
-def test_a_grid_that_was_asked_for_is_magnified_no_further():
-    chosen = plan(4.0, request=PlanRequest(gsd_m=4.0))
-    assert (chosen.weights, chosen.gsd_m, chosen.notes) == (COARSE, 4.0, ())
+@pytest.mark.parametrize(("asked", "weights", "best"), [(4.0, COARSE, 5), (0.3, FINE, 0.5)])
+def test_a_grid_that_was_asked_for_is_taken_also_where_it_is_finer_than_is_best(
+    asked, weights, best
+):
+    chosen = plan(asked, request=PlanRequest(gsd_m=asked))
+    assert (chosen.weights, chosen.gsd_m) == (weights, asked)
+    assert f"sees best, {best:g} m" in chosen.notes[0]
 
 
-@pytest.mark.parametrize("native", [0.1, 3.4, 4.8])
+def test_scenes_that_are_magnified_keep_the_looks_that_go_with_them():
+    days = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 2, 3, 4, 5)]
+    assets = (Asset("a.tif", BANDS),)
+    sizes = (4.0, 4.0, 4.0, 10.0, 11.0)
+    scenes = tuple(
+        Scene(f"{d:%d}", d, d, assets, gsd_m=gsd) for d, gsd in zip(days, sizes, strict=True)
+    )
+    catalog = Catalog(scenes, "scenes", HrefPolicy(), (), (), {}, None)
+    chosen = plan_site(SITE, catalog, PlanRequest(), CARDS)
+    assert (chosen.weights, chosen.gsd_m) == (FINE, 3.0)
+    assert [look.gsd_m for look in chosen.looks] == [4.0, 4.0, 4.0, 10.0]
+    assert "11.0 m are too coarse" in chosen.left_out[0].reason
+
+
+@pytest.mark.parametrize("native", [0.1, 3.4])
 def test_it_is_said_when_pixels_are_brought_to_another_size(native):
     chosen = plan(native)
     assert chosen.notes == (
@@ -89,8 +111,8 @@ def test_it_is_said_when_pixels_are_brought_to_another_size(native):
 
 def test_weights_that_were_asked_for_see_what_they_were_taught():
     chosen = plan(1.0, request=PlanRequest(weights=COARSE))
-    assert (chosen.weights, chosen.gsd_m) == (COARSE, 10.0)
-    assert chosen.notes == ("pixels of 1 m are brought to 10 m for area-10m",)
+    assert (chosen.weights, chosen.gsd_m) == (COARSE, 5.0)
+    assert chosen.notes == ("pixels of 1 m are brought to 5 m for area-10m",)
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,8 @@ class Predictor:
     def __call__(self, pair: PairArrays) -> FloatArray:
         """Probabilities (4, height, width) of a pair whose bands the card can use.
 
-        As in detection, pixels finer than the card's ``finest_gsd_m`` are averaged to it; the
-        answer is interpolated back.
+        Pixels clearly finer than the card's ``finest_gsd_m`` are averaged to it, as detection does
+        by its grid; the answer is interpolated back.
         """
         before, after = (
             arrange(image, pair.bands, self.card) for image in (pair.before, pair.after)
@@ -110,9 +110,14 @@ def _averaged(image: FloatArray, size: Sequence[int]) -> FloatArray:
     """(bands, h, w) to ``size`` by the mean of the pixels with data; 0 where most have none."""
     pixels = torch.from_numpy(image)[None]
     data = (pixels.amax(dim=1, keepdim=True) > 0).float()
-    share = F.interpolate(data, size=tuple(size), mode="area")
-    mean = F.interpolate(pixels * data, size=tuple(size), mode="area") / share.clamp(min=0.5)
+    share = _smoothed(data, size)
+    mean = _smoothed(pixels * data, size) / share.clamp(min=0.5)
     return np.asarray((mean * (share >= 0.5))[0].numpy(), np.float32)
+
+
+def _smoothed(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    """(1, bands, h, w) to a smaller size by triangles two of its pixels wide."""
+    return F.interpolate(image, size=tuple(size), mode="bilinear", antialias=True)
 
 
 def _interpolated(probabilities: FloatArray, size: Sequence[int]) -> FloatArray:

@@ -44,8 +44,8 @@ class Card:
         bands: common names, in the order the network takes them.
         optional_bands: of ``bands``, those that may be missing; red takes the place of ``nir``.
         gsd_m: least and most pixel size in metres that the weights are good for.
-        finest_gsd_m: images of clearly smaller pixels are averaged to this size before anything
-            else. See ``working_gsd_m``.
+        finest_gsd_m: images of clearly smaller pixels are averaged to this size first, unless a
+            grid of their own is asked for. See ``working_gsd_m``.
         upsample: whole factor by which an image is magnified (bilinear) before the network; the
             answer is averaged back. See ``magnification``.
         upsample_from_gsd_m: only images whose pixels are this large, or larger, are magnified.

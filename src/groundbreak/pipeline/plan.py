@@ -24,7 +24,8 @@ FINE_GRID_UP_TO_M = 3.0
 """Grids of up to this pixel size do; scenes of 3 to 4.5 m are magnified to it."""
 
 MIXED_SENSORS = 2.5
-"""A look with pixels this many times those of the grid cannot show what the grid asks for."""
+"""A look with pixels this many times those of the grid, or of the site's scenes where theirs are
+larger, cannot show what is asked for."""
 
 MOST_PIXELS = 4_000_000_000
 """A site beyond this is refused: at 0.5 m it is a square of 32 km."""
@@ -90,7 +91,8 @@ def plan_site(
     if why:
         said.append(why)
     card = cards[weights]
-    kept = [look for look in looks if look.gsd_m is None or look.gsd_m <= MIXED_SENSORS * gsd_m]
+    coarsest = MIXED_SENSORS * max(gsd_m, native or 0.0)
+    kept = [look for look in looks if look.gsd_m is None or look.gsd_m <= coarsest]
     for look in looks:
         if look not in kept:
             reason = f"pixels of {look.gsd_m:.1f} m are too coarse for this site's {gsd_m:g} m grid"
@@ -145,8 +147,13 @@ def _choose(
 def _beyond(gsd_m: float, card: Card) -> str:
     """What is to be said of a pixel size that was asked for."""
     low, high = card.gsd_m
-    if low <= gsd_m <= high:
+    if low <= gsd_m <= high and card.working_gsd_m(gsd_m) == gsd_m:
         return ""
+    if low <= gsd_m < card.finest_gsd_m:
+        return (
+            f"the grid of {gsd_m:g} m that was asked for (--gsd) is finer than what {card.name} "
+            f"sees best, {card.finest_gsd_m:g} m: expect less"
+        )
     return (
         f"the grid of {gsd_m:g} m that was asked for (--gsd) is beyond what {card.name} was "
         f"trained for, {low:g} to {high:g} m: expect less"
