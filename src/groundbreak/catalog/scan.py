@@ -62,7 +62,8 @@ def scan_folder(folder: Path, dates: Path | None = None, *, strict: bool = False
         raise CatalogError(str(folder), "is not a folder" if folder.exists() else "does not exist")
     if dates is None and (folder / NAME).is_file():
         dates = folder / NAME
-    scan = _Scan(folder.resolve(), read_listing(dates, folder) if dates else None)
+    listing = read_listing(dates, folder) if dates else None
+    scan = _Scan(folder.resolve(), listing, dates.name if dates else NAME)
     scan.run()
     return _judged(folder, scan, dates, strict)
 
@@ -94,6 +95,7 @@ class _Scan:
 
     folder: Path
     listing: Mapping[str, Entry] | None
+    listed_in: str
     items: dict[str, pystac.Item] = field(default_factory=dict)
     paths: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -159,7 +161,7 @@ class _Scan:
             # What is passed over in general would otherwise be passed over in silence here.
             there = (self.folder / path).is_file()
             why = "is hidden, or below a link to a folder" if there else "does not exist"
-            self._refuse(path, f"{why} (line {entry.line} of dates.csv)")
+            self._refuse(path, f"{why} (line {entry.line} of {self.listed_in})")
 
     def _image(self, part: Part) -> Image | None:
         entry = self.listing.get(part.path) if self.listing is not None else None
@@ -179,7 +181,7 @@ class _Scan:
         self, path: str, info: RasterInfo, entry: Entry | None, sidecar: Mapping[str, Any] | None
     ) -> Acquired:
         if entry is not None and entry.problem:
-            raise LeftOutError(f"{entry.problem} (line {entry.line} of dates.csv)")
+            raise LeftOutError(f"{entry.problem} (line {entry.line} of {self.listed_in})")
         if entry is not None and entry.span is not None:
             return Acquired(entry.span, "dates.csv")
         try:
