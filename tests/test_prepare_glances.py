@@ -163,6 +163,36 @@ def test_answers_that_were_cut_short_are_found_anew(tmp_path):
     assert told(prepare_site(job(tmp_path), plans)) == told(once)
 
 
+@pytest.mark.parametrize("size", [0, 300, -1], ids=["empty", "its head only", "without its end"])
+@pytest.mark.parametrize("what", ["pixels", "masks", "clouds"])
+def test_a_damaged_picture_is_made_anew(tmp_path, caplog, what, size):
+    plans = [plan(tmp_path, n, n == 1) for n in range(3)]
+    once = prepare_site(job(tmp_path), plans)
+    before = kept(tmp_path)
+    folder = tmp_path / "site" / "glances"
+    (folder / "known.json").unlink()  # the pictures are judged again
+    pictures = sorted(folder.glob(f"*_{what}.tif"))
+    assert len(pictures) == 3
+    for path in pictures:
+        path.write_bytes(path.read_bytes()[:size])
+    assert told(prepare_site(job(tmp_path), plans)) == told(once)
+    assert kept(tmp_path) == before
+    assert caplog.text.count("it is made anew") == 3
+
+
+def test_a_damaged_picture_of_a_scene_that_is_gone_is_made_from_the_prepared_look(tmp_path):
+    plans = [plan(tmp_path, n) for n in range(3)]
+    once = prepare_site(job(tmp_path), plans)
+    folder = tmp_path / "site" / "glances"
+    (folder / "known.json").unlink()
+    for path in folder.glob("*_pixels.tif"):
+        path.write_bytes(path.read_bytes()[:300])
+    (tmp_path / "scenes" / "1.tif").unlink()
+    again = prepare_site(job(tmp_path), plans)
+    assert [look.id for look in again.looks] == ["look0", "look1", "look2"]
+    assert again.looks[1] == once.looks[1]
+
+
 def test_what_is_forbidden_now_is_not_taken_from_what_was_kept(tmp_path):
     plans = [plan(tmp_path, n) for n in range(2)]
     prepare_site(job(tmp_path), plans)

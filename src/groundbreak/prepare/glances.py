@@ -8,6 +8,7 @@ the others nothing is read, not even their pictures.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
@@ -18,6 +19,8 @@ from typing import Any
 import numpy as np
 from odc.geo.geobox import GeoBox
 
+from groundbreak.atomic import output_error
+from groundbreak.errors import RasterError
 from groundbreak.prepare.acquire import Acquired
 from groundbreak.prepare.known import JUDGEMENT, Known, digest, placed
 from groundbreak.prepare.looks import LookPlan
@@ -25,6 +28,8 @@ from groundbreak.prepare.overview import Glance, Overview, find_clouds, neighbou
 from groundbreak.raster.read import read_window
 from groundbreak.raster.write import RasterSink
 from groundbreak.types import BoolArray, Box
+
+log = logging.getLogger(__name__)
 
 ALIKE = 1e-3
 """Below this range of all its values, in every band, a picture shows nothing."""
@@ -147,11 +152,10 @@ class Glances:
     def _read_or_take(self, index: int) -> Glance:
         judge, look = self._judge, self._looks[index]
         pixels, masks = (judge.path(self._keys[index], what) for what in ("pixels", "masks"))
-        if masks.is_file():
-            valid, usable, told, clear, masked = self._read(masks) > 0
-            return Glance(
-                Acquired(self._read(pixels), valid, usable, bool(masked.all())), told, clear
-            )
+        kept = self._kept(masks, pixels)
+        if kept is not None:
+            valid, usable, told, clear, masked = kept[0] > 0
+            return Glance(Acquired(kept[1], valid, usable, bool(masked.all())), told, clear)
         taken = take_glance(look.plan, look.acquire(), judge.grid, judge.bands, judge.network)
         seen = taken.acquired
         masked = np.full_like(seen.valid, seen.masked)
@@ -162,9 +166,10 @@ class Glances:
 
     def _clouds(self, index: int) -> BoolArray:
         path = self._judge.path(self._among[index], "clouds")
-        if path.is_file():
-            kept: BoolArray = self._read(path)[0] > 0
-            return kept
+        kept = self._kept(path)
+        if kept is not None:
+            found: BoolArray = kept[0][0] > 0
+            return found
         others = [self._glance(k) for k in neighbours(index, len(self._looks))]
         clouds = find_clouds(self._glance(index), others, self._judge.grid, self._judge.bands)
         self._write(path, clouds[None])
@@ -195,9 +200,30 @@ class Glances:
             return f"shows {seen:.0%} of the site"
         return f"{1 - share / seen:.0%} of what it shows is under cloud or otherwise unusable"
 
-    def _read(self, path: Path) -> np.ndarray[Any, Any]:
+    def _kept(self, last: Path, *others: Path) -> list[np.ndarray[Any, Any]] | None:
+        """What files hold; None where they were not kept, or are damaged.
+
+        Args:
+            last: of the files, the one that was written last: without it they are not complete.
+            others: the other ones.
+
+        Raises:
+            OutputError: a damaged file cannot be removed.
+        """
+        if not last.is_file():
+            return None
         height, width = self._judge.grid.shape
-        return read_window(path, (slice(0, height), slice(0, width)))
+        try:
+            window = (slice(0, height), slice(0, width))
+            return [read_window(path, window) for path in (last, *others)]
+        except RasterError as error:
+            log.warning("%s; it is made anew", error)
+        try:
+            # If the scenes cannot be had now, nobody must count on these files again.
+            last.unlink(missing_ok=True)
+        except OSError as error:
+            raise output_error(last, error) from error
+        return None
 
     def _write(self, path: Path, bands: np.ndarray[Any, Any]) -> None:
         values = bands.astype(np.uint8) if bands.dtype == bool else bands
