@@ -416,6 +416,34 @@ def test_csv_holds_no_formula(tmp_path: Path) -> None:
     assert row["after_scenes"] == "s3"
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_no_separator_makes_a_part_of_a_cell_a_formula(tmp_path: Path, separator: str) -> None:
+    """Nor where it is not the one that the file has, and quotes within a line mean nothing."""
+    evil = replace(
+        HALL,
+        site_name='a;=1+1;"=2";  @SUM(1)\t-3\r\n=4;＝5',
+        before_scenes=("s1", "+1", "s2;-1"),
+        sentence="\t=1+1",
+    )
+    write_csv([evil], tmp_path / "e.csv")
+    text = (tmp_path / "e.csv").read_text(encoding="utf-8-sig")
+    cells = [cell for line in csv.reader(text.splitlines(), delimiter=separator) for cell in line]
+    assert any("'=4" in cell for cell in cells)
+    numbers = re.compile(r"[+-]?[\d.]+")
+    begins = [cell.lstrip(' "')[:1] for cell in cells if not numbers.fullmatch(cell)]
+    assert not set(begins) & set("=+-@＝")
+
+
+def test_csv_quotes_text_and_nothing_else(tmp_path: Path) -> None:
+    """A program that splits at semicolons too keeps the lists whole; numbers stay numbers."""
+    write_csv([HALL], tmp_path / "e.csv")
+    _, line = (tmp_path / "e.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert '"s1; s2"' in line
+    assert ",0.812," in line
+    assert ",false," in line
+    assert ",2024-07-09 02:15:00," in line
+
+
 # --- KML --------------------------------------------------------------------------------------
 
 KML = {"k": "http://www.opengis.net/kml/2.2"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,8 +11,10 @@ from groundbreak.types import Event
 from groundbreak.writers.plain import AFTER, PLACE, plain_values
 from groundbreak.writers.table import LISTS, TEXTS, TIMES, columns
 
-FORMULA = tuple("=+-@\t\r\n＝＋－＠")
-"""Spreadsheets run what begins so; some read the wide forms of East Asia as the plain ones."""
+FORMULA = re.compile(r'(?:^|[;\t\r\n])[\s"]*(?=[=+\-@＝＋－＠])')
+"""What comes before the sign that begins a formula; some spreadsheets read the wide forms of East
+Asia as the plain ones. Where a spreadsheet expects semicolons or tabs, quotes within a line mean
+nothing to it, and a cell begins after each of them."""
 
 
 def write_csv(events: Sequence[Event], path: Path) -> None:
@@ -20,23 +22,16 @@ def write_csv(events: Sequence[Event], path: Path) -> None:
 
     The columns are the properties of the schema, with ``lon`` and ``lat`` of a point inside the
     outline after the kind. Times are written so that spreadsheets take them for times:
-    ``2024-07-09 02:15:00``, in UTC. Text that a spreadsheet would run as a formula begins with an
-    apostrophe: names of sites and files are other people's.
+    ``2024-07-09 02:15:00``, in UTC. Text is quoted; what a spreadsheet would run as a formula has
+    an apostrophe before it: names of sites and files are other people's.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    with (
-        atomic_path(path) as temporary,
-        temporary.open("w", encoding="utf-8-sig", newline="") as file,
-    ):
-        table = csv.writer(file)
-        table.writerow(csv_columns())
-        for event in events:
-            values = plain_values(event)
-            values |= {name: _moment(values[name]) for name in TIMES}
-            values |= {name: _harmless(values[name]) for name in (*TEXTS, *LISTS)}
-            table.writerow(values.values())
+    lines = [csv_columns(), *(_cells(event) for event in events)]
+    text = "".join(",".join(line) + "\r\n" for line in lines)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8-sig", newline="")
 
 
 def csv_columns() -> tuple[str, ...]:
@@ -46,9 +41,19 @@ def csv_columns() -> tuple[str, ...]:
     return (*names[:place], *PLACE, *names[place:])
 
 
+def _cells(event: Event) -> tuple[str, ...]:
+    # By hand: csv quotes either all cells, and some readers take quoted numbers for text, or only
+    # those that hold a comma, and a program that splits at semicolons too would split the lists.
+    values = plain_values(event)
+    values |= {name: _moment(values[name]) for name in TIMES}
+    values |= {name: _quoted(values[name]) for name in (*TEXTS, *LISTS)}
+    return tuple(values.values())
+
+
 def _moment(iso: str) -> str:
     return iso[:19].replace("T", " ")
 
 
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA) else text
+def _quoted(text: str) -> str:
+    harmless = FORMULA.sub(r"\g<0>'", text)
+    return '"' + harmless.replace('"', '""') + '"'
