@@ -14,6 +14,8 @@ from groundbreak.types import KINDS, Kind
 
 FORMAT = 1
 """Version of the card's JSON form."""
+NOT_AVERAGED = 0.9
+"""Pixels of this share of ``finest_gsd_m``, or larger, are not averaged."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,13 @@ class Card:
         Its own, but where that is finer than nine tenths of ``finest_gsd_m``: to average within a
         tenth would blur and gain nothing.
         """
-        return self.finest_gsd_m if gsd_m < 0.9 * self.finest_gsd_m else gsd_m
+        return self.finest_gsd_m if gsd_m < NOT_AVERAGED * self.finest_gsd_m else gsd_m
+
+    @property
+    def own_gsd_m(self) -> tuple[float, float]:
+        """Least and most pixel size in metres of images that are looked at as they are."""
+        low, high = self.gsd_m
+        return max(low, NOT_AVERAGED * self.finest_gsd_m), high
 
     def magnification(self, gsd_m: float | None) -> int:
         """The factor for an image of that pixel size.

@@ -75,12 +75,14 @@ def sizes_for(card: Card, gsd_m: float | None = None) -> Sizes:
     Raises:
         WeightsError: the weights are not for that pixel size.
     """
-    low, high = card.working_gsd_m(card.gsd_m[0]), card.gsd_m[1]
+    low, high = card.own_gsd_m
     if gsd_m is None:
         gsd_m = (low * high) ** 0.5
     if not low <= gsd_m <= high:
         problem = f"is for pixels of {low:g} to {high:g} m, not {gsd_m:g} m"
-        raise WeightsError(card.name, problem)
+        averaged = card.gsd_m[0] <= gsd_m < low
+        mend = f"average the pictures to {card.finest_gsd_m:g} m first" if averaged else ""
+        raise WeightsError(card.name, problem, mend)
     zoom, edge = card.magnification(gsd_m), card.upsample_from_gsd_m
     if low < edge <= high and card.upsample > 1:
         low, high = (edge, high) if gsd_m >= edge else (low, edge)
