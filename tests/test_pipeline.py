@@ -266,6 +266,15 @@ def test_only_the_kinds_asked_for_are_written(tmp_path, engine):
     job = request(tmp_path, [EMPTY, GONE_TOO, GONE_TOO], kinds=(Kind.DEMOLITION,))
     run_detect(job)
     assert {event["kind"] for event in events(job.run)} == {"demolition"}
+    settings = replace(job.settings.events, kinds=(Kind.NEW_BUILDING,))
+    job = replace(job, settings=replace(job.settings, events=settings))
+    run_detect(job)
+    assert {event["kind"] for event in events(job.run)} == {"demolition"}  # what is asked for wins
+    run_detect(replace(job, kinds=None))
+    assert {event["kind"] for event in events(job.run)} == {"new_building"}
+    run = json.loads((job.run / "run.json").read_text())
+    assert run["asked"]["kinds"] is None
+    assert run["config"]["events"]["kinds"] == ["new_building"]
 
 
 def test_a_site_that_fails_does_not_stop_the_others(tmp_path, engine, monkeypatch):

@@ -178,11 +178,11 @@ def _dates(text: str | None) -> tuple[datetime | None, datetime | None]:
     return (None, None) if text is None else parse_range(text, "--dates")
 
 
-def _kinds(text: str | None) -> tuple[Kind, ...]:
+def _kinds(text: str | None) -> tuple[Kind, ...] | None:
     from groundbreak.types import Kind
 
     if text is None:
-        return tuple(Kind)
+        return None
     known = {kind.value: kind for kind in Kind}
     words = [word.strip() for word in text.split(",") if word.strip()]
     unknown = [word for word in words if word not in known]

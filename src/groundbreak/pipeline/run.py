@@ -49,7 +49,7 @@ class RunRequest:
         engine: what runs the network, one of ``choose.ENGINES``.
         gsd_m: pixel size of the grids in metres, None for the scenes' own.
         dates: outer bounds of the looks.
-        kinds: kinds of events that are written.
+        kinds: kinds of events that are written, None for those of the settings.
         scheduler: see ``tasks.run_tasks``.
         allow: hosts and folders that the catalogue may name beside its own.
         strict: what would be left out with a reason is an error instead.
@@ -65,7 +65,7 @@ class RunRequest:
     engine: str = "auto"
     gsd_m: float | None = None
     dates: tuple[datetime | None, datetime | None] = (None, None)
-    kinds: tuple[Kind, ...] = tuple(Kind)
+    kinds: tuple[Kind, ...] | None = None
     scheduler: str = "local"
     allow: tuple[str, ...] = ()
     strict: bool = False
@@ -96,7 +96,7 @@ def run_detect(request: RunRequest, tell: Tell = lambda _message, _share: None) 
     """
     inputs = _read_inputs(request)
     asked = request.settings.prepare
-    request = replace(request, settings=replace(request.settings, prepare=asked.settled()))
+    request = replace(request, settings=_settled(request))
     with claimed(request.run), logged(request.run):
         record = _record(request, inputs)
         record["asked"]["cloud_network"] = asked.cloud_network  # what it became is in the config
@@ -113,6 +113,18 @@ def run_detect(request: RunRequest, tell: Tell = lambda _message, _share: None) 
         write_run(request.run, record)
     _check_failures(outcomes)
     return RunOutcome(request.run, tuple(outcomes))
+
+
+def _settled(request: RunRequest) -> Settings:
+    """The settings with what was asked for beside them, and what the installation decides.
+
+    Raises:
+        ConfigError: something is asked for that is not installed.
+    """
+    prepare, events = request.settings.prepare.settled(), request.settings.events
+    if request.kinds is not None:
+        events = replace(events, kinds=request.kinds)
+    return replace(request.settings, prepare=prepare, events=events)
 
 
 def _read_inputs(request: RunRequest) -> _Inputs:
@@ -138,14 +150,16 @@ def _do_sites(request: RunRequest, inputs: _Inputs, tell: Tell) -> list[SiteOutc
                 raise
             outcomes[site.id] = SiteOutcome.failed(site, str(error))
             _log(outcomes[site.id])
-    settings = replace(
-        request.settings, events=replace(request.settings.events, kinds=request.kinds)
-    )
     engine = EngineChoice(request.engine, request.device, _work_px(plans, inputs.cards))
     policy = inputs.catalog.policy
     tasks = [
         SiteTask(
-            plan, policy, settings, engine, site_folder(run, plan.site.id), located(plan.weights)
+            plan,
+            policy,
+            request.settings,
+            engine,
+            site_folder(run, plan.site.id),
+            located(plan.weights),
         )
         for plan in plans
     ]
@@ -220,7 +234,7 @@ def _record(request: RunRequest, inputs: _Inputs) -> dict[str, Any]:
         "asked": {
             "gsd_m": request.gsd_m,
             "dates": [moment and moment.isoformat() for moment in request.dates],
-            "kinds": list(request.kinds),
+            "kinds": None if request.kinds is None else list(request.kinds),
             "weights": request.weights,
             "engine": request.engine,
             "device": request.device,
