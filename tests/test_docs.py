@@ -176,6 +176,30 @@ def test_commands_and_options_exist(page: str, command: str) -> None:
             assert word.split("=")[0] in options, f"{page}: no option {word}"
 
 
+def leaves(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command below one, with the words that call it."""
+    if not hasattr(command, "commands"):
+        yield name, command
+        return
+    for word, below in command.commands.items():
+        yield from leaves(below, f"{name} {word}".strip())
+
+
+def test_every_option_of_every_command_is_told() -> None:
+    """In the tables of commands.md, with what must be given in bold, and no others."""
+    from groundbreak.cli.main import app
+
+    page = text_of("commands.md")
+    for name, command in leaves(typer.main.get_command(app)):
+        options = [p for p in command.params if p.opts[0].startswith("-") and p.name != "json"]
+        known = {option: p.required for p in options for option in p.opts}
+        told = {}
+        for first, *_ in tables(section(page, name)):
+            for bold, names in re.findall(r"(\*\*)?((?:`-\w`, )?`--[\w-]+`)", first):
+                told |= dict.fromkeys(re.findall(r"`(.+?)`", names), bool(bold))
+        assert told == known, f"commands.md: {name}"
+
+
 def test_what_an_export_of_weights_is_for_is_told() -> None:
     """Its options, and the sizes that it takes for those of the shipped weights."""
     from groundbreak.cli.main import app
