@@ -127,7 +127,7 @@ def judge(site: str, looks: list[Look], index: int) -> tuple[Row, CloudMask]:
         row.shift = {
             "dx": round(shift.dx, 2),
             "dy": round(shift.dy, 2),
-            "residual_px": round(shift.residual_px, 2) if shift.residual_px > 0 else None,
+            "residual_px": None if shift.residual_px is None else round(shift.residual_px, 2),
             "reason": shift.reason,
         }
         line = match(looks[0].pixels, look.pixels, usable)

@@ -21,7 +21,7 @@ LEVELS = {
     "catalog": 3,
     "raster": 2,
     "usable.py": 2,
-    "align.py": 2,
+    "align": 2,
     "radiometry.py": 1,
     "simulate": 3,
     "prepare": 3,

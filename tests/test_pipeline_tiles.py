@@ -6,7 +6,7 @@ import pytest
 from groundbreak.errors import HrefError, InputError, RasterError
 from groundbreak.pipeline import tiles
 from groundbreak.pipeline.tiles import TileRequest, cut_sites
-from groundbreak.prepare.site import PrepareConfig
+from groundbreak.prepare.job import PrepareConfig
 from groundbreak.raster.tiling import TileConfig
 from series import SIDE, write_series, write_sites
 

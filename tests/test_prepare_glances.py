@@ -12,10 +12,11 @@ from groundbreak.errors import HrefError
 from groundbreak.prepare import acquire
 from groundbreak.prepare import look as room
 from groundbreak.prepare.acquire import Source
+from groundbreak.prepare.job import PrepareConfig, SiteJob
 from groundbreak.prepare.known import files
 from groundbreak.prepare.look import SiteGrid
 from groundbreak.prepare.looks import LookPlan
-from groundbreak.prepare.site import PrepareConfig, SiteJob, prepare_site
+from groundbreak.prepare.site import prepare_site
 from groundbreak.raster.grid import site_mask
 from groundbreak.types import Asset, Band, HrefPolicy, Scene, Site
 from series import GRID, SIDE, picture, write_picture

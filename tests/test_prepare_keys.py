@@ -11,10 +11,12 @@ from shapely.geometry import box
 
 from groundbreak.prepare.acquire import Source
 from groundbreak.prepare.glances import Verdict
+from groundbreak.prepare.job import Judged, PrepareConfig, SiteJob
+from groundbreak.prepare.lay import _key
 from groundbreak.prepare.look import SiteGrid
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.overview import coarse_grid
-from groundbreak.prepare.site import PrepareConfig, SiteJob, _basis, _Judged, _key
+from groundbreak.prepare.site import _basis
 from groundbreak.raster.offsets import OffsetDecision
 from groundbreak.types import Asset, Band, Georef, HrefPolicy, MaskAsset, MaskKind, Scene, Site
 
@@ -42,7 +44,7 @@ def key(work, look, reference, clouds="none", its_clouds="none"):
 
 
 def judged(work, look, clouds):
-    return _Judged(0, look, Verdict(1.0, "", clouds), _basis(work, look))
+    return Judged(0, look, Verdict(1.0, "", clouds), _basis(work, look))
 
 
 def with_asset(look, **changes):

@@ -7,9 +7,10 @@ import pytest
 
 from groundbreak.prepare import look as room
 from groundbreak.prepare.acquire import Source
+from groundbreak.prepare.job import PrepareConfig, SiteJob
 from groundbreak.prepare.look import SiteGrid
 from groundbreak.prepare.looks import LookPlan
-from groundbreak.prepare.site import PrepareConfig, SiteJob, prepare_site
+from groundbreak.prepare.site import prepare_site
 from groundbreak.raster.grid import site_mask
 from groundbreak.types import Asset, Band, HrefPolicy, Scene, Site
 from series import GRID, SIDE, picture, write_picture
@@ -19,19 +20,25 @@ HOLE = (slice(5, 30), slice(100, 140))
 
 
 def prepared(folder, threads=1):
+    pictures = [picture(seed=n, cloud=HOLE if n == 1 else None) for n in range(3)]
+    return prepare(folder, [np.roll(p, n, axis=2) for n, p in enumerate(pictures)], threads).looks
+
+
+def prepare(folder, pictures, threads=1, progress=lambda _: None):
+    """One look of each picture, a month apart."""
     plans = []
-    for number in range(3):
+    for number, pixels in enumerate(pictures):
         moment = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=30 * number)
         path = folder.parent / "scenes" / f"{number}.tif"
-        pixels = picture(seed=number, cloud=HOLE if number == 1 else None)
-        write_picture(path, np.roll(pixels, number, axis=2))
+        if not path.is_file():
+            write_picture(path, pixels)
         scene = Scene(f"scene{number}", moment, moment, (Asset(str(path), BANDS),), ())
         plans.append(LookPlan(f"look{number}", moment, moment, (scene,), None, 1.0))
     site = Site("s", "S", GRID.extent.to_crs("EPSG:4326").geom)
     source = Source(("red", "green", "blue"), HrefPolicy(root=str(folder.parent)))
     inside = site_mask(site, GRID)
     job = SiteJob(SiteGrid(site, GRID, GRID), inside, source, PrepareConfig(), folder, threads)
-    return prepare_site(job, plans).looks
+    return prepare_site(job, plans, progress)
 
 
 @pytest.mark.parametrize("block", [100, 64])
@@ -56,3 +63,68 @@ def test_statistics_are_those_of_the_usable_pixels(tmp_path):
 def test_threads_change_nothing(tmp_path):
     alone, together = prepared(tmp_path / "one"), prepared(tmp_path / "three", threads=3)
     assert [look.digest for look in alone] == [look.digest for look in together]
+
+
+def town(seed, place=0):
+    """(3, SIDE, SIDE) uint8: roofs of all sizes, which one depends on the place; some noise."""
+    where = np.random.default_rng(place)
+    image = np.full((3, SIDE, SIDE), 90.0)
+    for _ in range(60):
+        y, x, height, width = where.integers((0, 0, 4, 4), (SIDE, SIDE, 20, 20))
+        image[:, y : y + height, x : x + width] = where.integers(40, 220)
+    return np.clip(image + np.random.default_rng(seed).normal(0, 2, image.shape), 1, 255)
+
+
+def elsewhere(seed):
+    return town(seed, place=1)
+
+
+def names(found):
+    return [look.id for look in found.looks], [entry.plan.id for entry in found.unused]
+
+
+def test_a_look_that_is_placed_wrongly_takes_no_part(tmp_path):
+    good = [town(n) for n in range(3)]
+    found = prepare(tmp_path / "site", [good[0], elsewhere(5), *good[1:]])
+    assert names(found) == (["look0", "look2", "look3"], ["look1"])
+    assert "nothing of it lies where" in found.unused[0].reason
+    assert all(look.aligned for look in found.looks)
+
+
+def test_the_reference_is_not_the_one_that_is_placed_wrongly(tmp_path):
+    good = [town(n) for n in range(3)]
+    found = prepare(tmp_path / "site", [elsewhere(5), *good])
+    assert names(found) == (["look1", "look2", "look3"], ["look0"])
+    assert all(look.aligned for look in found.looks)
+
+
+def test_of_two_that_do_not_go_together_one_is_left(tmp_path):
+    found = prepare(tmp_path / "site", [town(0), elsewhere(5)])
+    assert names(found) == (["look0"], ["look1"])
+
+
+def test_one_more_look_can_tell_which_of_two_is_placed_wrongly(tmp_path):
+    pictures = [elsewhere(5), town(0), town(1)]
+    assert names(prepare(tmp_path / "site", pictures[:2])) == (["look0"], ["look1"])
+    more = prepare(tmp_path / "site", pictures)
+    assert names(more) == (["look1", "look2"], ["look0"])
+    whole = prepare(tmp_path / "whole" / "site", pictures)
+    assert [look.digest for look in more.looks] == [look.digest for look in whole.looks]
+
+
+def test_a_large_shift_is_taken_out(tmp_path):
+    good = town(0)
+    found = prepare(tmp_path / "site", [good, np.roll(town(1), 12, axis=2)])
+    assert found.looks[1].aligned
+    assert found.looks[1].shift_px == pytest.approx((12, 0), abs=0.1)
+
+
+def test_what_was_aligned_is_not_aligned_again(tmp_path):
+    pictures = [town(0), elsewhere(5), town(1)]
+    said = []
+    prepare(tmp_path / "site", pictures, progress=said.append)
+    assert sum(text.startswith("aligning") for text in said) == 2
+    again = []
+    found = prepare(tmp_path / "site", pictures, progress=again.append)
+    assert not any(text.startswith(("aligning", "preparing")) for text in again)
+    assert names(found) == (["look0", "look2"], ["look1"])

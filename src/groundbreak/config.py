@@ -23,7 +23,7 @@ from groundbreak.inference.stitch import StitchConfig
 from groundbreak.pipeline.detect import Settings
 from groundbreak.pipeline.outlines import OutlineConfig
 from groundbreak.pipeline.pairs import PairsConfig
-from groundbreak.prepare.site import PrepareConfig
+from groundbreak.prepare.job import PrepareConfig
 
 T = TypeVar("T")
 

@@ -33,9 +33,10 @@ from groundbreak.pipeline.pairs import PairPlan, PairsConfig, plan_longer, plan_
 from groundbreak.pipeline.plan import SitePlan
 from groundbreak.pipeline.sitework import SiteWork, load_objects, save_objects, save_work
 from groundbreak.prepare.acquire import Source
+from groundbreak.prepare.job import PrepareConfig, SiteJob
 from groundbreak.prepare.look import SiteGrid
 from groundbreak.prepare.overview import coarse_grid
-from groundbreak.prepare.site import PrepareConfig, PreparedSite, SiteJob, prepare_site
+from groundbreak.prepare.site import PreparedSite, prepare_site
 from groundbreak.prepare.store import LOOKS, PreparedLook
 from groundbreak.raster.grid import blocks, site_mask, site_shape
 from groundbreak.types import BoolArray, Box, FloatArray, Site

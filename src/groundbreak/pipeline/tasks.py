@@ -19,7 +19,8 @@ from groundbreak.pipeline.plan import SitePlan
 from groundbreak.pipeline.spread import KILLED, spread
 from groundbreak.pipeline.worklog import PROCESS, logged_apart, replay
 from groundbreak.prepare.acquire import Source
-from groundbreak.prepare.site import PrepareConfig, PreparedSite
+from groundbreak.prepare.job import PrepareConfig
+from groundbreak.prepare.site import PreparedSite
 from groundbreak.types import HrefPolicy
 
 log = logging.getLogger(__name__)

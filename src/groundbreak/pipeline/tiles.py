@@ -17,7 +17,7 @@ from groundbreak.pipeline.detect import prepare
 from groundbreak.pipeline.plan import COARSE, FINE, PlanRequest, SitePlan, plan_site
 from groundbreak.pipeline.tasks import source_of
 from groundbreak.prepare.acquire import Source
-from groundbreak.prepare.site import PrepareConfig
+from groundbreak.prepare.job import PrepareConfig
 from groundbreak.prepare.store import PreparedLook
 from groundbreak.raster.tiling import Tile, TileConfig, TileSource, cut_tiles, write_manifest
 from groundbreak.sites.read import read_sites

@@ -30,7 +30,7 @@ T = TypeVar("T")
 class Known:
     """Answers, as JSON has them, by the digest of all that they depend on.
 
-    Threads may share it. What was not asked for again is forgotten when it is saved.
+    Threads may share it.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -57,15 +57,19 @@ class Known:
         key = self._key(question)
         return key in self._now or key in self._before
 
-    def save(self) -> None:
-        """Keep what was asked since it was made.
+    def save(self, *, forget: bool) -> None:
+        """Keep the answers.
+
+        Args:
+            forget: those that were not asked for since it was made: nobody will ask again.
 
         Raises:
             OutputError: the file cannot be written.
         """
-        if self._path is not None and self._now != self._before:
-            write_json(self._path, self._now, indent=None)
-            self._before = dict(self._now)
+        answers = dict(self._now) if forget else self._before | self._now
+        if self._path is not None and answers != self._before:
+            write_json(self._path, answers, indent=None)
+            self._before = answers
 
     @staticmethod
     def _key(question: list[Any]) -> str:

@@ -78,9 +78,27 @@ def take_reference(overview: Overview, grid: SiteGrid, source: Source) -> Refere
     return Reference(overview, acquire(overview.plan, grid.full[window.slices], source), window)
 
 
+def align_look(
+    overview: Overview, reference: Reference, grid: SiteGrid, source: Source
+) -> Alignment:
+    """How a look lies on the reference look, as far as the reference's sample shows.
+
+    Raises:
+        SceneLostError: a file is damaged.
+    """
+    window = reference.window
+    moving = acquire(overview.plan, grid.full[window.slices], source)
+    rows, columns = _coarse_index(grid, window)
+    clear = ~overview.clouds[np.ix_(rows, columns)]
+    clear &= ~reference.overview.clouds[np.ix_(rows, columns)]
+    usable = reference.sample.usable & moving.usable & clear
+    return estimate_shift(reference.sample.pixels, moving.pixels, usable)
+
+
 def prepare_look(
     overview: Overview,
-    reference: Reference,
+    reference: Overview,
+    alignment: Alignment | None,
     grid: SiteGrid,
     source: Source,
     folder: Path,
@@ -88,14 +106,21 @@ def prepare_look(
 ) -> PreparedLook:
     """Prepare one look and write it to ``folder``; what is there stays until all was read.
 
+    Args:
+        overview: the look.
+        reference: the look that its radiometry is matched to.
+        alignment: on the reference; None for the reference itself.
+        grid: of the site.
+        source: how scenes are read.
+        folder: where to.
+        key: what the look depends on.
+
     Raises:
         SceneLostError: a file is damaged.
         OutputError: the folder cannot be written.
     """
-    is_reference = overview.plan.id == reference.overview.plan.id
-    alignment = _align(overview, reference, grid, source) if not is_reference else None
-    shift = (alignment.dx, alignment.dy) if alignment and alignment.trusted else (0.0, 0.0)
-    radiometry = None if is_reference else _match(overview, reference, grid, shift)
+    shift = (alignment.dx, alignment.dy) if alignment else (0.0, 0.0)
+    radiometry = _match(overview, reference, grid, shift) if alignment else None
     totals = _write(overview, grid, source, shift, radiometry, folder)
     look = PreparedLook(
         id=overview.plan.id,
@@ -108,9 +133,9 @@ def prepare_look(
         valid_share=totals.valid / max(1, totals.inside),
         usable_share=totals.usable / max(1, totals.inside),
         masked=overview.acquired.masked,
-        aligned=is_reference or (alignment is not None and alignment.trusted),
+        aligned=alignment is None or alignment.trusted,
         shift_px=shift,
-        residual_px=0.0 if alignment is None else _finite(alignment.residual_px),
+        residual_px=_residual(alignment),
         alignment_note="" if alignment is None else alignment.reason,
         gain=_rounded(radiometry.gain if radiometry else np.ones(len(source.bands))),
         offset=_rounded(radiometry.offset if radiometry else np.zeros(len(source.bands))),
@@ -139,28 +164,18 @@ class _Totals:
     digest: str
 
 
-def _align(overview: Overview, reference: Reference, grid: SiteGrid, source: Source) -> Alignment:
-    window = reference.window
-    moving = acquire(overview.plan, grid.full[window.slices], source)
-    rows, columns = _coarse_index(grid, window)
-    clear = ~overview.clouds[np.ix_(rows, columns)]
-    clear &= ~reference.overview.clouds[np.ix_(rows, columns)]
-    usable = reference.sample.usable & moving.usable & clear
-    return estimate_shift(reference.sample.pixels, moving.pixels, usable)
-
-
 def _match(
-    overview: Overview, reference: Reference, grid: SiteGrid, shift: tuple[float, float]
+    overview: Overview, reference: Overview, grid: SiteGrid, shift: tuple[float, float]
 ) -> Radiometry:
     """Fit the radiometry on the aligned overviews."""
     scale = grid.coarse.shape[1] / grid.full.shape[1]
     dx, dy = shift[0] * scale, shift[1] * scale
     pixels = shift_image(overview.acquired.pixels, dx, dy)
-    usable, hidden = reference.overview.usable, ~overview.usable
+    usable, hidden = reference.usable, ~overview.usable
     if hidden.any():
         hidden = shift_image(hidden[None].astype(np.float32), dx, dy)[0] > SOME_HIDDEN
         usable = usable & ~hidden
-    return match(reference.overview.acquired.pixels, pixels, usable)
+    return match(reference.acquired.pixels, pixels, usable)
 
 
 def _write(
@@ -252,8 +267,10 @@ def _flags(overview: Overview, alignment: Alignment | None) -> tuple[str, ...]:
     return tuple(flags)
 
 
-def _finite(value: float) -> float | None:
-    return round(float(value), 4) if np.isfinite(value) else None
+def _residual(alignment: Alignment | None) -> float | None:
+    if alignment is None:
+        return 0.0
+    return None if alignment.residual_px is None else round(alignment.residual_px, 4)
 
 
 def _rounded(values: np.ndarray) -> tuple[float, ...]:

@@ -2,71 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from rasterio.errors import NotGeoreferencedWarning
 
 from groundbreak import __version__
 from groundbreak.errors import RasterError
-from groundbreak.prepare.acquire import SceneLostError, Source, acquire, left_out
-from groundbreak.prepare.glances import Basis, Glances, Glimpsed, Judge, Verdict
-from groundbreak.prepare.held import cut_out, find_held, glance, spared
+from groundbreak.prepare.acquire import SceneLostError, acquire, left_out
+from groundbreak.prepare.glances import Basis, Glances, Glimpsed, Judge
+from groundbreak.prepare.held import find_held, glance, spared
+from groundbreak.prepare.job import Bench, Judged, SiteJob
 from groundbreak.prepare.known import Known, addresses, digest, files, placed, reading
+from groundbreak.prepare.lay import lay
 from groundbreak.prepare.look import (
     LookKey,
-    Reference,
-    SiteGrid,
     prepare_look,
-    sample_window,
-    take_reference,
 )
 from groundbreak.prepare.looks import LeftOut, LookPlan
-from groundbreak.prepare.network import CloudNetwork, settled
+from groundbreak.prepare.network import CloudNetwork
 from groundbreak.prepare.offsets import settle_offsets
-from groundbreak.prepare.overview import Overview, choose_reference
 from groundbreak.prepare.scales import scale_note
 from groundbreak.prepare.sight import Sight, first_sight
-from groundbreak.prepare.store import LOOKS, PreparedLook, load_look
-from groundbreak.types import BoolArray
+from groundbreak.prepare.store import PreparedLook, load_look
 
 log = logging.getLogger(__name__)
 
 KEPT = "what was prepared of it earlier is used"
-
-
-@dataclass(frozen=True)
-class PrepareConfig:
-    """What a look must show to take part.
-
-    Attributes:
-        min_usable_share: of the site; below, the look is left out.
-        zero_is_nodata: take zeros that touch the border of a picture for fill.
-        cloud_network: whether ukis-csmask judges Sentinel-2 and Landsat looks without a mask too.
-    """
-
-    min_usable_share: float = 0.02
-    zero_is_nodata: bool = False
-    cloud_network: CloudNetwork = CloudNetwork.AUTO
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.min_usable_share <= 1:
-            raise ValueError(f"min_usable_share {self.min_usable_share}: expected 0 to 1")
-
-    def settled(self) -> PrepareConfig:
-        """With what depends on the installation decided, so that workers need not.
-
-        Raises:
-            ConfigError: something is asked for that is not installed.
-        """
-        return replace(self, cloud_network=settled(self.cloud_network))
 
 
 @dataclass(frozen=True)
@@ -93,47 +60,6 @@ class PreparedSite:
     spared: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class SiteJob:
-    """What ``prepare_site`` works on.
-
-    Attributes:
-        grid: of the site.
-        inside: (height, width) of the coarse grid, True inside the site's outline.
-        source: how scenes are read.
-        config: what a look must show.
-        folder: of the site: the looks are written to ``looks``, what was judged at a glance is
-            kept in ``glances``.
-        threads: looks that are worked on at once.
-    """
-
-    grid: SiteGrid
-    inside: BoolArray
-    source: Source
-    config: PrepareConfig
-    folder: Path
-    threads: int = 1
-
-    @property
-    def looks(self) -> Path:
-        """Where the looks are written."""
-        return self.folder / LOOKS
-
-    @property
-    def glances(self) -> Path:
-        """Where what was judged at a glance is kept."""
-        return self.folder / "glances"
-
-
-@dataclass(frozen=True)
-class _Bench:
-    """What the looks of a site are worked on with: threads, and answers of earlier runs."""
-
-    pool: Executor
-    known: Known
-    progress: Callable[[str], None]
-
-
 def prepare_site(
     job: SiteJob, plans: Sequence[LookPlan], progress: Callable[[str], None] = lambda _: None
 ) -> PreparedSite:
@@ -150,7 +76,7 @@ def prepare_site(
     with warnings.catch_warnings(), ThreadPoolExecutor(job.threads) as pool:
         # Rasterio silences it too, but one thread ends what another one has begun.
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        bench = _Bench(pool, Known(job.glances / "known.json"), progress)
+        bench = Bench(pool, Known(job.glances / "known.json"), progress)
         seen, lost = _first_sights(job, plans, bench)
         while True:
             try:
@@ -160,7 +86,7 @@ def prepare_site(
 
 
 def _first_sights(
-    job: SiteJob, plans: Sequence[LookPlan], bench: _Bench
+    job: SiteJob, plans: Sequence[LookPlan], bench: Bench
 ) -> tuple[dict[str, Sight], list[LeftOut]]:
     """All scenes at first sight, by their ids, and those that cannot be read."""
     seen: dict[str, Sight] = {}
@@ -190,7 +116,7 @@ def _prepare_without(
     job: SiteJob,
     plans: Sequence[LookPlan],
     seen: Mapping[str, Sight],
-    bench: _Bench,
+    bench: Bench,
 ) -> PreparedSite:
     """Prepare a site from what is left of its looks.
 
@@ -215,16 +141,20 @@ def _prepare_without(
     basis = {plan.id: _basis(job, plan, held.get(plan.id)) for plan in kept}
     glances = _glances(job, kept, held, basis, bench.known)
     verdicts = glances.verdicts(bench.pool)
-    bench.known.save()
+    bench.known.save(forget=False)
     if not unreached:
         glances.forget_others()
     chosen = []
     for place, (plan, verdict) in enumerate(zip(kept, verdicts, strict=True)):
         if not verdict.reason or plan.id in held:
-            chosen.append(_Judged(place, plan, verdict, basis[plan.id]))
+            chosen.append(Judged(place, plan, verdict, basis[plan.id]))
         else:
             unused.append(Unused(plan, verdict.usable_share, verdict.reason))
-    looks = _prepare_all(job, glances, chosen, held, bench) if chosen else ()
+    looks: list[PreparedLook] = []
+    if chosen:
+        looks, apart = _prepare_all(job, glances, chosen, held, bench)
+        unused += apart
+    bench.known.save(forget=not unreached)
     unused.sort(key=lambda entry: (entry.plan.start, entry.plan.id))
     return PreparedSite(
         looks=tuple(looks),
@@ -296,52 +226,46 @@ def _glances(
     return Glances(judge, looks)
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """A look that takes part; ``place`` is that among all looks that were judged."""
-
-    place: int
-    plan: LookPlan
-    verdict: Verdict
-    basis: Basis
-
-
 def _prepare_all(
     job: SiteJob,
     glances: Glances,
-    looks: Sequence[_Judged],
+    looks: Sequence[Judged],
     held: Mapping[str, PreparedLook],
-    bench: _Bench,
-) -> list[PreparedLook]:
-    """Prepare the looks that take part; what an earlier run prepared is taken as it is."""
-    chosen = looks[choose_reference([look.verdict.usable_share for look in looks])]
+    bench: Bench,
+) -> tuple[list[PreparedLook], list[Unused]]:
+    """Prepare the looks that lie on each other; what an earlier run prepared is taken as it is.
+
+    Returns:
+        The prepared looks, and those that show nothing where the others show it.
+    """
+    laid = lay(job, glances, looks, held, bench)
     known = dict(held)
     keys: dict[str, LookKey] = {}
+    kept, apart = [], []
     for look in looks:
         name = look.plan.id
+        how = laid.alignments.get(name)
+        if how is not None and how.apart:
+            apart.append(Unused(look.plan, look.verdict.usable_share, how.reason))
+            continue
+        kept.append(look)
         told, state = look.basis
-        keys[name] = LookKey(_key(job, look, chosen), told, state)
-        prepared = load_look(job.looks / name, keys[name].key)
+        key = digest([laid.keys[name], None if how is None else asdict(how)])
+        keys[name] = LookKey(key, told, state)
+        prepared = load_look(job.looks / name, key)
         if prepared is not None:
             known.setdefault(name, prepared)
-    missing = [look for look in looks if look.plan.id not in known]
-    if missing:
-        reference = _reference(job, glances.overview(chosen.place), held.get(chosen.plan.id))
 
-        def work(look: _Judged) -> PreparedLook:
-            bench.progress(f"preparing {look.plan.start:%Y-%m-%d}")
-            name, view = look.plan.id, glances.overview(look.place)
-            return prepare_look(view, reference, job.grid, job.source, job.looks / name, keys[name])
+    def work(look: Judged) -> PreparedLook:
+        bench.progress(f"preparing {look.plan.start:%Y-%m-%d}")
+        name, view = look.plan.id, glances.overview(look.place)
+        how, key = laid.alignments.get(name), keys[name]
+        reference = glances.overview(laid.reference.place)
+        return prepare_look(view, reference, how, job.grid, job.source, job.looks / name, key)
 
-        known |= {look.id: look for look in bench.pool.map(work, missing)}
-    return [known[look.plan.id] for look in looks]
-
-
-def _reference(job: SiteJob, chosen: Overview, held: PreparedLook | None) -> Reference:
-    if held is None:
-        return take_reference(chosen, job.grid, job.source)
-    window = sample_window(job.grid, chosen)
-    return Reference(chosen, cut_out(held, window), window)
+    missing = [look for look in kept if look.plan.id not in known]
+    known |= {look.id: look for look in bench.pool.map(work, missing)}
+    return [known[look.plan.id] for look in kept], apart
 
 
 def _basis(job: SiteJob, plan: LookPlan, held: PreparedLook | None = None) -> tuple[str, str]:
@@ -355,17 +279,6 @@ def _basis(job: SiteJob, plan: LookPlan, held: PreparedLook | None = None) -> tu
     corrected += [[s.id, "fill"] for s in plan.scenes if s.id in job.source.filled]
     state = digest([[files(scene) for scene in plan.scenes], corrected])
     return _told(job, plan), state if held is None else held.state
-
-
-def _key(job: SiteJob, look: _Judged, reference: _Judged) -> str:
-    """Digest of all that a prepared look depends on.
-
-    Not of the looks that its clouds were judged with, but of the clouds that were found: one more
-    look has others judged anew, and seldom otherwise.
-    """
-    site = hashlib.sha256(job.grid.site.geometry.wkb).hexdigest()
-    both = [[each.basis, each.verdict.clouds] for each in (look, reference)]
-    return digest([both, placed(job.grid.coarse), site])
 
 
 def _told(job: SiteJob, plan: LookPlan) -> str:

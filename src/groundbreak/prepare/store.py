@@ -34,9 +34,10 @@ class PreparedLook:
         digest: digest of the prepared pixels and masks.
         told: digest of what the catalogue and the settings say of the look itself.
         state: digest of its files' sizes and times, and of the offsets that were found.
-        shift_px: (dx, dy) by which its content was displaced; removed if ``aligned``.
+        aligned: whether the shift is trusted.
+        shift_px: (dx, dy) by which its content was displaced, as far as is known; taken out.
         residual_px: what is left of it, None where it could not be measured.
-        alignment_note: why it was not aligned.
+        alignment_note: why the shift is not trusted.
         gain, offset: radiometric correction per band that was applied.
         mean, spread: of the usable pixels per band, after the correction.
         masked: every scene came with a cloud mask.

@@ -1,0 +1,7 @@
+"""How far a look is displaced against the reference look of its site, and whether it is at all
+one of the same ground.
+"""
+
+from groundbreak.align.shift import AlignConfig, Alignment, estimate_shift, shift_image
+
+__all__ = ["AlignConfig", "Alignment", "estimate_shift", "shift_image"]
