@@ -30,7 +30,7 @@ from groundbreak.model.network import SiameseUNet, measure
 from groundbreak.model.pretrained import load_encoder, load_matching
 from groundbreak.model.shape import NetworkConfig
 from groundbreak.model.train import seen_before
-from groundbreak.model.train_cli import run
+from groundbreak.model.train_cli import affordable, run
 from groundbreak.model.train_export import CardConfig, WriteWeights, data_uses, with_lineage
 from groundbreak.model.weights import load_weights, save_weights
 from groundbreak.pairs.index import read_index
@@ -317,3 +317,27 @@ def test_weights_that_are_not_to_be_had(tmp_path: Path) -> None:
         load_encoder(SiameseUNet(NetworkConfig()), "laion")
     with pytest.raises(ConfigError, match="does not exist"):
         load_matching(SiameseUNet(NetworkConfig()), str(tmp_path / "gone.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("native", "asked", "accelerator", "taken"),
+    [
+        (True, "bf16-mixed", "cpu", "bf16-mixed"),
+        (False, "bf16-mixed", "cpu", "32-true"),
+        (False, "bf16-mixed", "cuda", "bf16-mixed"),
+        (False, "16-mixed", "cpu", "16-mixed"),
+        (False, "64-true", "auto", "64-true"),
+    ],
+)
+def test_mixed_precision_is_left_where_it_is_slow(monkeypatch, native, asked, accelerator, taken):
+    monkeypatch.setattr("groundbreak.model.precision.cpu_has_bfloat16", lambda: native)
+    assert affordable(asked, accelerator) == taken
+
+
+def test_the_command_asks_what_the_processor_can(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("groundbreak.model.precision.cpu_has_bfloat16", lambda: False)
+    made = config(pairs, tmp_path, steps=1)
+    done = run(["fit", "--config", str(made), "--trainer.precision", "bf16-mixed"])
+    assert done.trainer.precision == "32-true"

@@ -88,15 +88,6 @@ def surely_cpu(wanted: str) -> bool:
     return wanted.split(":", maxsplit=1)[0] == "cpu"
 
 
-def cpu_has_bfloat16() -> bool:
-    """Whether the CPU multiplies bfloat16 natively, so that mixed precision pays."""
-    import torch
-
-    capability = getattr(torch.backends.cpu, "get_cpu_capability", lambda: "")()
-    flags = torch.cpu._is_avx512_bf16_supported
-    return "AVX512" in capability and bool(flags())
-
-
 def threads() -> int:
     """How many threads this process should keep busy, whatever computes.
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from groundbreak.inference.device import cpu_has_bfloat16
 from groundbreak.inference.engine import Statistics, check_shapes, pairs_at_once
 from groundbreak.model.card import Card
 from groundbreak.model.network import (
@@ -22,6 +21,7 @@ from groundbreak.model.network import (
     measure,
     pad_to_stride,
 )
+from groundbreak.model.precision import cpu_has_bfloat16
 from groundbreak.types import FloatArray
 
 log = logging.getLogger(__name__)

@@ -21,6 +21,7 @@ from torch import Tensor
 from groundbreak.labels import pixel_label
 from groundbreak.model.losses import partial_cross_entropy
 from groundbreak.model.network import SiameseUNet, both_orders, class_probabilities
+from groundbreak.model.precision import cpu_has_bfloat16
 from groundbreak.model.scores import confusion, summary
 from groundbreak.types import KINDS, FloatArray, Kind, MaskValue
 
@@ -64,16 +65,18 @@ class OperatingPoint:
 def answer(network: SiameseUNet, windows: Iterable[dict[str, Any]]) -> list[Answer]:
     """Run the network over validation windows (``data.ValidationWindows``).
 
-    With the statistics of the scene, and the decoder alone in bfloat16: as detection does.
+    With the statistics of the scene, and the decoder alone in bfloat16 where the CPU multiplies it:
+    as detection does.
     """
     network.eval()
+    reduced = cpu_has_bfloat16()
     answers = []
     for window in windows:
         before, after, *statistics = (
             window[name][None] for name in ("before", "after", "mean", "spread")
         )
         features = network.encode(before, after, (statistics[0], statistics[1]))
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
             logits = network.decode(features)
         logits = both_orders(logits)
         height, width = window["label"].shape

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import re
 import warnings
 from typing import Any
 
 from groundbreak.errors import ConfigError
+
+log = logging.getLogger(__name__)
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
@@ -40,6 +43,11 @@ def run(args: list[str]) -> Any:
                 if name != "predict"  # it would need a loader that we do not have
             }
 
+        def before_instantiate_classes(self) -> None:
+            trainer = self.config[self.subcommand].trainer if self.subcommand else None
+            if trainer is not None:
+                trainer.precision = affordable(trainer.precision, trainer.accelerator)
+
         def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
             keys.update(action.dest for action in parser._actions)
 
@@ -60,6 +68,25 @@ def run(args: list[str]) -> Any:
     except ArgumentError as error:
         problem = str(error)
         raise ConfigError("groundbreak train", problem, _nearest(problem, keys)) from error
+
+
+def affordable(precision: Any, accelerator: Any) -> Any:
+    """The precision to train in: ``bf16-mixed`` only where the processor computes it.
+
+    Args:
+        precision: as asked for.
+        accelerator: as asked for, ``auto`` or the name of one.
+    """
+    from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
+
+    from groundbreak.model.precision import cpu_has_bfloat16
+
+    others = CUDAAccelerator.is_available() or MPSAccelerator.is_available()
+    on_cpu = accelerator == "cpu" or (accelerator == "auto" and not others)
+    if precision != "bf16-mixed" or not on_cpu or cpu_has_bfloat16():
+        return precision
+    log.info("this CPU has no instructions for bfloat16: training in float32")
+    return "32-true"
 
 
 def _nearest(problem: str, keys: set[str]) -> str:
