@@ -14,6 +14,7 @@ LEVELS = {
     "scaling.py": 1,
     "labels.py": 1,
     "atomic.py": 1,
+    "kept.py": 1,
     "times.py": 1,
     "lonlat.py": 1,
     "tables.py": 1,

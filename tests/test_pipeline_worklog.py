@@ -3,6 +3,7 @@
 import json
 import logging
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -71,14 +72,11 @@ def test_the_traceback_of_a_process_is_in_the_log(tmp_path):
         tmp_path / "sites.geojson",
         tmp_path / "scenes",
         tmp_path / "run",
-        DetectConfig().settings(),
+        replace(DetectConfig().settings(), inference=None),
         scheduler="local:1",
     )
-    (job.run / "work/s0").mkdir(parents=True)
-    (job.run / "run.json").write_text("{}")
-    (job.run / "work/s0/objects.json").write_text("broken")
-    with pytest.raises(InternalError, match="JSONDecodeError"):
+    with pytest.raises(InternalError, match="AttributeError"):
         run_detect(job)
     [failed] = [line for line in lines(job.run) if "traceback" in line]
     assert failed["message"] == "site s0 failed"
-    assert "load_objects" in failed["traceback"]
+    assert "detect_site" in failed["traceback"]

@@ -15,7 +15,6 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from odc.geo.geobox import GeoBox
@@ -23,6 +22,7 @@ from odc.geo.geobox import GeoBox
 from groundbreak.atomic import write_json
 from groundbreak.inference.engine import Engine, Statistics
 from groundbreak.inference.stitch import StitchConfig, lattice, predict_blocks
+from groundbreak.kept import kept_json
 from groundbreak.pipeline.pairs import PairPlan
 from groundbreak.prepare.store import PreparedLook
 from groundbreak.raster.read import read_window
@@ -87,25 +87,26 @@ def compute_change(job: ChangeJob, plan: PairPlan) -> StoredChange:
     height, width = job.grid.shape
     rows = lattice((height, width), job.cut)
     key = _key(job, plan)
-    if not _same(folder / "key.json", key):
+    if kept_json(folder / "key.json", dict[str, str]) != key:
         shutil.rmtree(folder, ignore_errors=True)
         write_json(folder / "key.json", key)
-    first = next((i for i, row in enumerate(rows) if not _settled(folder, row)), len(rows))
+    tops = [row[0].y0 for row in rows]
+    empty = {top: note for top in tops if (note := _empty(folder, top)) is not None}
+    first = next((i for i, top in enumerate(tops) if top not in empty), len(rows))
     if first < len(rows):
         bands = groupby(_predict(job, plan, first), key=lambda part: (part[0].y0, part[0].y1))
         for (top, bottom), parts in bands:
             grid = job.grid[top:bottom, :]
-            empty = _write_band(folder / f"rows_{top}.tif", grid, top, parts)
-            write_json(folder / f"rows_{top}.json", {"rows": bottom - top, "empty": empty})
-    tops = [row[0].y0 for row in rows]
-    empty_bands = frozenset(top for top in tops if _note(folder, top)["empty"])
+            empty[top] = _write_band(folder / f"rows_{top}.tif", grid, top, parts)
+            write_json(folder / f"rows_{top}.json", {"rows": bottom - top, "empty": empty[top]})
+    empty_bands = frozenset(top for top in tops if empty[top])
     edges, digest = (*tops, height), hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
     return StoredChange(plan.earlier.id, plan.later.id, folder, edges, empty_bands, digest)
 
 
-def _note(folder: Path, top: int) -> dict[str, Any]:
-    note: dict[str, Any] = json.loads((folder / f"rows_{top}.json").read_text(encoding="utf-8"))
-    return note
+def _empty(folder: Path, top: int) -> bool | None:
+    """Whether nothing was observed in a band of rows, None where it must be computed."""
+    return kept_json(folder / f"rows_{top}.json", lambda note: bool(note["empty"]))
 
 
 def _predict(job: ChangeJob, plan: PairPlan, first_band: int) -> Iterator[tuple[Box, np.ndarray]]:
@@ -190,11 +191,6 @@ def _write_band(
     return sink is None
 
 
-def _settled(folder: Path, row: list[Box]) -> bool:
-    """Whether a band of rows needs no more work."""
-    return (folder / f"rows_{row[0].y0}.json").is_file()
-
-
 def _key(job: ChangeJob, plan: PairPlan) -> dict[str, str]:
     boxes = sorted((box.y0, box.x0) for box in plan.boxes)
     basis = {
@@ -207,7 +203,3 @@ def _key(job: ChangeJob, plan: PairPlan) -> dict[str, str]:
         "boxes": hashlib.sha256(repr(boxes).encode()).hexdigest()[:16],
     }
     return {k: v if isinstance(v, str) else json.dumps(v, sort_keys=True) for k, v in basis.items()}
-
-
-def _same(path: Path, key: dict[str, str]) -> bool:
-    return path.is_file() and json.loads(path.read_text(encoding="utf-8")) == key

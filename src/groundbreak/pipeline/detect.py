@@ -20,6 +20,7 @@ from groundbreak.events.build import (
     build_events,
 )
 from groundbreak.events.looks import LookMeta, PairKey
+from groundbreak.events.objects import KnownObject
 from groundbreak.events.summary import Coverage, Period
 from groundbreak.events.vectorize import Candidate
 from groundbreak.inference.device import threads
@@ -45,6 +46,10 @@ log = logging.getLogger(__name__)
 
 BLOCK = 1024
 """Side of the windows in which usable pixels are counted."""
+IDS_LOST = (
+    "the ids of earlier runs could not be continued, since objects.json was damaged: objects that "
+    "are founded or drawn otherwise than before have new ones"
+)
 
 Tell = Callable[[str, float], None]
 """Told what is done, and which share of the site's work that is."""
@@ -114,7 +119,10 @@ def detect_site(job: DetectJob, tell: Tell = lambda _message, _share: None) -> S
     cut = job.settings.inference.scaled(zoom)
     maps, candidates = _changes(job, grid, cut, looks, tell)
     tell("events", 0.97)
-    return SiteOutcome(job.plan, prepared, _events(job, grid, looks, maps, candidates))
+    known = load_objects(job.folder)
+    if known is None:
+        prepared = replace(prepared, notes=(*prepared.notes, IDS_LOST))
+    return SiteOutcome(job.plan, prepared, _events(job, grid, looks, maps, candidates, known or ()))
 
 
 def prepare(
@@ -216,6 +224,7 @@ def _events(
     looks: Sequence[PreparedLook],
     maps: SiteMaps,
     candidates: Sequence[Candidate],
+    known: Sequence[KnownObject],
 ) -> EventsResult:
     by_id = {look.id: look for look in looks}
 
@@ -238,7 +247,6 @@ def _events(
             min(look.start for look in job.plan.looks), max(look.end for look in job.plan.looks)
         ),
     )
-    known = load_objects(job.folder)
     readers = Readers(maps.read, read_usable, read_pixels)
     result = build_events(site, candidates, readers, job.settings.events, known)
     save_objects(job.folder, result.objects)

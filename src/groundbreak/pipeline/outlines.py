@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import shapely
@@ -22,6 +21,7 @@ from groundbreak.atomic import write_json
 from groundbreak.events.checks import check_positive, check_share
 from groundbreak.events.looks import PairKey
 from groundbreak.events.vectorize import Candidate, VectorConfig, candidates_streamed
+from groundbreak.kept import kept_json
 from groundbreak.model.card import Card
 from groundbreak.pipeline.maps import SiteMaps
 from groundbreak.raster.grid import blocks
@@ -70,9 +70,9 @@ def outlines(maps: SiteMaps, pair: PairKey, grid: GeoBox, config: VectorConfig) 
     """
     path = maps.layers(pair)[-1][0].folder / "outlines.json"
     key = _key(maps, pair, grid, config)
-    kept = _kept(path, key)
+    kept = kept_json(path, lambda document: _patches(document, key, pair))
     if kept is not None:
-        return [_patch(pair, entry) for entry in kept]
+        return kept
     read = partial(maps.read, pair)
     patches = candidates_streamed(read, blocks(grid, BLOCK), grid, pair, config)
     document = {"key": key, "patches": [_entry(patch) for patch in patches]}
@@ -91,12 +91,10 @@ def _key(maps: SiteMaps, pair: PairKey, grid: GeoBox, config: VectorConfig) -> s
     return hashlib.sha256(json.dumps(basis).encode()).hexdigest()[:32]
 
 
-def _kept(path: Path, key: str) -> list[dict[str, Any]] | None:
-    if not path.is_file():
+def _patches(document: dict[str, Any], key: str, pair: PairKey) -> list[Candidate] | None:
+    if document["key"] != key:
         return None
-    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    patches: list[dict[str, Any]] = document["patches"]
-    return patches if document["key"] == key else None
+    return [_patch(pair, entry) for entry in document["patches"]]
 
 
 def _entry(patch: Candidate) -> dict[str, Any]:

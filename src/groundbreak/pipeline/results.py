@@ -322,7 +322,7 @@ def export_events(run: Path, form: str, path: Path) -> int:
         the number of events.
 
     Raises:
-        OutputError: the run is not finished, the working folder that kwcoco needs was deleted,
+        OutputError: the run is not finished, the working folder that kwcoco needs is gone,
             or the file cannot be written.
     """
     read_run(run)
@@ -347,7 +347,7 @@ def _videos(run: Path) -> list[Video]:
     """The sites that have looks, with these, from their working folders.
 
     Raises:
-        OutputError: the working folder of a site whose looks were used was deleted.
+        OutputError: the working folder of a site whose looks were used was deleted, or is damaged.
     """
     used = {row["site_id"] for row in read_table(run / "observed.parquet") if row["used"]}
     videos = []
@@ -356,7 +356,9 @@ def _videos(run: Path) -> list[Video]:
         work = load_work(folder)
         if work is None and site_id in used:
             raise OutputError(
-                str(folder), "is gone, and with it the looks", "run detect again, then export"
+                str(folder),
+                "is gone or damaged, and with it the looks",
+                "run detect again, then export",
             )
         if work is None or not work.looks:
             continue

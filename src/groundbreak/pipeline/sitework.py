@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from shapely.geometry import mapping, shape
 
 from groundbreak.atomic import write_json
 from groundbreak.events.objects import KnownObject
+from groundbreak.kept import kept_json
 from groundbreak.prepare.store import LOOKS, PreparedLook, read_look
 from groundbreak.types import Kind
 
@@ -55,30 +56,35 @@ def save_work(folder: Path, work: SiteWork) -> None:
 
 
 def load_work(folder: Path) -> SiteWork | None:
-    """Grid and looks of a site, None where the working folder was deleted or never made."""
-    document = _read(folder)
-    if document is None:
+    """Grid and looks of a site, as far as they are whole.
+
+    None where the working folder was deleted or never made, or what it says of the grid is damaged.
+    """
+    known = kept_json(folder / "site.json", _site)
+    if known is None:
         return None
-    looks = [read_look(folder / LOOKS / name) for name in document["looks"]]
-    return SiteWork(_grid(document), tuple(look for look in looks if look is not None))
+    grid, names = known
+    looks = [read_look(folder / LOOKS / name) for name in names]
+    return SiteWork(grid, tuple(look for look in looks if look is not None))
 
 
 def load_gsd(folder: Path) -> float | None:
-    """Pixel size in metres of the grid that an earlier run of a site chose, None without one."""
-    document = _read(folder)
-    return None if document is None else float(abs(_grid(document).resolution.x))
+    """Pixel size in metres of the grid that an earlier run of a site chose.
+
+    None without one, or if it is no longer known.
+    """
+    known = kept_json(folder / "site.json", _site)
+    return None if known is None else float(abs(known[0].resolution.x))
 
 
-def _read(folder: Path) -> dict[str, Any] | None:
-    path = folder / "site.json"
-    if not path.is_file():
-        return None
-    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return document
-
-
-def _grid(document: dict[str, Any]) -> GeoBox:
-    return GeoBox(tuple(document["shape"]), Affine(*document["transform"]), document["crs"])
+def _site(document: dict[str, Any]) -> tuple[GeoBox, list[str]]:
+    """Grid and names of the looks."""
+    height, width = (int(side) for side in document["shape"])
+    grid = GeoBox((height, width), Affine(*document["transform"]), document["crs"])
+    gsd_m = abs(grid.resolution.x)
+    if not (math.isfinite(gsd_m) and gsd_m > 0):
+        raise ValueError(f"pixels of {gsd_m} m")
+    return grid, [str(name) for name in document["looks"]]
 
 
 def save_objects(folder: Path, objects: Sequence[KnownObject]) -> None:
@@ -94,10 +100,11 @@ def save_objects(folder: Path, objects: Sequence[KnownObject]) -> None:
     write_json(folder / "objects.json", document, indent=None)
 
 
-def load_objects(folder: Path) -> list[KnownObject]:
-    """The objects of an earlier run of a site."""
+def load_objects(folder: Path) -> list[KnownObject] | None:
+    """The objects of an earlier run of a site, none without one; None if the file is damaged."""
     path = folder / "objects.json"
-    if not path.is_file():
-        return []
-    document: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return kept_json(path, _objects) if path.exists() else []
+
+
+def _objects(document: list[dict[str, Any]]) -> list[KnownObject]:
     return [KnownObject(o["id"], Kind(o["founded_by"]), shape(o["footprint"])) for o in document]

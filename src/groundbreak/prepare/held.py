@@ -32,21 +32,31 @@ def find_held(
     Returns:
         The plan, of the scenes that the look was prepared from, and the look.
     """
+    if not set(unreached).intersection(plan.scene_ids):
+        return None
     known = noted(folder)
-    part = plan.without(set(plan.scene_ids) - set(known.get("scene_ids", ())))
+    if known is None:
+        return None
+    part = plan.without(set(plan.scene_ids).difference(known.scene_ids))
     if part is None or not set(unreached).intersection(part.scene_ids):
         return None
-    if known.get("told") != told(part):
+    if known.told != told(part):
         return None
     look = read_look(folder)
     return (part, look) if look is not None else None
 
 
 def spared(folder: Path, unreached: Collection[str]) -> frozenset[str]:
-    """Ids of the looks that were prepared from scenes that cannot be had now."""
-    folders = (path.parent for path in folder.glob(f"*/{LOOK}")) if unreached else ()
+    """Ids of the looks that were, or may have been, prepared from scenes that cannot be had now."""
     missing = set(unreached)
-    return frozenset(f.name for f in folders if missing.intersection(noted(f)["scene_ids"]))
+
+    def concerned(look: Path) -> bool:
+        known = noted(look)
+        # Where that is damaged nobody knows what the look was prepared from.
+        return known is None or bool(missing.intersection(known.scene_ids))
+
+    folders = (path.parent for path in folder.glob(f"*/{LOOK}")) if unreached else ()
+    return frozenset(look.name for look in folders if concerned(look))
 
 
 def glance(look: PreparedLook, grid: GeoBox) -> Acquired:

@@ -16,6 +16,7 @@ from odc.geo.geobox import GeoBox
 
 from groundbreak import __version__
 from groundbreak.atomic import write_json
+from groundbreak.kept import kept_json
 from groundbreak.raster.offsets import baseline_offset
 from groundbreak.raster.sidecars import sidecar_paths
 from groundbreak.types import Scene
@@ -36,7 +37,7 @@ class Known:
     def __init__(self, path: Path | None = None) -> None:
         """Take what ``path`` holds, if it is there; without a path nothing is kept."""
         self._path = path
-        self._before = _read(path)
+        self._before = (kept_json(path, dict[str, Any]) if path is not None else None) or {}
         self._now: dict[str, Any] = {}
 
     def of(self, question: list[Any], find: Callable[[], T]) -> T:
@@ -74,16 +75,6 @@ class Known:
     @staticmethod
     def _key(question: list[Any]) -> str:
         return digest([__version__, JUDGEMENT, question])
-
-
-def _read(path: Path | None) -> dict[str, Any]:
-    if path is None or not path.is_file():
-        return {}
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:  # cut short by a full disk, say: what it held is judged anew
-        return {}
-    return known if isinstance(known, dict) else {}
 
 
 def digest(basis: list[Any]) -> str:

@@ -6,7 +6,6 @@ usable, ``LOOK/look.json`` the rest; it is written last and says that the look i
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundbreak.atomic import write_json
+from groundbreak.kept import kept_json
 from groundbreak.raster.read import read_window
 from groundbreak.types import BoolArray, FloatArray
 
@@ -23,6 +23,15 @@ PIXEL_SCALE = 10000.0
 LOOK = "look.json"
 LOOKS = "looks"
 """Below the folder of a site: its prepared looks."""
+
+
+@dataclass(frozen=True)
+class Noted:
+    """What tells whether a prepared look is the one that is wanted; see ``PreparedLook``."""
+
+    key: str
+    told: str
+    scene_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -101,11 +110,11 @@ def save_look(look: PreparedLook) -> None:
 
 
 def read_look(folder: Path) -> PreparedLook | None:
-    """The prepared look in a folder, None if there is none."""
-    path = folder / LOOK
-    if not path.is_file():
-        return None
-    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    """The prepared look in a folder, None if there is none, or what is told of it is damaged."""
+    return kept_json(folder / LOOK, lambda document: _look(folder, document))
+
+
+def _look(folder: Path, document: dict[str, Any]) -> PreparedLook:
     document["start"] = datetime.fromisoformat(document["start"])
     document["end"] = datetime.fromisoformat(document["end"])
     for name, value in document.items():
@@ -117,11 +126,14 @@ def read_look(folder: Path) -> PreparedLook | None:
 def load_look(folder: Path, key: str) -> PreparedLook | None:
     """A look prepared earlier from the same inputs, None if there is none."""
     # Compared before it is understood: another version's look may have other fields.
-    return read_look(folder) if noted(folder).get("key") == key else None
+    known = noted(folder)
+    return read_look(folder) if known is not None and known.key == key else None
 
 
-def noted(folder: Path) -> dict[str, Any]:
-    """What ``look.json`` says as it stands there, nothing where there is none."""
-    path = folder / LOOK
-    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return known
+def noted(folder: Path) -> Noted | None:
+    """By what a prepared look is known, None if there is none, or what is told of it is damaged."""
+    return kept_json(folder / LOOK, _noted)
+
+
+def _noted(document: dict[str, Any]) -> Noted:
+    return Noted(document["key"], document["told"], tuple(document["scene_ids"]))

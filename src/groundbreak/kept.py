@@ -1,0 +1,35 @@
+"""What an earlier run left, read with care: what is damaged counts as not there.
+
+A full disk, a crash or a careless hand may leave anything in a working folder. All of it can be
+made anew, so that no such file may end a run, and none is used without its fault being noticed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+def kept_json(path: Path, understand: Callable[[Any], T]) -> T | None:
+    """What a JSON file holds; None where there is none, or it is damaged (a warning).
+
+    Args:
+        path: the file.
+        understand: makes something of the document; whatever it raises is a fault of the file.
+    """
+    try:
+        return understand(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except Exception as error:
+        # A document that was tampered with may be wrong in any way.
+        reason = f"{type(error).__name__}: {error}"
+        log.warning("%s is damaged (%s); it counts as not there", path, reason)
+        return None
