@@ -174,6 +174,14 @@ def test_every_part_and_date_was_seen(tmp_path, detect):
     assert "Veiled" not in page.text
 
 
+def test_a_site_of_which_nothing_was_seen_has_no_picture(tmp_path, detect):
+    """Nothing was deleted: there never was one."""
+    write_picture(tmp_path / "scenes" / "2024-01-10.tif", np.zeros((3, SIDE, SIDE), np.uint8))
+    page, _ = read(detect([], ("a", "A", 0)))
+    assert "There is no picture: no look could be used." in page.text
+    assert "were deleted" not in page.text
+
+
 def test_part_of_the_site_lies_outside_all_scenes(detect):
     page, _ = read(detect([EMPTY, GONE, GONE], ("a", "A", SIDE // 4)))
     [share] = re.findall(r"([\d.]+) % of the site was not usable in any look", page.text)
@@ -201,7 +209,7 @@ def test_without_the_working_files_the_words_remain(detect):
     write_report(run)
     page, _ = read(run)
     assert page.sources == []
-    assert "The working files of this site were deleted." in page.text
+    assert "The working files of this site were deleted" in page.text
     assert page.count("article", "event") == len(features(run))
     assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
 

@@ -6,7 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 from odc.geo import Shape2d
 
 from groundbreak.atomic import write_text
+from groundbreak.errors import RasterError
 from groundbreak.events.captions import MEANINGS, TITLES
 from groundbreak.events.phrases import between, share
 from groundbreak.events.summary import NOT_COMPARED, NOT_OBSERVED
@@ -99,7 +100,7 @@ def write_report(run: Path) -> Path:
         title="groundbreak: what was built, torn down or dug",
         lead=_lead(about, sites),
         simulated=bool(about.get("simulated")),
-        sites=[_site_view(site, _most_events(len(sites))) for site in sites],
+        sites=[_whole_view(site, _most_events(len(sites))) for site in sites],
         refused=refused_sites(observed, {site.id for site in sites}),
         about=_about(about, sites),
         notes=about.get("notes", []),
@@ -159,6 +160,18 @@ def _about(about: dict[str, Any], sites: list[_Site]) -> list[tuple[str, str]]:
     return [(name, value) for name, value in rows if value]
 
 
+def _whole_view(site: _Site, most: int) -> dict[str, Any]:
+    """The view of a site; without pictures where a look is damaged, which need not end the page."""
+    try:
+        return _site_view(site, most)
+    except RasterError as error:
+        trouble = f"{error}. Delete this file, and give detect again: the page then has pictures."
+        return _site_view(replace(site, work=None), most) | {"no_map": trouble}
+
+
+NO_FILES = "The working files of this site were deleted, or are damaged."
+
+
 def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
     counts = Counter(event["properties"]["kind"] for event in site.events)
     stretch = _stretch(site)
@@ -173,7 +186,7 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
         "looks_line": f"{len(used)} of {len(site.observed)}",
         "remark": site.document["remark"],
         "map": _map_view(site, numbers, stretch),
-        "no_map": "The working files of this site were deleted.",
+        "no_map": NO_FILES if used else "There is no picture: no look could be used.",
         "sentences": [
             {
                 "text": sentence["text"],
