@@ -253,9 +253,7 @@ class TestJson:
         shutil.rmtree(tmp_path / "run" / "work")
         answer = command(*words)
         assert answer.code == 2
-        assert (
-            "work/s0: is gone or damaged, and with it the looks; run detect again" in answer.error
-        )
+        assert "work/s0: is gone or damaged, and with it looks; run detect again" in answer.error
 
     def test_evaluate(self, command, tmp_path, run):
         truth = tmp_path / "truth.geojson"

@@ -1,11 +1,14 @@
 """A working folder after a full disk, a crash or a careless hand: what is damaged is made anew."""
 
 import json
+import re
 import shutil
 
 import pytest
 
 from commands import events
+from groundbreak.errors import RasterError
+from groundbreak.pipeline import change
 from series import write_series, write_sites
 
 STATES = [{}, {}, {"house": True}, {"house": True}]
@@ -133,34 +136,116 @@ def test_a_grid_without_a_pixel_size_is_chosen_anew(tmp_path, detect, transform)
     assert work(tmp_path) == before
 
 
-def test_what_is_told_of_looks_is_damaged_while_their_scenes_are_gone(tmp_path, command, engine):
-    """They cannot be used, but they are not deleted either: a copy may be found."""
+@pytest.mark.parametrize("name", ["look.json", "pixels.tif", "usable.tif"])
+def test_a_look_is_damaged_while_its_scene_is_gone(tmp_path, command, engine, name):
+    """It cannot be used, but it is not deleted either: a copy may be found."""
     write_series(tmp_path / "scenes", STATES)
     catalog, sites = tmp_path / "catalog.json", write_sites(tmp_path / "sites.geojson")
     assert command("catalog", "scan", tmp_path / "scenes", "-o", catalog).code == 0
     words = ["--sites", sites, "--catalog", catalog, "-o", tmp_path / "run", "--no-report"]
     assert command("detect", *words).code == 0
-    before, looks = events(tmp_path / "run"), work(tmp_path, "looks/*/look.json")
-    first = min(looks)
-    first.write_bytes(looks[first][:100])
+    before, files = events(tmp_path / "run"), work(tmp_path, f"looks/*/{name}")
+    first = min(files)
+    first.write_bytes(files[first][:100])
     (tmp_path / "scenes").rename(tmp_path / "elsewhere")
     answer = command("detect", *words, "--json")
     assert answer.code == 0
     [site] = answer.json()["sites"]
     assert (site["looks"], site["looks_left_out"]) == (3, 1)
-    assert (first.parent / "pixels.tif").is_file()
-    first.write_bytes(looks[first])
+    assert len([*first.parent.iterdir()]) == 3
+    first.write_bytes(files[first])
     assert command("detect", *words).code == 0
     assert events(tmp_path / "run") == before
 
 
-def test_exports_that_need_the_looks_say_what_is_damaged(tmp_path, command, detect):
-    path = tmp_path / "run" / "work" / "s0" / "site.json"
+@pytest.mark.parametrize("pattern", ["site.json", "looks/*/look.json", "looks/*/pixels.tif"])
+def test_exports_that_need_the_looks_say_what_is_damaged(tmp_path, command, detect, pattern):
+    path = min(work(tmp_path, pattern))
     path.write_bytes(path.read_bytes()[:40])
     words = ("export", tmp_path / "run", "--format", "kwcoco", "-o", tmp_path / "e.json")
     answer = command(*words)
     assert answer.code == 2
-    assert "work/s0: is gone or damaged, and with it the looks; run detect again" in answer.error
+    assert "work/s0: is gone or damaged, and with it looks; run detect again" in answer.error
     assert command("report", tmp_path / "run").code == 0
     assert detect("--no-report").code == 0
     assert command(*words).code == 0
+
+
+RASTER_DAMAGE = {
+    "empty": lambda _: b"",
+    "its head only": lambda data: data[:300],
+    "without its end": lambda data: data[:-1],
+    "another file": lambda _: b"[3]",
+    "zeros inside": lambda data: data[:500] + bytes(len(data) - 600) + data[-100:],
+}
+RASTERS = ["looks/*/pixels.tif", "looks/*/usable.tif", "pairs/*/rows_*.tif", "longer/*/rows_*.tif"]
+
+
+@pytest.mark.parametrize("pattern", RASTERS)
+@pytest.mark.parametrize("how", RASTER_DAMAGE.values(), ids=RASTER_DAMAGE)
+def test_rasters_that_are_damaged_are_made_anew(tmp_path, detect, engine, pattern, how):
+    before, found, windows = work(tmp_path), events(tmp_path / "run"), engine.pairs
+    damaged = dict([*work(tmp_path, pattern).items()][1:3])
+    damage(damaged, how)
+    assert detect("--no-report").code == 0
+    assert events(tmp_path / "run") == found
+    unread = {path for path in damaged if path.read_bytes() != before[path]}
+    assert work(tmp_path) == before | {path: how(before[path]) for path in unread}
+    warned = {re.split(": | is damaged| cannot be had", text)[0] for text in told(tmp_path)}
+    assert warned == {str(path) for path in damaged.keys() - unread}
+    if how is not RASTER_DAMAGE["zeros inside"]:
+        assert not unread
+    assert (engine.pairs > windows) == ("rows" in pattern and warned != set())
+
+
+@pytest.mark.parametrize("pattern", RASTERS)
+def test_rasters_that_are_gone_are_made_anew(tmp_path, detect, pattern):
+    before = work(tmp_path)
+    path = min(work(tmp_path, pattern))
+    path.unlink()
+    assert detect("--no-report").code == 0
+    assert work(tmp_path) == before
+    assert told(tmp_path) == [f"{path} cannot be had (No such file or directory)"]
+
+
+def test_what_is_damaged_again_and_again_is_not_tried_for_ever(tmp_path, detect, monkeypatch):
+    asked = []
+
+    def fail(path, *_):
+        asked.append(path)
+        raise RasterError(str(path), "is damaged")
+
+    monkeypatch.setattr(change, "read_window", fail)
+    answer = detect("--no-report")
+    assert answer.code == 2
+    assert "every site: failed, the first with: " in answer.error
+    assert len(asked) == 2
+
+
+def test_a_report_goes_without_pictures_that_are_damaged(tmp_path, command, detect):
+    page = tmp_path / "run" / "report.html"
+    whole = page.read_text()
+    path = max(work(tmp_path, "looks/*/pixels.tif"))
+    damage({path: path.read_bytes()}, RASTER_DAMAGE["zeros inside"])
+    assert command("report", tmp_path / "run").code == 0
+    assert f"{path}: is damaged" in page.read_text()
+    assert "give detect again" in page.read_text()
+    assert "data:image/jpeg" not in page.read_text()
+    path.unlink()
+    assert detect().code == 0
+    assert page.read_text().count("data:image/jpeg") == whole.count("data:image/jpeg") > 0
+
+
+def test_looks_of_runs_that_noted_no_sizes_are_used(tmp_path, detect, engine):
+    before, windows = work(tmp_path), engine.pairs
+    for path in work(tmp_path, "**/*.json"):
+        document = json.loads(path.read_text())
+        if "bytes" in document:
+            del document["bytes"]
+            path.write_text(json.dumps(document))
+    assert detect("--no-report").code == 0
+    assert (work(tmp_path, "**/*.tif"), engine.pairs, told(tmp_path)) == (
+        {path: data for path, data in before.items() if path.suffix == ".tif"},
+        windows,
+        [],
+    )

@@ -33,3 +33,21 @@ def kept_json(path: Path, understand: Callable[[Any], T]) -> T | None:
         reason = f"{type(error).__name__}: {error}"
         log.warning("%s is damaged (%s); it counts as not there", path, reason)
         return None
+
+
+def kept_whole(path: Path, size: int | None) -> bool:
+    """Whether a file is there as it was written, by its size; a warning if not.
+
+    Args:
+        path: the file.
+        size: in bytes, None where that was not noted.
+    """
+    try:
+        found = path.stat().st_size
+    except OSError as error:
+        log.warning("%s cannot be had (%s)", path, error.strerror)
+        return False
+    if size in (None, found):
+        return True
+    log.warning("%s is damaged (%d bytes, not %s); it counts as not there", path, found, size)
+    return False

@@ -2,7 +2,7 @@
 
 ``PAIR/key.json`` names what the map was made from, ``PAIR/rows_Y.tif`` holds the probabilities of
 the three kinds as uint16 * 1e-4 (65535 = not observed), ``PAIR/rows_Y.json`` says that they are
-complete, or that there are none since nothing was observed.
+complete, with the size of the file, or that there are none since nothing was observed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from odc.geo.geobox import GeoBox
@@ -22,7 +23,7 @@ from odc.geo.geobox import GeoBox
 from groundbreak.atomic import write_json
 from groundbreak.inference.engine import Engine, Statistics
 from groundbreak.inference.stitch import StitchConfig, lattice, predict_blocks
-from groundbreak.kept import kept_json
+from groundbreak.kept import kept_json, kept_whole
 from groundbreak.pipeline.pairs import PairPlan
 from groundbreak.prepare.store import PreparedLook
 from groundbreak.raster.read import read_window
@@ -97,8 +98,11 @@ def compute_change(job: ChangeJob, plan: PairPlan) -> StoredChange:
         bands = groupby(_predict(job, plan, first), key=lambda part: (part[0].y0, part[0].y1))
         for (top, bottom), parts in bands:
             grid = job.grid[top:bottom, :]
-            empty[top] = _write_band(folder / f"rows_{top}.tif", grid, top, parts)
-            write_json(folder / f"rows_{top}.json", {"rows": bottom - top, "empty": empty[top]})
+            path = folder / f"rows_{top}.tif"
+            empty[top] = _write_band(path, grid, top, parts)
+            size = None if empty[top] else path.stat().st_size
+            told = {"rows": bottom - top, "empty": empty[top], "bytes": size}
+            write_json(folder / f"rows_{top}.json", told)
     empty_bands = frozenset(top for top in tops if empty[top])
     edges, digest = (*tops, height), hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
     return StoredChange(plan.earlier.id, plan.later.id, folder, edges, empty_bands, digest)
@@ -106,7 +110,13 @@ def compute_change(job: ChangeJob, plan: PairPlan) -> StoredChange:
 
 def _empty(folder: Path, top: int) -> bool | None:
     """Whether nothing was observed in a band of rows, None where it must be computed."""
-    return kept_json(folder / f"rows_{top}.json", lambda note: bool(note["empty"]))
+
+    def understand(note: dict[str, Any]) -> bool | None:
+        if note["empty"]:
+            return True
+        return False if kept_whole(folder / f"rows_{top}.tif", note.get("bytes")) else None
+
+    return kept_json(folder / f"rows_{top}.json", understand)
 
 
 def _predict(job: ChangeJob, plan: PairPlan, first_band: int) -> Iterator[tuple[Box, np.ndarray]]:

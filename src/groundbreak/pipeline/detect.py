@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from odc.geo.geobox import GeoBox
 
+from groundbreak.atomic import output_error
+from groundbreak.errors import RasterError, UnreachedError
 from groundbreak.events.build import (
     EventsConfig,
     EventsResult,
@@ -96,10 +98,36 @@ class SiteOutcome:
 def detect_site(job: DetectJob, tell: Tell = lambda _message, _share: None) -> SiteOutcome:
     """Do all that can be done for one site.
 
+    What an earlier run left is known by its size; that it is damaged inside shows only when it is
+    read. Such a raster is removed, and the site done again: all but that one is there already.
+
     Raises:
         HrefError: an address may not be read.
         OutputError: the folder cannot be written.
     """
+    removed: set[Path] = set()
+    while True:
+        try:
+            return _detect(job, tell)
+        except UnreachedError:
+            raise  # that it cannot be read now does not make it damaged
+        except RasterError as error:
+            path = Path(error.subject)
+            if path in removed or not path.is_relative_to(job.folder):
+                raise
+            log.warning("%s; it is removed, to be made anew", error)
+            removed.add(path)
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def _detect(job: DetectJob, tell: Tell) -> SiteOutcome:
     grid = job.plan.grid
     if grid is None:
         return SiteOutcome(job.plan, PreparedSite((), (), ()), None)

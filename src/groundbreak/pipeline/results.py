@@ -18,6 +18,7 @@ from groundbreak.pipeline.detect import SiteOutcome, look_meta
 from groundbreak.pipeline.folder import read_run
 from groundbreak.pipeline.sitework import load_work, site_folder
 from groundbreak.prepare.looks import LookPlan
+from groundbreak.prepare.store import PIXELS
 from groundbreak.types import Event, Refusal
 from groundbreak.writers.geojson import write_geojson
 from groundbreak.writers.geoparquet import read_geoparquet, write_geoparquet
@@ -347,23 +348,26 @@ def _videos(run: Path) -> list[Video]:
     """The sites that have looks, with these, from their working folders.
 
     Raises:
-        OutputError: the working folder of a site whose looks were used was deleted, or is damaged.
+        OutputError: looks that were used are gone from the working folder of a site, or damaged.
     """
-    used = {row["site_id"] for row in read_table(run / "observed.parquet") if row["used"]}
+    used: dict[str, set[str]] = {}
+    for row in read_table(run / "observed.parquet"):
+        if row["used"]:
+            used.setdefault(row["site_id"], set()).add(row["look_id"])
     videos = []
     for site_id in (site["id"] for site in read_summary(run)):
         folder = site_folder(run, site_id)
         work = load_work(folder)
-        if work is None and site_id in used:
+        looks = {} if work is None else {look.id: look for look in work.looks}
+        if not looks.keys() >= used.get(site_id, set()):
             raise OutputError(
                 str(folder),
-                "is gone or damaged, and with it the looks",
+                "is gone or damaged, and with it looks",
                 "run detect again, then export",
             )
-        if work is None or not work.looks:
+        if work is None or not looks:
             continue
-        looks = {look.id: look for look in work.looks}
-        files = {name: look.folder / "pixels.tif" for name, look in looks.items()}
+        files = {name: look.folder / PIXELS for name, look in looks.items()}
         bands = {name: look.bands for name, look in looks.items()}
         videos.append(Video(site_id, work.grid, [look_meta(k) for k in work.looks], files, bands))
     return videos

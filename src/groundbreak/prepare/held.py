@@ -13,7 +13,7 @@ from odc.geo.geobox import GeoBox
 
 from groundbreak.prepare.acquire import Acquired
 from groundbreak.prepare.looks import LookPlan
-from groundbreak.prepare.store import LOOK, PreparedLook, noted, read_look, unit
+from groundbreak.prepare.store import LOOK, PIXELS, USABLE, PreparedLook, noted, read_look, unit
 from groundbreak.raster.read import read_onto
 from groundbreak.types import Box
 
@@ -61,8 +61,8 @@ def spared(folder: Path, unreached: Collection[str]) -> frozenset[str]:
 
 def glance(look: PreparedLook, grid: GeoBox) -> Acquired:
     """A prepared look on another grid, as if it were read from its scenes."""
-    pixels, _ = read_onto(look.folder / "pixels.tif", grid)
-    usable = read_onto(look.folder / "usable.tif", grid, codes=True)[0][0] > 0
+    pixels, _ = read_onto(look.folder / PIXELS, grid)
+    usable = read_onto(look.folder / USABLE, grid, codes=True)[0][0] > 0
     return Acquired(unit(pixels), usable, usable, look.masked)
 
 

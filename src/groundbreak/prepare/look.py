@@ -18,7 +18,7 @@ from odc.geo.geobox import GeoBox
 from groundbreak.align import Alignment, estimate_shift, shift_image
 from groundbreak.prepare.acquire import Acquired, Source, acquire
 from groundbreak.prepare.overview import Overview
-from groundbreak.prepare.store import LOOK, PIXEL_SCALE, PreparedLook, save_look
+from groundbreak.prepare.store import LOOK, PIXEL_SCALE, PIXELS, USABLE, PreparedLook, save_look
 from groundbreak.radiometry import Radiometry, apply, match
 from groundbreak.raster.grid import blocks, site_mask, tile_windows
 from groundbreak.raster.write import RasterSink
@@ -120,7 +120,7 @@ def prepare_look(
         OutputError: the folder cannot be written.
     """
     shift = (alignment.dx, alignment.dy) if alignment else (0.0, 0.0)
-    radiometry = _match(overview, reference, grid, shift) if alignment else None
+    radiometry = _match(overview, reference, grid, source, shift) if alignment else None
     totals = _write(overview, grid, source, shift, radiometry, folder)
     look = PreparedLook(
         id=overview.plan.id,
@@ -165,7 +165,11 @@ class _Totals:
 
 
 def _match(
-    overview: Overview, reference: Overview, grid: SiteGrid, shift: tuple[float, float]
+    overview: Overview,
+    reference: Overview,
+    grid: SiteGrid,
+    source: Source,
+    shift: tuple[float, float],
 ) -> Radiometry:
     """Fit the radiometry on the aligned overviews."""
     scale = grid.coarse.shape[1] / grid.full.shape[1]
@@ -175,7 +179,8 @@ def _match(
     if hidden.any():
         hidden = shift_image(hidden[None].astype(np.float32), dx, dy)[0] > SOME_HIDDEN
         usable = usable & ~hidden
-    return match(reference.acquired.pixels, pixels, usable)
+    colours = [n for n, band in enumerate(source.bands) if band in ("red", "green", "blue")]
+    return match(reference.acquired.pixels, pixels, usable, colours=colours)
 
 
 def _write(
@@ -192,9 +197,9 @@ def _write(
     sums, squares = np.zeros(count, np.uint64), np.zeros(count, np.uint64)
     counts, count_seen = np.zeros(3, np.int64), 0
     shown = RasterSink(
-        folder / "pixels.tif", grid.full, count, "uint16", band_names=source.bands, fast=True
+        folder / PIXELS, grid.full, count, "uint16", band_names=source.bands, fast=True
     )
-    seen = RasterSink(folder / "usable.tif", grid.full, 1, "uint8", band_names=("usable",))
+    seen = RasterSink(folder / USABLE, grid.full, 1, "uint8", band_names=("usable",))
     with shown as p, seen as u:
         for window, look in _blocks(overview, grid, source, shift, radiometry):
             scaled = look.pixels * np.float32(PIXEL_SCALE)

@@ -1,7 +1,8 @@
 """Prepared looks on disk: aligned, comparable pixels and what is usable of them.
 
 ``LOOK/pixels.tif`` holds [0, 1] as uint16 * 1e-4 on the site's grid, ``LOOK/usable.tif`` 1 where
-usable, ``LOOK/look.json`` the rest; it is written last and says that the look is complete.
+usable, ``LOOK/look.json`` the rest, with the sizes of both files; it is written last and says that
+the look is complete.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundbreak.atomic import write_json
-from groundbreak.kept import kept_json
+from groundbreak.kept import kept_json, kept_whole
 from groundbreak.raster.read import read_window
 from groundbreak.types import BoolArray, FloatArray
 
 PIXEL_SCALE = 10000.0
 LOOK = "look.json"
+PIXELS, USABLE = "pixels.tif", "usable.tif"
 LOOKS = "looks"
 """Below the folder of a site: its prepared looks."""
 
@@ -84,11 +86,11 @@ class PreparedLook:
 
     def numbers(self, window: tuple[slice, slice]) -> NDArray[Any]:
         """The same as they are stored, uint16; see ``unit``."""
-        return read_window(self.folder / "pixels.tif", window)
+        return read_window(self.folder / PIXELS, window)
 
     def usable(self, window: tuple[slice, slice]) -> BoolArray:
         """(height, width) in a window of the site's grid."""
-        return read_window(self.folder / "usable.tif", window)[0] > 0
+        return read_window(self.folder / USABLE, window)[0] > 0
 
 
 def unit(values: NDArray[Any]) -> FloatArray:
@@ -106,15 +108,22 @@ def save_look(look: PreparedLook) -> None:
     del document["folder"]
     document["start"] = look.start.isoformat()
     document["end"] = look.end.isoformat()
+    document["bytes"] = {name: (look.folder / name).stat().st_size for name in (PIXELS, USABLE)}
     write_json(look.folder / LOOK, document)
 
 
 def read_look(folder: Path) -> PreparedLook | None:
-    """The prepared look in a folder, None if there is none, or what is told of it is damaged."""
+    """The prepared look in a folder, None if there is none, or it is damaged.
+
+    Of its rasters the sizes are compared only: to read them all would take too long.
+    """
     return kept_json(folder / LOOK, lambda document: _look(folder, document))
 
 
-def _look(folder: Path, document: dict[str, Any]) -> PreparedLook:
+def _look(folder: Path, document: dict[str, Any]) -> PreparedLook | None:
+    sizes = document.pop("bytes", {})
+    if not all(kept_whole(folder / name, sizes.get(name)) for name in (PIXELS, USABLE)):
+        return None
     document["start"] = datetime.fromisoformat(document["start"])
     document["end"] = datetime.fromisoformat(document["end"])
     for name, value in document.items():
