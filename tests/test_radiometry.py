@@ -85,6 +85,16 @@ def test_a_season_in_one_band_leaves_that_band_alone():
     assert (found.gain[3], found.offset[3]) == (1.0, 0.0)
 
 
+def test_a_season_in_one_colour_tints_no_picture():
+    """Crops ripened: green compares with nothing, and red alone would turn the picture purple."""
+    image = np.concatenate([ground(), ground(seed=7)[:1]])
+    later = np.concatenate([seen_otherwise(image[:3]), ground(seed=8)[:1]])[[0, 3, 1, 2]]
+    found = match(image[[0, 3, 1, 2]], later, EVERYWHERE, colours=(0, 1, 2))
+    assert found.trusted
+    assert tuple(found.gain[:3]) == (1.0, 1.0, 1.0)
+    assert found.gain[3] == pytest.approx(GAIN[2], abs=0.05)
+
+
 def test_one_band():
     image = ground()[:1]
     later = ((image - 0.03) / 1.5).astype(np.float32)

@@ -11,6 +11,7 @@ left: between seasons its weights shrink to a hundredth of the ground and the li
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +64,7 @@ def match(
     moving: FloatArray,
     usable: BoolArray,
     config: RadiometryConfig | None = None,
+    colours: Sequence[int] = (),
 ) -> Radiometry:
     """Find the line per band that maps ``moving`` onto ``reference`` on unchanged ground.
 
@@ -71,6 +73,8 @@ def match(
         moving: the same bands on the same grid.
         usable: (height, width), True where both are usable.
         config: thresholds; the defaults when None.
+        colours: numbers of the bands that make up a picture's colours: a line for some of them
+            alone would tint it, so all of them stay as they are where one must.
 
     Returns:
         The lines; the identity with a reason when they cannot be trusted.
@@ -95,6 +99,7 @@ def match(
     if typical < config.min_correlation:
         return _identity(bands, f"unchanged ground correlates by {typical:.2f} only")
     kept = correlation >= config.min_band_correlation
+    kept[list(colours)] &= kept[list(colours)].all()
     gain, offset = np.where(kept, gain, 1.0), np.where(kept, offset, 0.0)
     low, high = config.gain_bounds
     if gain.min() < low or gain.max() > high:
