@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+import rasterio
 from scipy.ndimage import gaussian_filter
 
 from groundbreak.errors import HrefError
@@ -153,6 +154,42 @@ def test_a_mended_world_file_is_noticed(tmp_path):
     before = files(scene)
     assert all(before)
     (tmp_path / "scenes" / "1.tfw").write_text("1\n0\n0\n-1\n0\n0\n")
+    assert files(scene) != before
+
+
+def test_a_mask_beside_a_picture_that_is_swapped_is_noticed(tmp_path):
+    plans = [plan(tmp_path, n) for n in range(2)]
+    for number in range(2):
+        path = tmp_path / "scenes" / f"{number}.tif"
+        profile = {"driver": "GTiff", "height": SIDE, "width": SIDE, "count": 3, "dtype": "uint8"}
+        profile |= {"crs": GRID.crs.to_wkt(), "transform": GRID.affine}
+        with rasterio.open(path, "w", **profile) as dataset:  # nothing in it marks its fill
+            dataset.write(picture(seed=number))
+    mask = tmp_path / "scenes" / "1.tif.msk"
+
+    def swap(seen):
+        profile = {"driver": "GTiff", "height": SIDE, "width": SIDE, "count": 1, "dtype": "uint8"}
+        with rasterio.open(mask, "w", **profile) as dataset:
+            dataset.write(np.where(seen, 255, 0).astype(np.uint8), 1)
+            dataset.update_tags(INTERNAL_MASK_FLAGS_1="2")
+
+    west = np.arange(SIDE)[None, :] < SIDE / 2
+    swap(np.broadcast_to(west, (SIDE, SIDE)))
+    first = prepare_site(job(tmp_path), plans)
+    swap(np.ones((SIDE, SIDE), bool))
+    second = prepare_site(job(tmp_path), plans)
+    mask.unlink()
+    third = prepare_site(job(tmp_path), plans)
+    shares = [site.looks[1].usable_share for site in (first, second, third)]
+    assert shares == pytest.approx([0.5, 1.0, 1.0], abs=0.01)
+    assert len({site.looks[1].state for site in (first, second, third)}) == 3
+
+
+@pytest.mark.parametrize("ending", [".ovr", ".msk", ".msk.ovr"])
+def test_what_gdal_takes_from_beside_a_picture_counts_as_a_part_of_it(tmp_path, ending):
+    [scene] = plan(tmp_path, 1).scenes
+    before = files(scene)
+    (tmp_path / "scenes" / f"1.tif{ending}").write_bytes(b"II*\0")
     assert files(scene) != before
 
 

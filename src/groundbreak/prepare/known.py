@@ -18,7 +18,7 @@ from groundbreak import __version__
 from groundbreak.atomic import write_json
 from groundbreak.kept import kept_json
 from groundbreak.raster.offsets import baseline_offset
-from groundbreak.raster.sidecars import sidecar_paths
+from groundbreak.raster.sidecars import beside
 from groundbreak.types import Scene
 
 JUDGEMENT = 1
@@ -108,8 +108,8 @@ def hrefs(scene: Scene) -> list[str]:
 def files(scene: Scene) -> list[list[int]]:
     """Size and time of change of a scene's files: a replaced file is a new one.
 
-    So is one whose world file, or another that says where it lies, was mended. Empty for one
-    that is not there, or lies on the network.
+    So is one whose world file, mask or overviews were, which lie beside it. Empty for one that is
+    not there, or lies on the network.
     """
     found: list[list[int]] = []
     for href in hrefs(scene):
@@ -117,8 +117,7 @@ def files(scene: Scene) -> list[list[int]]:
         if "://" in href or not path.is_file():
             found.append([])
             continue
-        beside = (each for each in sidecar_paths(path) if each.is_file())
-        states = [each.stat() for each in (path, *beside)]
+        states = [each.stat() for each in (path, *beside(path)) if each.is_file()]
         found.append([number for s in states for number in (s.st_size, s.st_mtime_ns)])
     return found
 

@@ -41,9 +41,10 @@ def read_sidecars(path: Path) -> Sidecars:
     return Sidecars(transform, crs)
 
 
-def sidecar_paths(path: Path) -> list[Path]:
-    """Where the files that ``read_sidecars`` reads would lie."""
-    return [*_world_files(path), path.with_suffix(".prj"), path.with_name(path.name + ".aux.xml")]
+def beside(path: Path) -> list[Path]:
+    """Where the files would lie that are read beside a picture: what places it, and its pixels."""
+    places = [path.with_suffix(".prj"), path.with_name(path.name + ".aux.xml")]
+    return [*_world_files(path), *places, *_neighbours(path)]
 
 
 def tiff_neighbours(path: Path) -> list[Path]:
@@ -51,9 +52,12 @@ def tiff_neighbours(path: Path) -> list[Path]:
 
     What begins as a TIFF is opened as one, so it is not a VRT that points to another file.
     """
-    names = (path.with_name(path.name + ending) for ending in (".ovr", ".msk", ".msk.ovr"))
-    found = [each for each in names if each.exists()]
+    found = [each for each in _neighbours(path) if each.exists()]
     return found if all(_is_tiff(each) for each in found) else []
+
+
+def _neighbours(path: Path) -> list[Path]:
+    return [path.with_name(path.name + ending) for ending in (".ovr", ".msk", ".msk.ovr")]
 
 
 def _is_tiff(path: Path) -> bool:
