@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from groundbreak.align import estimate_shift, shift_image
+from groundbreak.align import AlignConfig, estimate_shift, shift_image
 from groundbreak.align.shift import _moved
 from groundbreak.raster.read import read_picture
 from groundbreak.scaling import to_unit
@@ -89,6 +89,19 @@ def test_what_shows_other_ground_is_told(make):
     assert not found.trusted
     assert (found.dx, found.dy) == (0, 0)
     assert "nothing of it lies" in found.reason
+
+
+@pytest.mark.parametrize("shift", [(12.0, -5.0), (2.0, 1.0)])
+def test_windows_that_disagree_still_say_where_the_picture_lies(shift):
+    """Towers that lean: a third of the picture goes its own way, too much to be sure of the rest."""
+    image = town(side=512)
+    later = displaced(image, *shift)
+    later[:, :, :170] = displaced(image, shift[0] + 5, shift[1] - 3)[:, :, :170]
+    everywhere, strict = np.ones((512, 512), bool), AlignConfig(min_agreeing=0.9)
+    found = estimate_shift(image, later, everywhere, strict)
+    assert not found.trusted
+    assert not found.apart
+    assert (found.dx, found.dy) == pytest.approx(shift, abs=0.2)
 
 
 def test_what_lies_far_away_is_told():

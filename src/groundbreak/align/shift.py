@@ -162,11 +162,26 @@ def estimate_shift(
     if not found.trusted:
         if pair.apart(votes, config):
             return _untrusted("nothing of it lies where the reference look shows it", apart=True)
-        sure = votes is not None and votes.strength >= config.clear_vote
-        if not sure or math.hypot(found.dx, found.dy) > config.near_px:
-            found = replace(found, dx=0.0, dy=0.0)
-        # Else not known to the last pixel, but better than that it is not displaced.
+        found = _as_sure(found, votes, start, config)
     return replace(found, dx=found.dx + start[0], dy=found.dy + start[1])
+
+
+def _as_sure(
+    found: Alignment, votes: Votes | None, start: tuple[int, int], config: AlignConfig
+) -> Alignment:
+    """What is left to take out beyond ``start`` where the windows do not agree well enough.
+
+    Not known to the last pixel, but where all windows together are clear, better than that it is
+    not displaced: what some of them agree on if it is near, else what all of them say.
+    """
+    if votes is None or votes.strength < config.clear_vote:
+        return replace(found, dx=0.0, dy=0.0)
+    dx = dy = 0.0
+    if start == (0, 0) and votes.length <= config.near_px:
+        dx, dy = float(votes.dx), float(votes.dy)
+    if math.hypot(found.dx - dx, found.dy - dy) <= config.near_px:
+        return found
+    return replace(found, dx=dx, dy=dy)
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def not_checked(observed: Rows) -> list[str]:
         f"lie{'s' if one else ''} exactly over the others: too little that stays in place, such "
         "as roads and roofs, was found in both, or it gave no clear answer. "
         f"{'It was' if one else 'They were'} used where the coordinates in the file "
-        f"put {'it' if one else 'them'}.",
+        f"put {'it' if one else 'them'}, or moved as far as is sure.",
         "What to do: look at roads and roofs in the before and after pictures of events with the "
         "tag “misregistered”. If they are shifted, such an event may be no change, most of all "
         "where many lie in a row along one side. The reasons are in the table of looks; what "
