@@ -93,7 +93,7 @@ def test_what_shows_other_ground_is_told(make):
 
 @pytest.mark.parametrize("shift", [(12.0, -5.0), (2.0, 1.0)])
 def test_windows_that_disagree_still_say_where_the_picture_lies(shift):
-    """Towers that lean: a third of the picture goes its own way, too much to be sure of the rest."""
+    """Towers that lean: a third of the picture goes its own way, and more of it has to agree."""
     image = town(side=512)
     later = displaced(image, *shift)
     later[:, :, :170] = displaced(image, shift[0] + 5, shift[1] - 3)[:, :, :170]
