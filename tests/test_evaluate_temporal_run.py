@@ -152,6 +152,19 @@ class TestEvaluateTemporal:
         assert rows["harbour-rebuilt"]["begun"] == iso(36)
         assert (tmp_path / "out" / "confidence.png").is_file()
 
+    def test_ids_are_no_formulas(self, folders: tuple[Path, Path], tmp_path: Path) -> None:
+        for path, sign in ((folders[1], "="), (folders[0] / "events.geojson", '";@')):
+            document = json.loads(path.read_text())
+            for place, each in enumerate(document["features"]):
+                each["properties"] |= {"site_id": "-1+2", "id": f"{sign}{place}"}
+            path.write_text(json.dumps(document))
+        evaluate_temporal(*folders, tmp_path / "out")
+        with (tmp_path / "out" / "matches.csv").open(newline="") as text:
+            rows = list(csv.DictReader(text))
+        assert {row["site_id"] for row in rows} == {"'-1+2"}
+        assert {row["true_id"] for row in rows} - {""} == {f"'={n}" for n in (0, 1, 3, 4)}
+        assert {row["said_id"] for row in rows} - {""} == {f"\";'@{n}" for n in range(4)}
+
     def test_scot_counts_the_demolition_only_if_asked(
         self, folders: tuple[Path, Path], tmp_path: Path
     ) -> None:

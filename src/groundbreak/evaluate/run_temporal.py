@@ -34,6 +34,7 @@ from groundbreak.evaluate.run_files import (
 from groundbreak.evaluate.scot import Frame, Scot, scot
 from groundbreak.evaluate.temporal import Couple, match_events, temporal_scores
 from groundbreak.types import Interval, Kind
+from groundbreak.writers.spreadsheet import harmless
 
 DAYS_PER_YEAR = 365.25
 
@@ -175,7 +176,7 @@ def write_matches(
     couples: Sequence[Couple],
     looks: Mapping[str, Sequence[Look]],
 ) -> None:
-    """Write one row an event: found, missed or invented."""
+    """Write one row an event: found, missed or invented; no id is a formula to a spreadsheet."""
     matched = {true.id for true, _ in couples} | {event.id for _, event in couples}
     pairs: list[tuple[TrueEvent | None, SaidEvent | None]] = [*couples]
     pairs += [(true, None) for true in truth if true.id not in matched]
@@ -195,15 +196,15 @@ def _row(
     best = shortest_interval(true.done, looks) if true else Interval(None, None)
     both = true is not None and event is not None
     return {
-        "site_id": either.site_id if either else "",
+        "site_id": harmless(either.site_id) if either else "",
         "kind": either.kind.value if either else "",
         "outcome": ("found" if both else "missed" if true else "invented") if either else "",
-        "true_id": true.id if true else "",
+        "true_id": harmless(true.id) if true else "",
         "begun": _iso(true.begun) if true else "",
         "done": _iso(true.done) if true else "",
         "shortest_start": _iso(best.start),
         "shortest_end": _iso(best.end),
-        "said_id": event.id if event else "",
+        "said_id": harmless(event.id) if event else "",
         "said_start": _iso(event.interval.start) if event else "",
         "said_end": _iso(event.interval.end) if event else "",
         "timing": timing(event.interval, true) if true and event else "",

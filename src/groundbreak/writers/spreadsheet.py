@@ -34,6 +34,11 @@ def write_csv(events: Sequence[Event], path: Path) -> None:
         temporary.write_text(text, encoding="utf-8-sig", newline="")
 
 
+def harmless(text: str) -> str:
+    """Text that no spreadsheet runs as a formula: an apostrophe stands before what would be one."""
+    return FORMULA.sub(r"\g<0>'", text)
+
+
 def csv_columns() -> tuple[str, ...]:
     """The columns of the table in order."""
     names = columns()
@@ -55,5 +60,4 @@ def _moment(iso: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    harmless = FORMULA.sub(r"\g<0>'", text)
-    return '"' + harmless.replace('"', '""') + '"'
+    return '"' + harmless(text).replace('"', '""') + '"'
