@@ -56,6 +56,18 @@ def test_what_lies_beside_a_file_leads_nowhere(tmp_path: Path, way: str) -> None
     assert patch.valid.all()
 
 
+def test_capitals_lead_nowhere_either(tmp_path: Path) -> None:
+    secret = write(tmp_path / "secret.tif", np.eye(256, dtype=np.uint8)[None])
+    path = write(tmp_path / "a.tif", np.full((1, 256, 256), 5, np.uint8))
+    write(tmp_path / "overview.tif", np.full((1, 128, 128), 5, np.uint8)).rename(
+        tmp_path / "a.tif.ovr"
+    )
+    flags = "<Metadata><MDI key='INTERNAL_MASK_FLAGS_1'>2</MDI></Metadata>"
+    text = VRT.replace('"9"', '"256"').replace("<GeoTransform>", f"{flags}<GeoTransform>")
+    (tmp_path / "a.tif.MSK").write_text(text.format(secret))
+    assert read_picture(path)[2].all()
+
+
 @pytest.mark.parametrize("beside", [False, True])
 def test_a_tiff_whose_overviews_are_another_file_is_refused(tmp_path: Path, beside: bool) -> None:
     secret = write(tmp_path / "secret.tif", np.full((1, 128, 128), 77, np.uint8))

@@ -53,7 +53,15 @@ def tiff_neighbours(path: Path) -> list[Path]:
     What begins as a TIFF is opened as one, so it is not a VRT that points to another file.
     """
     found = [each for each in _neighbours(path) if each.exists()]
-    return found if all(_is_tiff(each) for each in found) else []
+    if not found:
+        return []
+    # Once GDAL looks beside the file, it takes a.tif.MSK as well.
+    names = {each.name.casefold() for each in _neighbours(path)}
+    try:
+        taken = [each for each in path.parent.iterdir() if each.name.casefold() in names]
+    except OSError:
+        return []
+    return found if all(_is_tiff(each) for each in taken) else []
 
 
 def _neighbours(path: Path) -> list[Path]:
