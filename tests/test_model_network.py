@@ -1,8 +1,10 @@
 """The network: shapes, the swap of the dates, normalisation."""
 
+import numpy as np
 import pytest
 import torch
 
+from groundbreak.inference.runtimes import probabilities
 from groundbreak.model.network import (
     NetworkConfig,
     SiameseUNet,
@@ -43,7 +45,7 @@ def test_swapping_the_dates_swaps_new_and_demolition(network: SiameseUNet) -> No
     assert not torch.allclose(there[:, 1], there[:, 2])
 
 
-def test_a_fifth_class_takes_part_and_is_no_kind() -> None:
+def test_a_fifth_class_is_shared_out_between_the_kinds_of_buildings() -> None:
     network = SiameseUNet(NetworkConfig(other=True, **SMALL)).eval()
     before, after = dates()
     with torch.inference_mode():
@@ -53,7 +55,14 @@ def test_a_fifth_class_takes_part_and_is_no_kind() -> None:
     torch.testing.assert_close(there[:, order], swap_classes(back)[:, order], rtol=1e-4, atol=1e-5)
     logits = torch.tensor([0.4, 0.2, 0.1, 0.1, 0.2]).log().reshape(1, 5, 1, 1)
     told = class_probabilities(logits).flatten().tolist()
-    assert told == pytest.approx([0.4, 0.2, 0.1, 0.1])
+    assert told == pytest.approx([0.4, 0.2 + 0.2 * 2 / 3, 0.1 + 0.2 / 3, 0.1])
+    colder = class_probabilities(logits, temperature=2.0)
+    assert float(colder.sum()) == pytest.approx(1.0)
+    np.testing.assert_allclose(probabilities(logits.numpy(), 2.0), colder.numpy(), atol=1e-6)
+    far = torch.tensor([0.0, -200.0, 90.0, 0.0, 0.0]).reshape(1, 5, 1, 1)
+    np.testing.assert_allclose(
+        probabilities(far.numpy(), 1.0), class_probabilities(far).numpy(), atol=1e-6
+    )
 
 
 def test_a_berth_is_told_by_the_order_asked_for() -> None:

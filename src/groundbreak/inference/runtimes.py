@@ -136,6 +136,11 @@ def probabilities(logits: FloatArray, temperature: float) -> FloatArray:
     shares -= shares.max(axis=1, keepdims=True)
     np.exp(shares, out=shares)
     shares /= shares.sum(axis=1, keepdims=True)
+    if shares.shape[1] > CLASSES:
+        odds = (logits[:, 2] - logits[:, 1]) / np.float32(temperature)
+        up = 1 / (1 + np.exp(np.clip(odds, -60, 60)))  # without overflow
+        shares[:, 1] += shares[:, CLASSES] * up
+        shares[:, 2] += shares[:, CLASSES] * (1 - up)
     return shares[:, :CLASSES]
 
 

@@ -26,8 +26,8 @@ class NetworkConfig:
         decoder: channels of the decoder at strides 16, 8, 4, 2.
         standardise: statistics that normalise the input: of both dates together (``pair``) or
             of each by itself (``date``).
-        other: a fifth class takes what is labelled as changed without saying what, and is none of
-            the kinds. It counts as change, and is never an event.
+        other: a fifth class takes what is labelled as changed without saying what, so that no
+            kind must explain it in training; ``network.class_probabilities`` shares it out.
     """
 
     encoder: str = "mobilenet_v2"
