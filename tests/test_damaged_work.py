@@ -7,8 +7,10 @@ import shutil
 import pytest
 
 from commands import events
-from groundbreak.errors import RasterError
+from groundbreak.errors import RasterError, UnreachedError
 from groundbreak.pipeline import change
+from groundbreak.pipeline import detect as detect_module
+from groundbreak.prepare import store
 from series import write_series, write_sites
 
 STATES = [{}, {}, {"house": True}, {"house": True}]
@@ -220,6 +222,85 @@ def test_what_is_damaged_again_and_again_is_not_tried_for_ever(tmp_path, detect,
     assert answer.code == 2
     assert "every site: failed, the first with: " in answer.error
     assert len(asked) == 2
+
+
+def test_a_passing_fault_costs_no_file(tmp_path, detect, monkeypatch):
+    before, found = work(tmp_path), events(tmp_path / "run")
+    times = {path: path.stat().st_mtime_ns for path in before if path.suffix == ".tif"}
+    read, asked = store.read_window, []
+
+    def fail_once(path, *more):
+        asked.append(path)
+        if len(asked) == 1:
+            raise RasterError(str(path), "is damaged or cannot be read (TIFFFillTile: read error)")
+        return read(path, *more)
+
+    monkeypatch.setattr(store, "read_window", fail_once)
+    assert detect("--no-report").code == 0
+    assert (events(tmp_path / "run"), work(tmp_path)) == (found, before)
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    assert [text.split("; ")[-1] for text in told(tmp_path)] == ["read once more it is in order"]
+
+
+def test_what_the_disk_does_not_give_is_not_taken_for_damaged(tmp_path, detect, monkeypatch):
+    before = work(tmp_path)
+
+    def fail(path, *_):
+        raise RasterError(str(path), "is damaged or cannot be read (TIFFFillTile: read error)")
+
+    def refuse(path):
+        raise UnreachedError(str(path), "cannot be read now (Input/output error)")
+
+    monkeypatch.setattr(store, "read_window", fail)
+    monkeypatch.setattr(detect_module, "read_through", refuse)
+    answer = detect("--no-report")
+    assert answer.code == 2
+    assert "cannot be read now (Input/output error)" in answer.error
+    assert work(tmp_path, "**/*.tif").keys() == {p for p in before if p.suffix == ".tif"}
+
+
+def test_many_damaged_rasters_are_found_at_once(tmp_path, detect, monkeypatch):
+    before, found = work(tmp_path), events(tmp_path / "run")
+    damage(work(tmp_path, "looks/*/*.tif"), RASTER_DAMAGE["zeros inside"])
+    damage(work(tmp_path, "pairs/*/*.tif"), RASTER_DAMAGE["zeros inside"])
+    once, passes = detect_module._detect, []
+
+    def counted(*given):
+        passes.append(1)
+        return once(*given)
+
+    monkeypatch.setattr(detect_module, "_detect", counted)
+    assert detect("--no-report").code == 0
+    assert (events(tmp_path / "run"), work(tmp_path)) == (found, before)
+    assert len(passes) == 2
+
+
+@pytest.mark.parametrize("name", ["pixels.tif", "usable.tif"])
+def test_a_look_is_damaged_inside_while_its_scene_is_gone(tmp_path, command, engine, name):
+    """It stays until somebody deletes it; after that the site does without the look."""
+    write_series(tmp_path / "scenes", STATES)
+    catalog, sites = tmp_path / "catalog.json", write_sites(tmp_path / "sites.geojson")
+    assert command("catalog", "scan", tmp_path / "scenes", "-o", catalog).code == 0
+    words = ["--sites", sites, "--catalog", catalog, "-o", tmp_path / "run", "--no-report"]
+    assert command("detect", *words).code == 0
+    before = events(tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "work" / "s0" / "pairs")
+    files = work(tmp_path, f"looks/*/{name}")
+    damage(files, RASTER_DAMAGE["zeros inside"])
+    (tmp_path / "scenes").rename(tmp_path / "elsewhere")
+    answer = command("detect", *words)
+    assert answer.code == 2
+    assert "is damaged, and scenes that it was made from cannot be had now" in answer.error
+    assert work(tmp_path, f"looks/*/{name}").keys() == files.keys()
+    damage(files, lambda data: data)
+    min(files).unlink()
+    answer = command("detect", *words, "--json")
+    assert answer.code == 0
+    [site] = answer.json()["sites"]
+    assert (site["looks"], site["looks_left_out"]) == (3, 1)
+    (tmp_path / "elsewhere").rename(tmp_path / "scenes")
+    assert command("detect", *words).code == 0
+    assert events(tmp_path / "run") == before
 
 
 def test_a_report_goes_without_pictures_that_are_damaged(tmp_path, command, detect):

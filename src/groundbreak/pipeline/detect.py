@@ -40,8 +40,10 @@ from groundbreak.prepare.job import PrepareConfig, SiteJob
 from groundbreak.prepare.look import SiteGrid
 from groundbreak.prepare.overview import coarse_grid
 from groundbreak.prepare.site import PreparedSite, prepare_site
-from groundbreak.prepare.store import LOOKS, PreparedLook
+from groundbreak.prepare.store import LOOKS, PreparedLook, noted
 from groundbreak.raster.grid import blocks, site_mask, site_shape
+from groundbreak.raster.opening import opened
+from groundbreak.raster.read import read_through
 from groundbreak.types import BoolArray, Box, FloatArray, Site
 
 log = logging.getLogger(__name__)
@@ -99,13 +101,15 @@ def detect_site(job: DetectJob, tell: Tell = lambda _message, _share: None) -> S
     """Do all that can be done for one site.
 
     What an earlier run left is known by its size; that it is damaged inside shows only when it is
-    read. Such a raster is removed, and the site done again: all but that one is there already.
+    read. Then all that is kept of the site is read through, what is damaged is removed, and the
+    site done again: all but that is there already. A look whose scenes cannot be had now stays.
 
     Raises:
         HrefError: an address may not be read.
         OutputError: the folder cannot be written.
+        RasterError: a file is damaged that cannot be made anew.
     """
-    removed: set[Path] = set()
+    tried: set[Path] = set()
     while True:
         try:
             return _detect(job, tell)
@@ -113,18 +117,59 @@ def detect_site(job: DetectJob, tell: Tell = lambda _message, _share: None) -> S
             raise  # that it cannot be read now does not make it damaged
         except RasterError as error:
             path = Path(error.subject)
-            if path in removed or not path.is_relative_to(job.folder):
+            if path in tried or not path.is_relative_to(job.folder):
                 raise
-            log.warning("%s; it is removed, to be made anew", error)
-            removed.add(path)
-            _remove(path)
+            tried.add(path)
+            _sort_out(job, path, error)
 
 
-def _remove(path: Path) -> None:
+def _sort_out(job: DetectJob, suspect: Path, error: RasterError) -> None:
+    """Remove what is damaged of a site's rasters, if one that could not be read is so still."""
+    fault = _fault(suspect)
+    if fault is None:
+        log.warning("%s; read once more it is in order", error)
+        return
+    if isinstance(fault, UnreachedError):
+        raise fault
+    if not _can_be_made(job, suspect):
+        problem = "is damaged, and scenes that it was made from cannot be had now"
+        raise RasterError(str(suspect), problem, "bring them back, or delete it") from fault
+    kept = {path for name in (LOOKS, "pairs", "longer") for path in job.folder.glob(f"{name}/*/*")}
+    others = sorted(path for path in kept if path.suffix == ".tif" and path != suspect)
+    for path, found in ((suspect, fault), *((path, _fault(path)) for path in others)):
+        if found is None or isinstance(found, UnreachedError) or not _can_be_made(job, path):
+            continue
+        log.warning("%s; it is removed, to be made anew", found)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as trouble:
+            raise output_error(path, trouble) from trouble
+
+
+def _fault(path: Path) -> RasterError | None:
     try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise output_error(path, error) from error
+        read_through(path)
+    except RasterError as error:
+        return error
+    return None
+
+
+def _can_be_made(job: DetectJob, path: Path) -> bool:
+    """Whether all scenes of a look can be had now; change maps are made from what is kept."""
+    if path.parent.parent != job.folder / LOOKS:
+        return True
+    known = noted(path.parent)
+    scenes = {scene.id: scene for look in job.plan.looks for scene in look.scenes}
+    if known is None or not scenes.keys() >= set(known.scene_ids):
+        return False
+    try:
+        for scene in (scenes[name] for name in known.scene_ids):
+            for href in [*(a.href for a in scene.assets), *(mask.href for mask in scene.masks)]:
+                with opened(href, job.source.policy, job.source.opener):
+                    pass
+    except RasterError:
+        return False
+    return True
 
 
 def _detect(job: DetectJob, tell: Tell) -> SiteOutcome:
@@ -307,6 +352,7 @@ def look_meta(look: PreparedLook) -> LookMeta:
         clear_share=min(look.usable_share / max(look.valid_share, 1e-6), 1.0),
         residual_px=look.residual_px,
         aligned=look.aligned,
+        apart=look.apart,
         cloud_masked=look.masked,
         date_assumed="assumed_date" in look.flags,
     )

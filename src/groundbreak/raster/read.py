@@ -12,7 +12,7 @@ import rasterio.windows
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from groundbreak.errors import RasterError
+from groundbreak.errors import RasterError, UnreachedError
 from groundbreak.raster.bands import find_band, missing_band
 from groundbreak.raster.href import Opener
 from groundbreak.raster.info import RasterInfo
@@ -34,6 +34,7 @@ from groundbreak.types import (
 )
 
 _WHOLE_PX = 1 << 29
+_CHUNK = 1 << 22
 _VISIBLE = frozenset({"red", "green", "blue"})
 
 
@@ -237,6 +238,26 @@ def read_window(
         indices = list(bands) if bands is not None else None
         values: NDArray[Any] = source.dataset.read(indices, window=file_window)
     return values
+
+
+def read_through(path: Path) -> None:
+    """Read all of a file of our own making, to see whether that can be done.
+
+    Raises:
+        UnreachedError: it is missing, or its bytes cannot be had now.
+        RasterError: what it holds is damaged.
+    """
+    try:
+        # GDAL does not tell a fault of the disk from one of the content.
+        with path.open("rb") as file:
+            while file.read(_CHUNK):
+                pass
+    except OSError as error:
+        raise UnreachedError(str(path), f"cannot be read now ({error.strerror})") from error
+    with opened(str(path)) as source:
+        source.placement()
+        for _, window in source.dataset.block_windows(1):
+            source.dataset.read(window=window)
 
 
 def read_onto(path: Path, geobox: GeoBox, *, codes: bool = False) -> tuple[NDArray[Any], BoolArray]:
