@@ -1,13 +1,17 @@
 """A working folder after a full disk, a crash or a careless hand: what is damaged is made anew."""
 
+import errno
 import json
+import os
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
 from commands import events
 from groundbreak.errors import RasterError, UnreachedError
+from groundbreak.kept import kept_json
 from groundbreak.pipeline import change
 from groundbreak.pipeline import detect as detect_module
 from groundbreak.prepare import store
@@ -108,13 +112,40 @@ def test_only_what_is_damaged_is_made_anew(tmp_path, detect, engine, pattern):
     assert (engine.pairs > windows) == ("key" in pattern or "rows" in pattern)
 
 
-def test_that_ids_could_not_be_continued_is_said(tmp_path, detect):
+@pytest.mark.parametrize("how", [lambda data: data[:50], lambda _: b"{}"], ids=["cut", "no list"])
+def test_that_ids_could_not_be_continued_is_said(tmp_path, detect, how):
     path = tmp_path / "run" / "work" / "s0" / "objects.json"
-    path.write_bytes(path.read_bytes()[:50])
+    path.write_bytes(how(path.read_bytes()))
     [note] = detect().json()["sites"][0]["notes"]
     assert "ids of earlier runs could not be continued" in note
     assert "ids of earlier runs" in (tmp_path / "run" / "report.html").read_text()
     assert detect().json()["sites"][0]["notes"] == []
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.EMFILE, errno.EACCES])
+def test_a_document_that_cannot_be_read_is_not_taken_for_damaged(tmp_path, monkeypatch, code):
+    path = tmp_path / "known.json"
+    path.write_text("[3]")
+
+    def fail(_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    with pytest.raises(UnreachedError, match=re.escape(os.strerror(code))):
+        kept_json(path, list)
+
+
+def test_a_document_is_not_damaged_where_memory_runs_out(tmp_path):
+    path = tmp_path / "known.json"
+    path.write_text("[3]")
+
+    def fail(_):
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        kept_json(path, fail)
+    assert kept_json(path, dict) is None
+    assert kept_json(tmp_path / "none.json", list) is None
 
 
 @pytest.mark.parametrize("name", ["site.json", "objects.json"])

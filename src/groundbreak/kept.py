@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from groundbreak.errors import GroundbreakError, UnreachedError
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -22,12 +24,22 @@ def kept_json(path: Path, understand: Callable[[Any], T]) -> T | None:
 
     Args:
         path: the file.
-        understand: makes something of the document; whatever it raises is a fault of the file.
+        understand: makes something of the document; what it raises is a fault of the file, unless
+            memory ran out, or another file cannot be read.
+
+    Raises:
+        UnreachedError: the file is there, but cannot be read now.
     """
     try:
-        return understand(json.loads(path.read_text(encoding="utf-8")))
+        data = path.read_bytes()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise UnreachedError(str(path), f"cannot be read now ({error.strerror})") from error
+    try:
+        return understand(json.loads(data.decode("utf-8")))
+    except (GroundbreakError, MemoryError, OSError):
+        raise
     except Exception as error:
         # A document that was tampered with may be wrong in any way.
         reason = f"{type(error).__name__}: {error}"

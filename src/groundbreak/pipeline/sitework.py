@@ -106,5 +106,7 @@ def load_objects(folder: Path) -> list[KnownObject] | None:
     return kept_json(path, _objects) if path.exists() else []
 
 
-def _objects(document: list[dict[str, Any]]) -> list[KnownObject]:
+def _objects(document: Any) -> list[KnownObject]:
+    if not isinstance(document, list):
+        raise TypeError("no list of objects")
     return [KnownObject(o["id"], Kind(o["founded_by"]), shape(o["footprint"])) for o in document]
