@@ -107,7 +107,7 @@ def test_windows_that_disagree_still_say_where_the_picture_lies(shift):
 def test_what_lies_far_away_is_told():
     image = town(side=512)
     found = estimate_shift(image, np.roll(image, 30, axis=2), np.ones((512, 512), bool))
-    assert found.apart
+    assert found.far
     assert re.fullmatch("a shift of (29|30|31) pixels is more than 24", found.reason)
 
 

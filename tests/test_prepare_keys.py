@@ -40,7 +40,7 @@ def job(tmp_path):
 
 
 def key(work, look, reference, clouds="none", its_clouds="none"):
-    return _key(work, judged(work, look, clouds), judged(work, reference, its_clouds))
+    return _key(work, judged(work, look, clouds), judged(work, reference, its_clouds), {})
 
 
 def judged(work, look, clouds):

@@ -87,27 +87,37 @@ def test_a_look_that_is_placed_wrongly_takes_no_part(tmp_path):
     good = [town(n) for n in range(3)]
     found = prepare(tmp_path / "site", [good[0], elsewhere(5), *good[1:]])
     assert names(found) == (["look0", "look2", "look3"], ["look1"])
-    assert "nothing of it lies where" in found.unused[0].reason
+    assert "nothing of it lies where looks before and after show it" in found.unused[0].reason
     assert all(look.aligned for look in found.looks)
 
 
-def test_the_reference_is_not_the_one_that_is_placed_wrongly(tmp_path):
+def test_one_that_is_placed_wrongly_is_not_what_the_others_are_laid_on(tmp_path):
     good = [town(n) for n in range(3)]
     found = prepare(tmp_path / "site", [elsewhere(5), *good])
-    assert names(found) == (["look1", "look2", "look3"], ["look0"])
-    assert all(look.aligned for look in found.looks)
+    assert [look.apart for look in found.looks] == [True, False, False, False]
+    assert [look.aligned for look in found.looks] == [False, True, True, True]
 
 
-def test_of_two_that_do_not_go_together_one_is_left(tmp_path):
-    found = prepare(tmp_path / "site", [town(0), elsewhere(5)])
-    assert names(found) == (["look0"], ["look1"])
+def test_nor_are_several_that_lie_on_each_other(tmp_path):
+    found = prepare(tmp_path / "site", [*map(elsewhere, range(2)), *map(town, range(4))])
+    assert [look.apart for look in found.looks] == [True, True, False, False, False, False]
 
 
-def test_one_more_look_can_tell_which_of_two_is_placed_wrongly(tmp_path):
+def test_ground_that_was_built_over_as_a_whole_is_not_left_out(tmp_path):
+    """It has as little in common with what it was as another place has."""
+    pair = prepare(tmp_path / "two" / "pair", [town(0), elsewhere(5)])
+    assert [look.apart for look in pair.looks] == [False, True]
+    assert pair.looks[1].flags[0] == "misregistered"
+    series = prepare(tmp_path / "series", [*map(town, range(3)), *map(elsewhere, range(2))])
+    assert names(series)[1] == []
+
+
+def test_one_more_look_gives_what_all_of_them_give(tmp_path):
     pictures = [elsewhere(5), town(0), town(1)]
-    assert names(prepare(tmp_path / "site", pictures[:2])) == (["look0"], ["look1"])
+    two = prepare(tmp_path / "site", pictures[:2])
+    assert [look.apart for look in two.looks] == [False, True]
     more = prepare(tmp_path / "site", pictures)
-    assert names(more) == (["look1", "look2"], ["look0"])
+    assert [look.apart for look in more.looks] == [True, False, False]
     whole = prepare(tmp_path / "whole" / "site", pictures)
     assert [look.digest for look in more.looks] == [look.digest for look in whole.looks]
 

@@ -15,6 +15,7 @@ Phase correlation with upsampling: Guizar-Sicairos et al., Optics Letters 33(2),
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,7 +56,8 @@ class AlignConfig:
     all do."""
     no_vote: float = 5.0
     """With less strength within ``max_shift_px`` nothing says that both show the same ground: of
-    the same pairs none of the first, and 59 of the others."""
+    the same pairs none of the first, and most of the others. Ground that was built over as a whole
+    is as low, so it is no proof."""
     contrast: float = 0.02
     """A window that says so must show as much in both: see ``Edges.contrast``."""
     clearer: float = 1.25
@@ -84,9 +86,10 @@ class Alignment:
     """The content of the moving look lies ``dx`` to the right and ``dy`` below the reference's.
 
     Both are 0 where nothing better is known. ``residual_px`` is the median length of the shifts
-    that are left in the windows that agree, NaN where nothing could be measured. ``reason`` says
-    why the shift is not trusted, and is empty when it is. ``apart`` is True where the two show
-    nothing in common, or only beyond what can be corrected: they must not be compared.
+    that are left in the windows that agree, None where nothing could be measured. ``reason`` says
+    why the shift is not trusted, and is empty when it is. ``far`` is True where the look surely
+    lies beyond what can be corrected; ``apart`` where the two show much, and nothing of it in the
+    same place: one of them is placed wrongly or turned, or all of the ground changed.
     """
 
     dx: float
@@ -94,6 +97,7 @@ class Alignment:
     residual_px: float | None
     trusted: bool
     reason: str = ""
+    far: bool = False
     apart: bool = False
 
 
@@ -153,7 +157,7 @@ def estimate_shift(
     length = math.hypot(*start)
     if length > config.max_voted_px:
         reason = f"a shift of {length:.0f} pixels is more than {config.max_voted_px:g}"
-        return _untrusted(reason, apart=True)
+        return replace(_untrusted(reason), far=True)
     if length > 0:
         moving = _stepped(moving, start)
         usable = usable & _stepped(usable[None], start)[0]
@@ -161,7 +165,8 @@ def estimate_shift(
     found = _measured(pair, moving, usable, config)
     if not found.trusted:
         if pair.apart(votes, config):
-            return _untrusted("nothing of it lies where the reference look shows it", apart=True)
+            reason = "nothing of it lies where the reference look shows it"
+            return replace(_untrusted(reason), apart=True)
         found = _as_sure(found, votes, start, config)
     return replace(found, dx=found.dx + start[0], dy=found.dy + start[1])
 
@@ -186,28 +191,27 @@ def _as_sure(
 
 @dataclass(frozen=True)
 class _Pair:
-    """The edges of two pictures, and those of the reference cut into windows."""
+    """The edges of two pictures, whole and cut into windows."""
 
     windows: list[Window]
-    fixed: Edges
-    reference: list[Cut]
-    moving: Edges
+    edges: tuple[Edges, Edges]
+    fixed: list[Cut]
+    moving: list[Cut]
 
     @classmethod
     def of(
         cls, reference: FloatArray, moving: FloatArray, usable: BoolArray, config: AlignConfig
     ) -> _Pair:
         windows = spread_windows(usable, config.window_px, config.min_usable, config.max_windows)
-        edges = find_edges(reference, usable, config.blur_px)
-        cuts = [cut(edges, window) for window in windows]
-        return cls(windows, edges, cuts, find_edges(moving, usable, config.blur_px))
+        edges = tuple(find_edges(each, usable, config.blur_px) for each in (reference, moving))
+        fixed, other = ([cut(each, window) for window in windows] for each in edges)
+        return cls(windows, (edges[0], edges[1]), fixed, other)
 
     def votes(self, config: AlignConfig) -> Votes | None:
         """What the windows say together; None if they are too few to be asked."""
         if len(self.windows) < config.least_voters:
             return None
-        moving = [cut(self.moving, window) for window in self.windows]
-        count, votes = count_votes(self.reference, moving, config.near_px, config.max_shift_px)
+        count, votes = count_votes(self.fixed, self.moving, config.near_px, config.max_shift_px)
         return votes if count >= config.least_voters else None
 
     def apart(self, votes: Votes | None, config: AlignConfig) -> bool:
@@ -218,12 +222,11 @@ class _Pair:
         rich = [
             n
             for n, window in enumerate(self.windows)
-            if min(one.contrast(window) for one in (self.fixed, self.moving)) >= config.contrast
+            if min(each.contrast(window) for each in self.edges) >= config.contrast
         ]
         if len(rich) < config.least_voters:
             return False
-        moving = [cut(self.moving, self.windows[n]) for n in rich]
-        fixed = [self.reference[n] for n in rich]
+        fixed, moving = ([cuts[n] for n in rich] for cuts in (self.fixed, self.moving))
         _, alone = count_votes(fixed, moving, config.near_px, config.max_shift_px)
         return alone is not None and alone.around < config.no_vote
 
@@ -256,7 +259,8 @@ def _measured(pair: _Pair, moving: FloatArray, usable: BoolArray, config: AlignC
     dy, dx = first.median
     # Edges are those of the brightness: moving it alone is a third of the work.
     moved = shift_image(moving.mean(axis=0, keepdims=True), dx, dy)
-    left = _measure(pair, find_edges(moved, usable, config.blur_px), config)
+    edges = find_edges(moved, usable, config.blur_px)
+    left = _measure(pair, [cut(edges, window) for window in pair.windows], config)
     if len(left.shifts) == 0:
         return _untrusted("nothing is alike after the correction")
     # What the second pass finds is measured on better overlap: take it in.
@@ -293,13 +297,12 @@ def shift_image(pixels: FloatArray, dx: float, dy: float) -> FloatArray:
     return np.stack(moved).astype(np.float32)
 
 
-def _measure(pair: _Pair, moving: Edges, config: AlignConfig) -> _Measured:
+def _measure(pair: _Pair, moving: Sequence[Cut], config: AlignConfig) -> _Measured:
     """Shifts of the edges of the moving look in the windows of a pair."""
     from skimage.registration import phase_cross_correlation
 
     shifts = []
-    for one, window in zip(pair.reference, pair.windows, strict=True):
-        other = cut(moving, window)
+    for one, other in zip(pair.fixed, moving, strict=True):
         if not (one.edges.any() and other.edges.any()):
             continue
         found, _, _ = phase_cross_correlation(
@@ -356,5 +359,5 @@ def _correlation(one: NDArray[np.floating], other: NDArray[np.floating]) -> floa
     )
 
 
-def _untrusted(reason: str, *, apart: bool = False) -> Alignment:
-    return Alignment(0.0, 0.0, None, trusted=False, reason=reason, apart=apart)
+def _untrusted(reason: str) -> Alignment:
+    return Alignment(0.0, 0.0, None, trusted=False, reason=reason)

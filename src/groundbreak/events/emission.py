@@ -43,6 +43,8 @@ class Emission:
         stray: probability that a pair tells anything.
         misled: probability that a look without any cloud shows anything, per family.
         misled_clouded: added in proportion to the unusable share of the footprint.
+        misled_apart: added for a look of which nothing lies where the others show it: it is placed
+            wrongly, or all of the ground changed.
         unmasked: share of the cloud that no mask finds: what an overcast look shows as clear
             ground is likely to be cloud.
     """
@@ -59,6 +61,7 @@ class Emission:
         default_factory=lambda: {Family.BUILDING: 0.018, Family.SLIP: 0.025}
     )
     misled_clouded: float = 0.1
+    misled_apart: float = 0.2
     unmasked: float = 0.05
 
     def __post_init__(self) -> None:
@@ -70,6 +73,7 @@ class Emission:
         check_share("stray", self.stray)
         check_share("misled", *self.misled.values())
         check_share("misled_clouded", self.misled_clouded)
+        check_share("misled_apart", self.misled_apart)
         check_share("unmasked", self.unmasked)
         if self.unmasked == 1:
             raise ValueError("unmasked must be less than 1")

@@ -89,6 +89,7 @@ class History:
         emission = self.decode.emission
         chance = emission.misled[self.tracked.family]
         chance += emission.misled_clouded * (1 - self.seen.usable[number])
+        chance += emission.misled_apart * self.looks[number].apart
         chance += escaped(self.looks[number].clear_share, emission.unmasked)
         return min(chance * (1.0 if self.doubt is None else self.doubt[number]), MOST_MISLED)
 

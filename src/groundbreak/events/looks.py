@@ -21,10 +21,11 @@ class LookMeta:
 
     ``start``/``end`` are the outer bounds of its acquisition time: intervals use them.
     ``usable_share`` is the usable share of the whole site, ``clear_share`` that of the part of it
-    which the look covers. ``residual_px`` is what is left of
-    the look's shift against the reference look, None when unknown; ``aligned`` is False where
-    the shift could not be trusted. ``cloud_masked`` is False where no delivered mask said which
-    pixels are cloud. ``date_assumed`` marks a date that somebody supposed.
+    which the look covers. ``residual_px`` is what is left of the look's shift against the
+    reference look, None when unknown; ``aligned`` is False where the shift could not be trusted,
+    ``apart`` True where nothing of it lies where the reference look shows it. ``cloud_masked`` is
+    False where no delivered mask said which pixels are cloud. ``date_assumed`` marks a date that
+    somebody supposed.
     """
 
     id: str
@@ -36,6 +37,7 @@ class LookMeta:
     clear_share: float = 1.0
     residual_px: float | None = None
     aligned: bool = True
+    apart: bool = False
     cloud_masked: bool = True
     date_assumed: bool = False
 

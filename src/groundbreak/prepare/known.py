@@ -21,9 +21,9 @@ from groundbreak.raster.offsets import baseline_offset
 from groundbreak.raster.sidecars import beside
 from groundbreak.types import Scene
 
-JUDGEMENT = 1
-"""Of the code that judges scenes and looks: raised when it comes to other answers within a
-version."""
+JUDGEMENT = 2
+"""Of the code that judges, aligns and matches scenes and looks: raised when it comes to other
+answers within a version."""
 
 T = TypeVar("T")
 

@@ -1,8 +1,9 @@
-"""How the looks of a site lie on each other: which one the others are aligned to, and how they are.
+"""How the looks of a site lie on each other: which one the others are aligned to, and how.
 
-A picture that is placed wrongly, or shows other ground, would make changes everywhere. Where the
-others agree with each other it is left out; and if it was to be the one they are compared with,
-another one takes its place.
+A picture that is placed wrongly, or turned, would make changes everywhere. But ground that was
+built over as a whole has as little in common with what it was. So a look that shows nothing where
+the others show it is left out only if looks before and after it lie on each other; at either end
+of the series it is kept, and doubted.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from functools import cache
 from typing import Any
 
 from groundbreak.align import Alignment
+from groundbreak.prepare.acquire import acquire
 from groundbreak.prepare.glances import Glances
 from groundbreak.prepare.held import cut_out
 from groundbreak.prepare.job import Bench, Judged, SiteJob
-from groundbreak.prepare.known import digest, placed
+from groundbreak.prepare.known import JUDGEMENT, digest, placed
 from groundbreak.prepare.look import Reference, align_look, sample_window, take_reference
 from groundbreak.prepare.overview import Overview, choose_reference
 from groundbreak.prepare.store import PreparedLook
@@ -30,8 +32,7 @@ MOST_REFERENCES = 3
 class Laid:
     """How looks lie on one of them, by their ids.
 
-    Of that one, and of looks that an earlier run prepared and whose scenes cannot be had now,
-    there is no alignment. ``keys`` are digests of all that the alignments depend on.
+    ``keys`` are digests of all that the alignments depend on; of the reference there is none.
     """
 
     reference: Judged
@@ -39,9 +40,27 @@ class Laid:
     alignments: dict[str, Alignment]
 
     @property
-    def apart(self) -> int:
+    def lost(self) -> int:
         """How many looks show nothing where the reference shows it."""
-        return sum(how.apart for how in self.alignments.values())
+        return sum(how.apart or how.far for how in self.alignments.values())
+
+    def left_out(self, looks: Sequence[Judged]) -> dict[str, str]:
+        """Why which of the looks, given by date, must not be compared with the others."""
+        lie = [self._lies(look) for look in looks]
+        reasons = {}
+        for place, look in enumerate(looks):
+            if lie[place]:
+                continue
+            how = self.alignments[look.plan.id]
+            if how.far:
+                reasons[look.plan.id] = how.reason
+            elif any(lie[:place]) and any(lie[place + 1 :]):
+                reasons[look.plan.id] = "nothing of it lies where looks before and after show it"
+        return reasons
+
+    def _lies(self, look: Judged) -> bool:
+        how = self.alignments.get(look.plan.id)
+        return how is None or not (how.apart or how.far)
 
 
 def lay(
@@ -56,12 +75,17 @@ def lay(
     tried: list[Laid] = []
     while candidates and len(tried) < MOST_REFERENCES:
         number = choose_reference([look.verdict.usable_share for look in candidates])
-        laid = _lay_on(job, glances, looks, candidates.pop(number), held, bench)
+        laid = _lay_on(job, glances, looks, candidates[number], held, bench)
         tried.append(laid)
+        bench.known.save(forget=False)
         # Of two that do not go together nobody can say which one is placed wrongly.
-        if laid.apart < 2 or laid.apart <= len(laid.alignments) / 2:
+        if laid.lost < 2 or laid.lost <= len(laid.alignments) / 2:
             break
-    return min(tried, key=lambda laid: laid.apart)
+        # Those that lie on it are no better.
+        alike = {name for name, how in laid.alignments.items() if not (how.apart or how.far)}
+        candidates.pop(number)
+        candidates = [look for look in candidates if look.plan.id not in alike]
+    return min(tried, key=lambda laid: laid.lost)
 
 
 def _lay_on(
@@ -73,8 +97,8 @@ def _lay_on(
     bench: Bench,
 ) -> Laid:
     """How the looks lie on one of them."""
-    keys = {look.plan.id: _key(job, look, chosen) for look in looks}
-    asked = [look for look in looks if look.plan.id not in held and look is not chosen]
+    keys = {look.plan.id: _key(job, look, chosen, held) for look in looks}
+    asked = [look for look in looks if look is not chosen]
     questions = [["alignment", keys[look.plan.id]] for look in asked]
 
     @cache
@@ -88,7 +112,12 @@ def _lay_on(
         def find() -> dict[str, Any]:
             bench.progress(f"aligning {look.plan.start:%Y-%m-%d}")
             view = glances.overview(look.place)
-            return asdict(align_look(view, reference(), job.grid, job.source))
+            window, prepared = reference().window, held.get(look.plan.id)
+            if prepared is not None:
+                moving = cut_out(prepared, window)
+            else:
+                moving = acquire(look.plan, job.grid.full[window.slices], job.source)
+            return asdict(align_look(view, reference(), job.grid, moving))
 
         return Alignment(**bench.known.of(question, find))
 
@@ -104,12 +133,23 @@ def _reference(job: SiteJob, chosen: Overview, held: PreparedLook | None) -> Ref
     return Reference(chosen, cut_out(held, window), window)
 
 
-def _key(job: SiteJob, look: Judged, reference: Judged) -> str:
-    """Digest of all that a prepared look depends on.
+def _key(job: SiteJob, look: Judged, reference: Judged, held: Mapping[str, PreparedLook]) -> str:
+    """Digest of all that the alignment of a look depends on.
 
     Not of the looks that its clouds were judged with, but of the clouds that were found: one more
     look has others judged anew, and seldom otherwise.
     """
     site = hashlib.sha256(job.grid.site.geometry.wkb).hexdigest()
-    both = [[each.basis, each.verdict.clouds] for each in (look, reference)]
-    return digest([both, placed(job.grid.coarse), site])
+    both = [
+        [each.basis, each.verdict.clouds, _moved(held.get(each.plan.id))]
+        for each in (look, reference)
+    ]
+    return digest([JUDGEMENT, both, placed(job.grid.coarse), site])
+
+
+def _moved(held: PreparedLook | None) -> str:
+    """What a held look shows otherwise than its scenes do: it was moved or made comparable."""
+    if held is None:
+        return ""
+    plain = held.shift_px == (0.0, 0.0) and set(held.gain) <= {1.0} and set(held.offset) <= {0.0}
+    return "" if plain else held.digest

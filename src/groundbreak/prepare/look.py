@@ -79,15 +79,17 @@ def take_reference(overview: Overview, grid: SiteGrid, source: Source) -> Refere
 
 
 def align_look(
-    overview: Overview, reference: Reference, grid: SiteGrid, source: Source
+    overview: Overview, reference: Reference, grid: SiteGrid, moving: Acquired
 ) -> Alignment:
     """How a look lies on the reference look, as far as the reference's sample shows.
 
-    Raises:
-        SceneLostError: a file is damaged.
+    Args:
+        overview: the look.
+        reference: the look that it is to lie on.
+        grid: of the site.
+        moving: the look in the window of the reference's sample.
     """
     window = reference.window
-    moving = acquire(overview.plan, grid.full[window.slices], source)
     rows, columns = _coarse_index(grid, window)
     clear = ~overview.clouds[np.ix_(rows, columns)]
     clear &= ~reference.overview.clouds[np.ix_(rows, columns)]
@@ -137,6 +139,7 @@ def prepare_look(
         shift_px=shift,
         residual_px=_residual(alignment),
         alignment_note="" if alignment is None else alignment.reason,
+        apart=alignment is not None and alignment.apart,
         gain=_rounded(radiometry.gain if radiometry else np.ones(len(source.bands))),
         offset=_rounded(radiometry.offset if radiometry else np.zeros(len(source.bands))),
         mean=_rounded(totals.mean),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from typing import Any
 from rasterio.errors import NotGeoreferencedWarning
 
 from groundbreak import __version__
+from groundbreak.align import Alignment
 from groundbreak.errors import RasterError
 from groundbreak.prepare.acquire import SceneLostError, acquire, left_out
 from groundbreak.prepare.glances import Basis, Glances, Glimpsed, Judge
@@ -34,6 +36,9 @@ from groundbreak.prepare.store import PreparedLook, load_look
 log = logging.getLogger(__name__)
 
 KEPT = "what was prepared of it earlier is used"
+
+OFF_PX = 1.0
+"""Beyond this a look does not lie on the others."""
 
 
 @dataclass(frozen=True)
@@ -239,14 +244,14 @@ def _prepare_all(
         The prepared looks, and those that show nothing where the others show it.
     """
     laid = lay(job, glances, looks, held, bench)
-    known = dict(held)
+    known = {name: _relaid(look, laid.alignments.get(name)) for name, look in held.items()}
+    reasons = laid.left_out(looks)
     keys: dict[str, LookKey] = {}
     kept, apart = [], []
     for look in looks:
-        name = look.plan.id
-        how = laid.alignments.get(name)
-        if how is not None and how.apart:
-            apart.append(Unused(look.plan, look.verdict.usable_share, how.reason))
+        name, how = look.plan.id, laid.alignments.get(look.plan.id)
+        if name in reasons:
+            apart.append(Unused(look.plan, look.verdict.usable_share, reasons[name]))
             continue
         kept.append(look)
         told, state = look.basis
@@ -266,6 +271,14 @@ def _prepare_all(
     missing = [look for look in kept if look.plan.id not in known]
     known |= {look.id: look for look in bench.pool.map(work, missing)}
     return [known[look.plan.id] for look in kept], apart
+
+
+def _relaid(look: PreparedLook, how: Alignment | None) -> PreparedLook:
+    """A look prepared earlier, whose scenes cannot be had now to move it onto another reference."""
+    if how is None or not (how.apart or (how.trusted and math.hypot(how.dx, how.dy) > OFF_PX)):
+        return look
+    flags = look.flags if "misregistered" in look.flags else (*look.flags, "misregistered")
+    return replace(look, aligned=False, apart=how.apart, flags=flags)
 
 
 def _basis(job: SiteJob, plan: LookPlan, held: PreparedLook | None = None) -> tuple[str, str]:

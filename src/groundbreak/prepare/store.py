@@ -49,6 +49,7 @@ class PreparedLook:
         shift_px: (dx, dy) by which its content was displaced, as far as is known; taken out.
         residual_px: what is left of it, None where it could not be measured.
         alignment_note: why the shift is not trusted.
+        apart: nothing of it lies where the reference look shows it.
         gain, offset: radiometric correction per band that was applied.
         mean, spread: of the usable pixels per band, after the correction.
         masked: every scene came with a cloud mask.
@@ -79,6 +80,7 @@ class PreparedLook:
     folder: Path
     told: str = ""
     state: str = ""
+    apart: bool = False
 
     def pixels(self, window: tuple[slice, slice]) -> FloatArray:
         """(bands, height, width) in [0, 1] in a (rows, columns) window of the site's grid."""
