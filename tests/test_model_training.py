@@ -334,6 +334,20 @@ def test_mixed_precision_is_left_where_it_is_slow(monkeypatch, native, asked, ac
     assert affordable(asked, accelerator) == taken
 
 
+@pytest.mark.parametrize(
+    ("gpu", "taken"), [(None, "32-true"), ("CUDA", "bf16-mixed"), ("MPS", "bf16-mixed")]
+)
+def test_mixed_precision_of_a_processor_that_is_chosen_by_itself(monkeypatch, caplog, gpu, taken):
+    monkeypatch.setattr("groundbreak.model.precision.cpu_has_bfloat16", lambda: False)
+    for name in ("CUDA", "MPS"):
+        place = f"lightning.pytorch.accelerators.{name}Accelerator.is_available"
+        monkeypatch.setattr(place, lambda name=name: name == gpu)
+    assert affordable("bf16-mixed", "auto") == taken
+    # Only warnings are shown without -v.
+    told = [record.levelname for record in caplog.records if "bfloat16" in record.message]
+    assert told == ([] if gpu else ["WARNING"])
+
+
 def test_the_command_asks_what_the_processor_can(
     pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,7 +85,7 @@ def affordable(precision: Any, accelerator: Any) -> Any:
     on_cpu = accelerator == "cpu" or (accelerator == "auto" and not others)
     if precision != "bf16-mixed" or not on_cpu or cpu_has_bfloat16():
         return precision
-    log.info("this CPU has no instructions for bfloat16: training in float32")
+    log.warning("this CPU has no instructions for bfloat16: training in float32")
     return "32-true"
 
 
