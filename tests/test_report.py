@@ -199,8 +199,15 @@ def test_no_event(detect):
 
 
 def test_nothing_to_compare(detect):
-    page, _ = read(detect([EMPTY], ("a", "A", 0)))
+    run = detect([EMPTY], ("a", "A", 0))
+    page, _ = read(run)
     assert "one usable look (2024-01-10): nothing to compare it with" in page.text
+    shutil.rmtree(run / "work")
+    write_report(run)
+    page, _ = read(run)
+    assert "one usable look (2024-01-10): nothing to compare it with" in page.text
+    assert "The working files of this site were deleted" in page.text
+    assert "no look could be used" not in page.text
 
 
 def test_without_the_working_files_the_words_remain(detect):

@@ -186,7 +186,10 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
         "looks_line": f"{len(used)} of {len(site.observed)}",
         "remark": site.document["remark"],
         "map": _map_view(site, numbers, stretch),
-        "no_map": NO_FILES if used else "There is no picture: no look could be used.",
+        # A look that is the only one is not used, but there is a picture of it.
+        "no_map": NO_FILES
+        if site.document["looks"]
+        else "There is no picture: no look could be used.",
         "sentences": [
             {
                 "text": sentence["text"],
