@@ -15,7 +15,7 @@ from groundbreak.inference.device import threads
 from groundbreak.inference.engine import Statistics, check_shapes, pairs_at_once
 from groundbreak.inference.graph import PARTS, Graphs
 from groundbreak.model.card import Card
-from groundbreak.model.shape import CLASSES, SLIP, STRIDE
+from groundbreak.model.shape import CLASSES, CLEAR, SLIP, STRIDE
 from groundbreak.types import FloatArray
 
 Run = Callable[[Sequence[FloatArray]], Sequence[FloatArray]]
@@ -139,8 +139,8 @@ def probabilities(logits: FloatArray, temperature: float) -> FloatArray:
     if shares.shape[1] > CLASSES:
         odds = (logits[:, 2] - logits[:, 1]) / np.float32(temperature)
         up = 1 / (1 + np.exp(np.clip(odds, -60, 60)))  # without overflow
-        shares[:, 1] += shares[:, CLASSES] * up
-        shares[:, 2] += shares[:, CLASSES] * (1 - up)
+        for kind, share in ((1, up), (2, 1 - up)):
+            shares[:, kind] += shares[:, CLASSES] * np.where(share >= CLEAR, share, 0)
     return shares[:, :CLASSES]
 
 

@@ -15,7 +15,7 @@ from segmentation_models_pytorch.encoders import get_encoder
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from groundbreak.model.shape import CLASSES, SLIP, STRIDE, NetworkConfig
+from groundbreak.model.shape import CLASSES, CLEAR, SLIP, STRIDE, NetworkConfig
 
 
 class SiameseUNet(nn.Module):
@@ -153,11 +153,12 @@ def _log_sum(logits: Tensor, channels: list[int]) -> Tensor:
 
 
 def class_probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
-    """(n, classes, ...) to (n, 4, ...): of none and of each kind; they add up to 1.
+    """(n, classes, ...) to (n, 4, ...): of none and of each kind.
 
-    What the fifth class says (``NetworkConfig.other``) is shared out between new and demolished by
-    the odds of the two. Labels that say *that* and not *what* taught it, and most of what they mean
-    is building: left aside, it took 99 % of the new buildings of such cities with it.
+    Where the odds of new against demolished are clear (``CLEAR``), what the fifth class says
+    (``NetworkConfig.other``) is given to the one that they speak for, by their share. Labels that
+    say *that* and not *what* taught it, and most of what they mean is building: left aside, it took
+    99 % of the new buildings of such cities with it. They add up to 1, less what is left of it.
     """
     logits = logits / temperature
     shares = torch.softmax(logits, dim=1)
@@ -165,7 +166,9 @@ def class_probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
         return shares
     none, new, torn, slip, other = shares.unbind(dim=1)
     up = torch.sigmoid(logits[:, 1] - logits[:, 2])
-    return torch.stack([none, new + other * up, torn + other * (1 - up), slip], dim=1)
+    down = 1 - up
+    up, down = (share * (share >= CLEAR) for share in (up, down))
+    return torch.stack([none, new + other * up, torn + other * down, slip], dim=1)
 
 
 def measure(before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:

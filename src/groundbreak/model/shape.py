@@ -11,6 +11,9 @@ CLASSES = 4
 SLIP = 3
 """The class that has no opposite."""
 
+CLEAR = 0.7
+"""Share of new or of demolished from which a change of no kind is told as one."""
+
 STRIDE = 32
 """Height and width of the input must be whole multiples of this."""
 
