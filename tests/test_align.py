@@ -218,6 +218,19 @@ def test_unregistered_satellite_pairs(shared):
 
 
 @pytest.mark.shared
+@pytest.mark.parametrize("number", range(3))
+def test_new_estates_are_not_taken_for_a_picture_that_lies_elsewhere(shared, number):
+    """Next to nothing stayed as it was; the pictures lie where they should all the same."""
+    before, after = (
+        to_unit(read_picture(shared / f"pairs/levir_unlabelled/train/{date}/{name}.webp")[0])
+        for date, name in (("A", f"levir_unlab_{number}"), ("B", f"levir_unlab_{number}"))
+    )
+    found = estimate_shift(before, after, np.ones(before.shape[1:], bool))
+    assert not found.far
+    assert np.hypot(found.dx, found.dy) < 5
+
+
+@pytest.mark.shared
 def test_unrelated_places_are_never_aligned(shared):
     one, other = (
         to_unit(read_picture(shared / "pairs/oscd/train/A" / f"{city}.jp2")[0])

@@ -180,13 +180,13 @@ def _as_sure(
     not displaced: what some of them agree on if it is near, else what all of them say.
     """
     if votes is None or votes.strength < config.clear_vote:
-        return replace(found, dx=0.0, dy=0.0)
+        return replace(found, dx=0.0, dy=0.0, residual_px=None)
     dx = dy = 0.0
     if start == (0, 0) and votes.length <= config.near_px:
         dx, dy = float(votes.dx), float(votes.dy)
     if math.hypot(found.dx - dx, found.dy - dy) <= config.near_px:
         return found
-    return replace(found, dx=dx, dy=dy)
+    return replace(found, dx=dx, dy=dy, residual_px=None)  # it was what another shift leaves
 
 
 @dataclass(frozen=True)
