@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
@@ -127,6 +128,15 @@ def test_one_usable_look_is_nothing_to_compare(tmp_path, detect):
     answer = detect("--dates", "../2024-02-01", "--strict")
     assert answer.code == 2
     assert "nothing to compare it with" in answer.error
+
+
+def test_one_usable_look_says_why_the_others_are_not(tmp_path, detect):
+    write_sites(tmp_path / "sites.geojson")
+    path = next((tmp_path / "scenes").glob("*2024-01*"))
+    write_picture(path, np.zeros((3, SIDE, SIDE), np.uint8))
+    answer = detect("--dates", "../2024-03-01")
+    assert answer.code == 0
+    assert "nothing to compare it with; left out: shows 0% of the site" in answer.out
 
 
 def test_no_look_in_the_dates(tmp_path, detect):

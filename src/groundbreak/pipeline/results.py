@@ -153,6 +153,10 @@ def ledger_rows(outcome: SiteOutcome) -> list[dict[str, Any]]:
     ]
 
 
+MOST_REASONS = 3
+"""Of looks that were left out, beside the one that was not."""
+
+
 def remark(outcome: SiteOutcome) -> str:
     """Why nothing can be said of a site; empty if something can."""
     if outcome.problem:
@@ -168,7 +172,9 @@ def remark(outcome: SiteOutcome) -> str:
         return "not observed: no usable look (" + "; ".join(reasons) + ")"
     if looks == 1:
         day = outcome.prepared.looks[0].start
-        return f"one usable look ({day:%Y-%m-%d}): nothing to compare it with"
+        reasons = sorted({entry.reason for entry in outcome.prepared.unused})
+        others = f"; left out: {', '.join(reasons[:MOST_REASONS])}" if reasons else ""
+        return f"one usable look ({day:%Y-%m-%d}): nothing to compare it with{others}"
     if outcome.result is not None and outcome.result.summary.coverage.compared < SOME_SHARE:
         return "not observed: no part of the site is seen twice"
     return ""
