@@ -51,6 +51,7 @@ SITE = page._Site(
         "id": "port",
         "name": "Port",
         "remark": "",
+        "looks": 2,
         "sentences": [],
         "notes": [],
         "not_observed": {"periods": [], "never_share": 0.0, "once_share": 0.0},

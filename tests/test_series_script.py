@@ -44,6 +44,7 @@ def look(number: float, hidden: bool = False) -> SimpleNamespace:
         valid_share=1.0,
         residual_px=0.1,
         aligned=True,
+        apart=False,
         masked=True,
         flags=(),
         usable=lambda window: usable[window],

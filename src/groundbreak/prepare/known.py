@@ -67,7 +67,8 @@ class Known:
         Raises:
             OutputError: the file cannot be written.
         """
-        answers = dict(self._now) if forget else self._before | self._now
+        answers = self._now if forget else self._before | self._now
+        answers = dict(sorted(answers.items()))  # threads ask in any order
         if self._path is not None and answers != self._before:
             write_json(self._path, answers, indent=None)
             self._before = answers
