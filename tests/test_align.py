@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 from groundbreak.align import AlignConfig, estimate_shift, shift_image
-from groundbreak.align.shift import _moved
+from groundbreak.align.measure import _moved
 from groundbreak.raster.read import read_picture
 from groundbreak.scaling import to_unit
 

@@ -2,6 +2,7 @@
 one of the same ground.
 """
 
-from groundbreak.align.shift import AlignConfig, Alignment, estimate_shift, shift_image
+from groundbreak.align.config import AlignConfig
+from groundbreak.align.shift import Alignment, estimate_shift, shift_image
 
 __all__ = ["AlignConfig", "Alignment", "estimate_shift", "shift_image"]

@@ -15,7 +15,6 @@ Phase correlation with upsampling: Guizar-Sicairos et al., Optics Letters 33(2),
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,62 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from groundbreak.align.config import AlignConfig
+from groundbreak.align.measure import Measured, measure
 from groundbreak.align.votes import Votes, count_votes
 from groundbreak.align.windows import Cut, Edges, Window, cut, find_edges, spread_windows
 from groundbreak.types import BoolArray, FloatArray
 
 _FEWEST = 3
 """So many windows must agree where the picture holds as many."""
-
-_CHANCE = 24.0
-"""Divided by the side of a window in pixels, the correlation that chance rarely exceeds."""
-
-
-@dataclass(frozen=True)
-class AlignConfig:
-    """What is compared, and when the answer is believed. Lengths in pixels of the grid."""
-
-    window_px: tuple[int, int] = (96, 256)
-    """Side of the windows: a quarter of the picture's, within these bounds."""
-    least_px: int = 32
-    """A picture smaller than this shows too little."""
-    max_shift_px: float = 8.0
-    """The windows by themselves are not believed beyond this."""
-    max_voted_px: float = 24.0
-    """Nor are all windows together beyond this."""
-    near_px: float = 3.0
-    """So far the windows find a displacement without being told where to look."""
-    least_voters: int = 9
-    """With fewer windows their sum is not asked: chance has not averaged out."""
-    clear_vote: float = 10.0
-    """Strength from which a peak is that of the ground. Of 41 pairs of LEVIR-CD, MS-HS, Sejong,
-    Joplin and OSCD two have less (8.2 and more); of 75 of other places, or turned by 20 degrees,
-    all do."""
-    no_vote: float = 5.0
-    """With less strength within ``max_shift_px`` nothing says that both show the same ground: of
-    the same pairs none of the first, and most of the others. Ground that was built over as a whole
-    is as low, so it is no proof."""
-    contrast: float = 0.02
-    """A window that says so must show as much in both: see ``Edges.contrast``."""
-    clearer: float = 1.25
-    """A peak elsewhere must be so many times as strong as what lies in place."""
-    max_windows: int = 60
-    """At most about so many windows: the cost is bounded."""
-    min_usable: float = 0.6
-    """Least usable share of a window."""
-    min_correlation: float = 0.15
-    """Least correlation of the edges of a window once it is aligned; more for a window of fewer
-    than 160 pixels a side, where unrelated pictures come that far by chance."""
-    agree_px: float = 1.5
-    """Windows agree when their shifts are so near to each other."""
-    min_agreeing: float = 0.3
-    """Least share of the compared windows that must agree."""
-    max_error_px: float = 0.4
-    """Largest standard error of the shift, from the spread of the windows that agree."""
-    blur_px: float = 1.0
-    """Smoothing before gradients are taken: noise has edges too."""
-    upsample: int = 50
-    """Of the correlation peak: shifts come in 1/50 pixel."""
 
 
 @dataclass(frozen=True)
@@ -100,30 +51,10 @@ class Alignment:
     far: bool = False
     apart: bool = False
 
-
-@dataclass(frozen=True)
-class _Measured:
-    """Shifts (n, 2) as (dy, dx) of the windows that agree.
-
-    ``compared`` is the number of those that found any shift, ``windows`` that of all.
-    """
-
-    shifts: NDArray[np.float64]
-    compared: int
-    windows: int
-
     @property
-    def median(self) -> NDArray[np.float64]:
-        """(dy, dx)."""
-        median: NDArray[np.float64] = np.median(self.shifts, axis=0)
-        return median
-
-    @property
-    def error(self) -> float:
-        """Standard error of the median in pixels; windows overlap, so half of them count."""
-        off = np.abs(self.shifts - self.median)
-        spread = 1.4826 * float(np.hypot(*np.median(off, axis=0)))
-        return 1.2533 * spread / np.sqrt(max(1.0, len(self.shifts) / 2))
+    def lies(self) -> bool:
+        """Whether nothing speaks against the look lying on the reference."""
+        return not (self.far or self.apart)
 
 
 def estimate_shift(
@@ -211,8 +142,8 @@ class _Pair:
         """What the windows say together; None if they are too few to be asked."""
         if len(self.windows) < config.least_voters:
             return None
-        count, votes = count_votes(self.fixed, self.moving, config.near_px, config.max_shift_px)
-        return votes if count >= config.least_voters else None
+        votes = count_votes(self.fixed, self.moving, config.near_px, config.max_shift_px)
+        return votes if votes is not None and votes.voters >= config.least_voters else None
 
     def apart(self, votes: Votes | None, config: AlignConfig) -> bool:
         """Whether both show much, and nothing of it in the same place."""
@@ -227,7 +158,7 @@ class _Pair:
         if len(rich) < config.least_voters:
             return False
         fixed, moving = ([cuts[n] for n in rich] for cuts in (self.fixed, self.moving))
-        _, alone = count_votes(fixed, moving, config.near_px, config.max_shift_px)
+        alone = count_votes(fixed, moving, config.near_px, config.max_shift_px)
         return alone is not None and alone.around < config.no_vote
 
 
@@ -253,14 +184,14 @@ def _stepped(pixels: NDArray[Any], start: tuple[int, int]) -> NDArray[Any]:
 
 def _measured(pair: _Pair, moving: FloatArray, usable: BoolArray, config: AlignConfig) -> Alignment:
     """The displacement to a fraction of a pixel, by the windows that agree."""
-    first = _measure(pair, pair.moving, config)
+    first = measure(pair.fixed, pair.moving, config)
     if len(first.shifts) == 0:
         return _untrusted("too little stable structure to compare")
     dy, dx = first.median
     # Edges are those of the brightness: moving it alone is a third of the work.
     moved = shift_image(moving.mean(axis=0, keepdims=True), dx, dy)
     edges = find_edges(moved, usable, config.blur_px)
-    left = _measure(pair, [cut(edges, window) for window in pair.windows], config)
+    left = measure(pair.fixed, [cut(edges, window) for window in pair.windows], config)
     if len(left.shifts) == 0:
         return _untrusted("nothing is alike after the correction")
     # What the second pass finds is measured on better overlap: take it in.
@@ -270,7 +201,7 @@ def _measured(pair: _Pair, moving: FloatArray, usable: BoolArray, config: AlignC
     return Alignment(float(dx), float(dy), residual, not reason, reason)
 
 
-def _doubt(length: float, left: _Measured, config: AlignConfig) -> str:
+def _doubt(length: float, left: Measured, config: AlignConfig) -> str:
     """Why a shift is not to be believed; empty if it is."""
     if length > config.max_shift_px:
         return f"a shift of {length:.1f} pixels is more than {config.max_shift_px:g}"
@@ -295,68 +226,6 @@ def shift_image(pixels: FloatArray, dx: float, dy: float) -> FloatArray:
     """
     moved = [ndimage.shift(band, (-dy, -dx), order=3, mode="nearest") for band in pixels]
     return np.stack(moved).astype(np.float32)
-
-
-def _measure(pair: _Pair, moving: Sequence[Cut], config: AlignConfig) -> _Measured:
-    """Shifts of the edges of the moving look in the windows of a pair."""
-    from skimage.registration import phase_cross_correlation
-
-    shifts = []
-    for one, other in zip(pair.fixed, moving, strict=True):
-        if not (one.edges.any() and other.edges.any()):
-            continue
-        found, _, _ = phase_cross_correlation(
-            one.spectrum,
-            other.spectrum,
-            space="fourier",
-            upsample_factor=config.upsample,
-            normalization=None,
-        )
-        shift = -np.asarray(found)
-        if np.hypot(*shift) > 2 * config.max_shift_px:
-            continue
-        before = _correlation(one.edges, other.edges)
-        after = _correlation(one.edges, _moved(other.edges, *shift))
-        least = max(config.min_correlation, _CHANCE / min(one.edges.shape))
-        if after >= least and after >= before - 0.02:
-            shifts.append(shift)
-    found_shifts = np.array(shifts).reshape(-1, 2)
-    return _Measured(_agreeing(found_shifts, config.agree_px), len(found_shifts), len(pair.windows))
-
-
-def _moved(picture: FloatArray, down: float, right: float) -> FloatArray:
-    """The picture (height, width) read at p + (right, down), linearly; 0 beyond its border."""
-    return _moved_down(_moved_down(picture, down).T, right).T
-
-
-def _moved_down(picture: FloatArray, by: float) -> FloatArray:
-    height, first = len(picture), math.floor(by)
-    share = np.float32(by - first)
-    reach = first + int(share > 0)  # the furthest row that is looked at from row 0
-    start, stop = max(0, -first), height - max(0, reach)
-    moved = np.zeros_like(picture)
-    if start < stop:
-        moved[start:stop] = picture[start + first : stop + first] * (1 - share)
-        if share > 0:
-            moved[start:stop] += picture[start + first + 1 : stop + first + 1] * share
-    return moved
-
-
-def _agreeing(shifts: NDArray[np.float64], agree_px: float) -> NDArray[np.float64]:
-    """The shifts around the place where most of them lie together."""
-    if len(shifts) == 0:
-        return shifts
-    apart = np.hypot(*(shifts[:, None] - shifts[None]).transpose(2, 0, 1))
-    densest = int(np.argmax((apart <= agree_px / 2).sum(axis=1)))
-    near: NDArray[np.float64] = shifts[apart[densest] <= agree_px]
-    return near
-
-
-def _correlation(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
-    spread = float(one.std() * other.std())
-    return (
-        0.0 if spread == 0 else float(((one - one.mean()) * (other - other.mean())).mean()) / spread
-    )
 
 
 def _untrusted(reason: str) -> Alignment:

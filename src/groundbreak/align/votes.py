@@ -26,6 +26,7 @@ class Votes:
     """What the windows say together. Strengths are in robust standard deviations of the sum.
 
     Attributes:
+        voters: windows that had any structure.
         dx: the content of the moving picture lies so many whole pixels to the right,
         dy: and below; where the sum is greatest.
         strength: of that peak.
@@ -33,6 +34,7 @@ class Votes:
         around: the same within ``doubtful`` pixels.
     """
 
+    voters: int
     dx: int
     dy: int
     strength: float
@@ -47,7 +49,7 @@ class Votes:
 
 def count_votes(
     reference: Sequence[Cut], moving: Sequence[Cut], nearby: float, doubtful: float
-) -> tuple[int, Votes | None]:
+) -> Votes | None:
     """Add the correlations of windows up, each window having the same weight.
 
     Args:
@@ -57,7 +59,7 @@ def count_votes(
         doubtful: likewise.
 
     Returns:
-        How many windows had any structure, and what they say; None if none had.
+        What they say; None if none had any structure.
     """
     total, count = None, 0
     for one, other in zip(reference, moving, strict=True):
@@ -67,19 +69,20 @@ def count_votes(
         product = np.conj(one.spectrum) * other.spectrum / np.float32(size * one.edges.size)
         total, count = product if total is None else total + product, count + 1
     if total is None:
-        return 0, None
+        return None
     summed = fft.fftshift(fft.ifftn(total).real) / count
     summed = ndimage.gaussian_filter(summed, _BLUR_PX, mode="wrap")
     middle = float(np.median(summed))
     spread = 1.4826 * float(np.median(np.abs(summed - middle)))
     if spread == 0:
-        return count, None
+        return None
     strength = (summed - middle) / spread
     centre = [side // 2 for side in summed.shape]
     down, right = (np.arange(n) - c for n, c in zip(summed.shape, centre, strict=True))
     far = np.hypot(down[:, None], right[None, :])
     peak = np.unravel_index(int(np.argmax(strength)), strength.shape)
-    return count, Votes(
+    return Votes(
+        voters=count,
         dx=int(right[peak[1]]),
         dy=int(down[peak[0]]),
         strength=float(strength[peak]),

@@ -42,7 +42,7 @@ class Laid:
     @property
     def lost(self) -> int:
         """How many looks show nothing where the reference shows it."""
-        return sum(how.apart or how.far for how in self.alignments.values())
+        return sum(not how.lies for how in self.alignments.values())
 
     def left_out(self, looks: Sequence[Judged]) -> dict[str, str]:
         """Why which of the looks, given by date, must not be compared with the others."""
@@ -60,7 +60,7 @@ class Laid:
 
     def _lies(self, look: Judged) -> bool:
         how = self.alignments.get(look.plan.id)
-        return how is None or not (how.apart or how.far)
+        return how is None or how.lies
 
 
 def lay(
@@ -82,7 +82,7 @@ def lay(
         if laid.lost < 2 or laid.lost <= len(laid.alignments) / 2:
             break
         # Those that lie on it are no better.
-        alike = {name for name, how in laid.alignments.items() if not (how.apart or how.far)}
+        alike = {name for name, how in laid.alignments.items() if how.lies}
         candidates.pop(number)
         candidates = [look for look in candidates if look.plan.id not in alike]
     return min(tried, key=lambda laid: laid.lost)
@@ -141,13 +141,13 @@ def _key(job: SiteJob, look: Judged, reference: Judged, held: Mapping[str, Prepa
     """
     site = hashlib.sha256(job.grid.site.geometry.wkb).hexdigest()
     both = [
-        [each.basis, each.verdict.clouds, _moved(held.get(each.plan.id))]
+        [each.basis, each.verdict.clouds, _otherwise(held.get(each.plan.id))]
         for each in (look, reference)
     ]
     return digest([JUDGEMENT, both, placed(job.grid.coarse), site])
 
 
-def _moved(held: PreparedLook | None) -> str:
+def _otherwise(held: PreparedLook | None) -> str:
     """What a held look shows otherwise than its scenes do: it was moved or made comparable."""
     if held is None:
         return ""
