@@ -169,14 +169,20 @@ def test_a_grid_without_a_pixel_size_is_chosen_anew(tmp_path, detect, transform)
     assert work(tmp_path) == before
 
 
-@pytest.mark.parametrize("name", ["look.json", "pixels.tif", "usable.tif"])
-def test_a_look_is_damaged_while_its_scene_is_gone(tmp_path, command, engine, name):
-    """It cannot be used, but it is not deleted either: a copy may be found."""
+def detected_by_catalog(tmp_path, command):
+    """Run once on a catalogue, which stays when the scenes go; the words of the command."""
     write_series(tmp_path / "scenes", STATES)
     catalog, sites = tmp_path / "catalog.json", write_sites(tmp_path / "sites.geojson")
     assert command("catalog", "scan", tmp_path / "scenes", "-o", catalog).code == 0
     words = ["--sites", sites, "--catalog", catalog, "-o", tmp_path / "run", "--no-report"]
     assert command("detect", *words).code == 0
+    return words
+
+
+@pytest.mark.parametrize("name", ["look.json", "pixels.tif", "usable.tif"])
+def test_a_look_is_damaged_while_its_scene_is_gone(tmp_path, command, engine, name):
+    """It cannot be used, but it is not deleted either: a copy may be found."""
+    words = detected_by_catalog(tmp_path, command)
     before, files = events(tmp_path / "run"), work(tmp_path, f"looks/*/{name}")
     first = min(files)
     first.write_bytes(files[first][:100])
@@ -309,11 +315,7 @@ def test_many_damaged_rasters_are_found_at_once(tmp_path, detect, monkeypatch):
 @pytest.mark.parametrize("name", ["pixels.tif", "usable.tif"])
 def test_a_look_is_damaged_inside_while_its_scene_is_gone(tmp_path, command, engine, name):
     """It stays until somebody deletes it; after that the site does without the look."""
-    write_series(tmp_path / "scenes", STATES)
-    catalog, sites = tmp_path / "catalog.json", write_sites(tmp_path / "sites.geojson")
-    assert command("catalog", "scan", tmp_path / "scenes", "-o", catalog).code == 0
-    words = ["--sites", sites, "--catalog", catalog, "-o", tmp_path / "run", "--no-report"]
-    assert command("detect", *words).code == 0
+    words = detected_by_catalog(tmp_path, command)
     before = events(tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "work" / "s0" / "pairs")
     files = work(tmp_path, f"looks/*/{name}")
