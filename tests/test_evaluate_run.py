@@ -15,10 +15,11 @@ from PIL import Image
 from commands import call
 from groundbreak.errors import DataError, OutputError
 from groundbreak.evaluate import plots, predict
-from groundbreak.evaluate.compare import compare, read_scenes
+from groundbreak.evaluate.compare import compare, read_scenes, scene_counts, write_scenes
 from groundbreak.evaluate.gallery import WorstTiles
 from groundbreak.evaluate.predict import Predictor, arrange, refusal
 from groundbreak.evaluate.run import evaluate
+from groundbreak.evaluate.tally import SceneCounts
 from groundbreak.inference.engine import Statistics
 from groundbreak.inference.stitch import StitchConfig
 from groundbreak.inference.torch_engine import TorchEngine
@@ -302,6 +303,20 @@ class TestQuestions:
         assert change["difference"] == 0
         assert change["interval"] == [0, 0]
         assert compare(scenes, {}) == {}
+
+    def test_names_are_no_formulas(self, tmp_path: Path) -> None:
+        matrix = np.diag([90, 5, 4, 3, 2])[:, :4]
+        names = [("=town", "+1"), ("town", "a;-b"), ("town", "plain")]
+        scenes = [SceneCounts(*name, matrix, {}, 0, 0, None, None) for name in names]
+        path, ours = tmp_path / "scenes.csv", scene_counts(scenes)
+        write_scenes(path, scenes)
+        written = [("'=town", "'+1"), ("town", "a;'-b"), ("town", "plain")]
+        assert [*read_scenes(path)] == written
+        # Files from before are read as well.
+        for theirs in (read_scenes(path), ours):
+            found = compare(ours, theirs)
+            assert {name: row["scenes"] for name, row in found.items()} == {"=town": 1, "town": 2}
+            assert found["=town"]["change"]["difference"] == 0
 
     def test_a_target_that_one_side_has_no_truth_of(self) -> None:
         some = np.tile(np.array([4, 1, 2]), (4, 1))

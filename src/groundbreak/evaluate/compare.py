@@ -13,6 +13,7 @@ from groundbreak.atomic import atomic_path
 from groundbreak.errors import DataError
 from groundbreak.evaluate.metrics import TARGETS, IntArray, score, target_counts
 from groundbreak.evaluate.tally import SceneCounts
+from groundbreak.writers.spreadsheet import harmless
 
 COUNTS = ("found_px", "invented_px", "missed_px")
 COLUMNS = tuple(f"{target}_{count}" for target in TARGETS for count in COUNTS)
@@ -31,16 +32,17 @@ def scene_counts(scenes: Sequence[SceneCounts]) -> dict[tuple[str, str], IntArra
 
 
 def write_scenes(path: Path, scenes: Sequence[SceneCounts]) -> None:
-    """Write the pixel counts of every scene as CSV."""
+    """Write the pixel counts of every scene as CSV; no name is a formula to a spreadsheet."""
     table = scene_counts(scenes)
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as text:
         writer = csv.writer(text)
         writer.writerow(("set", "scene", *COLUMNS))
-        writer.writerows((*name, *counts.ravel().tolist()) for name, counts in table.items())
+        rows = ((*_as_written(name), *counts.ravel()) for name, counts in table.items())
+        writer.writerows(rows)
 
 
 def read_scenes(path: Path) -> dict[tuple[str, str], IntArray]:
-    """Read what ``write_scenes`` wrote.
+    """Read what ``write_scenes`` wrote, names as it wrote them.
 
     Args:
         path: the output folder of an evaluation, or a file in it.
@@ -68,22 +70,29 @@ def compare(ours: Scenes, theirs: Scenes, resamples: int = 1000) -> dict[str, An
     """F1 of both on the scenes that both have, by set and target.
 
     The interval is that of the difference when the common scenes are drawn again (paired: hard
-    scenes are hard for both).
+    scenes are hard for both). ``theirs`` may have names as ``write_scenes`` writes them.
 
     Returns:
         Per set the number of common scenes and, by target, ``ours``, ``theirs``, ``difference``
         and ``interval`` (95 %); None without truth. Sets without a common scene are left out.
     """
-    common = [name for name in ours if name in theirs]
+    theirs = {_as_written(name): counts for name, counts in theirs.items()}
+    common = [name for name in ours if _as_written(name) in theirs]
     result: dict[str, Any] = {}
     for set_name in dict.fromkeys(name for name, _ in common):
         names = [name for name in common if name[0] == set_name]
-        pair = np.stack([[ours[name], theirs[name]] for name in names])  # (scenes, 2, targets, 3)
+        both = [[ours[name], theirs[_as_written(name)]] for name in names]
+        pair = np.stack(both)  # (scenes, 2, targets, 3)
         result[set_name] = {"scenes": len(names)} | {
             target: _difference(pair[:, :, index], resamples)
             for index, target in enumerate(TARGETS)
         }
     return result
+
+
+def _as_written(name: tuple[str, str]) -> tuple[str, str]:
+    """Set and scene without formulas; names that were written once stay as they are."""
+    return harmless(name[0]), harmless(name[1])
 
 
 def _difference(counts: IntArray, resamples: int) -> dict[str, Any]:
