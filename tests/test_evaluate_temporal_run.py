@@ -152,6 +152,26 @@ class TestEvaluateTemporal:
         assert rows["harbour-rebuilt"]["begun"] == iso(36)
         assert (tmp_path / "out" / "confidence.png").is_file()
 
+    def test_ids_of_true_and_of_told_events_are_not_mixed_up(
+        self, folders: tuple[Path, Path], tmp_path: Path
+    ) -> None:
+        path = folders[0] / "events.geojson"
+        document = json.loads(path.read_text())
+        # The invented event is called as a true one that was found, and the other way round.
+        document["features"][3]["properties"]["id"] = "mine-shed"
+        document["features"][2]["properties"]["id"] = "mine-late"
+        path.write_text(json.dumps(document))
+        evaluate_temporal(*folders, tmp_path / "out")
+        with (tmp_path / "out" / "matches.csv").open(newline="") as text:
+            rows = [
+                (row["true_id"], row["outcome"], row["said_id"]) for row in csv.DictReader(text)
+            ]
+        assert [row for row in rows if row[1] != "found"] == [
+            ("mine-late", "missed", ""),
+            ("", "invented", "mine-shed"),
+        ]
+        assert ("mine-shed", "found", "mine-late") in rows
+
     def test_ids_are_no_formulas(self, folders: tuple[Path, Path], tmp_path: Path) -> None:
         for path, sign in ((folders[1], "="), (folders[0] / "events.geojson", '";@')):
             document = json.loads(path.read_text())

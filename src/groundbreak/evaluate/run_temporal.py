@@ -177,9 +177,10 @@ def write_matches(
     looks: Mapping[str, Sequence[Look]],
 ) -> None:
     """Write one row an event: found, missed or invented; no id is a formula to a spreadsheet."""
-    matched = {true.id for true, _ in couples} | {event.id for _, event in couples}
+    # A true event and one that was told may well have the same id.
+    found, matched = {true.id for true, _ in couples}, {event.id for _, event in couples}
     pairs: list[tuple[TrueEvent | None, SaidEvent | None]] = [*couples]
-    pairs += [(true, None) for true in truth if true.id not in matched]
+    pairs += [(true, None) for true in truth if true.id not in found]
     pairs += [(None, event) for event in said if event.id not in matched]
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as text:
         writer = csv.DictWriter(text, list(_row(None, None, ())))
