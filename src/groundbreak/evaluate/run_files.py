@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any
 
 import shapely
 from pyproj import Transformer
+from shapely.errors import ShapelyError
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import transform
@@ -72,9 +74,16 @@ def read_features(path: Path) -> list[Feature]:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        return [Feature(f["properties"], shape(f["geometry"])) for f in document["features"]]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return [_feature(entry) for entry in document["features"]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ShapelyError) as error:
         raise DataError(str(path), f"cannot be read as GeoJSON ({error})") from error
+
+
+def _feature(entry: Mapping[str, Any]) -> Feature:
+    feature = Feature(entry["properties"], shape(entry["geometry"]))
+    if not feature.site_id or not all(map(math.isfinite, feature.geometry.bounds)):
+        raise ValueError("a feature has no site or no place")
+    return feature
 
 
 def read_truth(features: Iterable[Feature], path: Path, plane: Plane) -> list[TrueEvent]:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from groundbreak.atomic import output_error, write_json
-from groundbreak.errors import OutputError
+from groundbreak.errors import GroundbreakError, OutputError
 
 MARKER = "run.json"
 LOCK = ".lock"
+
+ANEW = "give the same detect command again: it is made anew"
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -85,13 +89,53 @@ def read_run(run: Path) -> dict[str, Any]:
     """What a run was asked for.
 
     Raises:
-        OutputError: the folder is not a run.
+        OutputError: the folder is not a run, or the file is damaged.
     """
     path = run / MARKER
     if not path.is_file():
         raise OutputError(str(run), "is not a run folder (it has no run.json)")
-    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return read_document(path, _asked)
+
+
+def _asked(document: dict[str, Any]) -> dict[str, Any]:
+    """The document, if what readers take from it is of its kind."""
+    _ = document["status"]
+    parts = {"notes": list, "sites": dict, "catalog": dict, "weights": dict}
+    for name, kind in parts.items():
+        if not isinstance(document.get(name, kind()), kind):
+            raise TypeError(f"{name} is no {kind.__name__}")
+    if not all(isinstance(entry, dict) for entry in document.get("weights", {}).values()):
+        raise TypeError("weights hold no dict each")
     return document
+
+
+def read_document(path: Path, understand: Callable[[Any], T]) -> T:
+    """What a JSON file of a run holds.
+
+    Args:
+        path: the file.
+        understand: makes something of the document; what it raises is a fault of the file.
+
+    Raises:
+        OutputError: it is missing, damaged, or cannot be read.
+    """
+    try:
+        return understand(json.loads(path.read_bytes()))
+    except MemoryError:
+        raise
+    except Exception as error:
+        # A document that was tampered with may be wrong in any way.
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> OutputError:
+    """The one-line message for a file of a run that cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        return OutputError(str(path), "is missing", "finish the run: give the same command again")
+    if isinstance(error, OSError) and error.errno is not None:
+        return OutputError(str(path), f"cannot be read ({error.strerror})")
+    kind = "" if isinstance(error, GroundbreakError) else f"{type(error).__name__}: "
+    return OutputError(str(path), f"is damaged ({kind}{error})", ANEW)
 
 
 def write_run(run: Path, document: dict[str, Any]) -> None:

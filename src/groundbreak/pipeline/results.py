@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shapely.ops import unary_union
 
@@ -15,7 +14,7 @@ from groundbreak.errors import OutputError
 from groundbreak.events.summary import SOME_SHARE
 from groundbreak.lonlat import cut
 from groundbreak.pipeline.detect import SiteOutcome, look_meta
-from groundbreak.pipeline.folder import read_run
+from groundbreak.pipeline.folder import read_document, read_run, unreadable
 from groundbreak.pipeline.sitework import load_work, site_folder
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.store import PIXELS
@@ -27,6 +26,9 @@ from groundbreak.writers.kml import write_kml
 from groundbreak.writers.kwcoco import Video, write_kwcoco
 from groundbreak.writers.spreadsheet import write_csv
 from groundbreak.writers.stac import write_stac
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 WRITERS: Mapping[str, Callable[[Sequence[Event], Path], None]] = {
     "geojson": write_geojson,
@@ -71,6 +73,9 @@ LEDGER = (
     ("counted", "bool"),
     ("reason", "string"),
 )
+
+NEWER = ("alignment_note",)
+"""Columns that tables of earlier versions lack."""
 
 
 def observed_rows(outcome: SiteOutcome) -> list[dict[str, Any]]:
@@ -211,6 +216,37 @@ def write_table(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    table = pa.Table.from_pylist([dict(row) for row in rows], schema=_schema(columns))
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_table(path: Path, columns: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Rows of a table of a run.
+
+    Args:
+        path: the file.
+        columns: that it was written with.
+
+    Raises:
+        OutputError: it is missing or damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+        there = [c for c in columns if c[0] not in NEWER or c[0] in table.column_names]
+        table = table.select([name for name, _ in there]).cast(_schema(there))
+        rows: list[dict[str, Any]] = table.to_pylist()
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise unreadable(path, error) from error
+    return rows
+
+
+def _schema(columns: Sequence[tuple[str, str]]) -> pa.Schema:
+    import pyarrow as pa
+
     kinds = {
         "string": pa.string(),
         "strings": pa.list_(pa.string()),
@@ -218,24 +254,7 @@ def write_table(
         "bool": pa.bool_(),
         "timestamp": pa.timestamp("us", tz="UTC"),
     }
-    schema = pa.schema([(name, kinds[kind]) for name, kind in columns])
-    table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
-    with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
-
-
-def read_table(path: Path) -> list[dict[str, Any]]:
-    """Rows of a table of a run.
-
-    Raises:
-        OutputError: it is not there.
-    """
-    import pyarrow.parquet as pq
-
-    if not path.is_file():
-        raise OutputError(str(path), "is missing", "finish the run: give the same command again")
-    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
-    return rows
+    return pa.schema([(name, kinds[kind]) for name, kind in columns])
 
 
 def write_summary(run: Path, outcomes: Sequence[SiteOutcome]) -> None:
@@ -251,14 +270,31 @@ def read_summary(run: Path) -> list[dict[str, Any]]:
     """The sites of ``summary.json``.
 
     Raises:
-        OutputError: it is not there.
+        OutputError: it is missing or damaged.
     """
-    path = run / "summary.json"
-    if not path.is_file():
-        raise OutputError(str(path), "is missing", "finish the run: give the same command again")
-    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    sites: list[dict[str, Any]] = document["sites"]
-    return sites
+    return read_document(run / "summary.json", lambda d: [_summary(site) for site in d["sites"]])
+
+
+def _summary(site: dict[str, Any]) -> dict[str, Any]:
+    """A site of ``summary.json``, if it has what readers take from it."""
+    parts: dict[str, Any] = {
+        **dict.fromkeys(("id", "name", "remark"), str),
+        **dict.fromkeys(("notes", "sentences"), list),
+        "looks": int,
+        "not_observed": dict,
+    }
+    gaps: dict[str, Any] = {
+        "never_share": float | None,
+        "once_share": float | None,
+        "periods": list,
+    }
+    told: dict[str, Any] = {"text": str, "events": list}
+    objects = [(site, parts), (site["not_observed"], gaps), *((s, told) for s in site["sentences"])]
+    for entry, kinds in objects:
+        for name, kind in kinds.items():
+            if not isinstance(entry[name], kind):
+                raise TypeError(f"{name} is {entry[name]!r}")
+    return site
 
 
 def _planned(site_id: str, plan: LookPlan, reason: str) -> dict[str, Any]:
@@ -329,8 +365,8 @@ def export_events(run: Path, form: str, path: Path) -> int:
         the number of events.
 
     Raises:
-        OutputError: the run is not finished, the working folder that kwcoco needs is gone,
-            or the file cannot be written.
+        OutputError: the run is not finished, a file of it is damaged, the working folder that
+            kwcoco needs is gone, or the file cannot be written.
     """
     read_run(run)
     events = read_geoparquet(run / "events.parquet")
@@ -344,10 +380,12 @@ def export_events(run: Path, form: str, path: Path) -> int:
 
 
 def _absolute(run: Path) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((run / "item.json").read_text(encoding="utf-8"))
-    for entry in (*document["assets"].values(), *document["links"]):
-        entry["href"] = (run / entry["href"]).resolve().as_uri()
-    return document
+    def absolute(document: dict[str, Any]) -> dict[str, Any]:
+        for entry in (*document["assets"].values(), *document["links"]):
+            entry["href"] = (run / entry["href"]).resolve().as_uri()
+        return document
+
+    return read_document(run / "item.json", absolute)
 
 
 def _videos(run: Path) -> list[Video]:
@@ -357,7 +395,7 @@ def _videos(run: Path) -> list[Video]:
         OutputError: looks that were used are gone from the working folder of a site, or damaged.
     """
     used: dict[str, set[str]] = {}
-    for row in read_table(run / "observed.parquet"):
+    for row in read_table(run / "observed.parquet", OBSERVED):
         if row["used"]:
             used.setdefault(row["site_id"], set()).add(row["look_id"])
     videos = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -19,9 +18,10 @@ from groundbreak.atomic import write_text
 from groundbreak.errors import RasterError
 from groundbreak.events.captions import MEANINGS, TITLES
 from groundbreak.events.phrases import between, share
+from groundbreak.events.schema import validate_feature
 from groundbreak.events.summary import NOT_COMPARED, NOT_OBSERVED
-from groundbreak.pipeline.folder import read_run
-from groundbreak.pipeline.results import read_summary, read_table
+from groundbreak.pipeline.folder import read_document, read_run
+from groundbreak.pipeline.results import LEDGER, OBSERVED, read_summary, read_table
 from groundbreak.pipeline.sitework import SiteWork, load_work, site_folder
 from groundbreak.prepare.store import PreparedLook, unit
 from groundbreak.report.draw import pixel_outline, svg_path
@@ -83,12 +83,12 @@ def write_report(run: Path) -> Path:
         its path.
 
     Raises:
-        OutputError: not a run folder, or it cannot be written.
+        OutputError: not a run folder, a file of it is missing or damaged, or it cannot be written.
     """
     import jinja2
 
     about = read_run(run)
-    observed = read_table(run / "observed.parquet")
+    observed = read_table(run / "observed.parquet", OBSERVED)
     sites = _read_sites(run, observed)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -112,12 +112,12 @@ def write_report(run: Path) -> Path:
 
 
 def _read_sites(run: Path, observed: list[dict[str, Any]]) -> list[_Site]:
-    collection = json.loads((run / "events.geojson").read_text(encoding="utf-8"))
-    ledger = read_table(run / "ledger.parquet")
+    features = read_document(run / "events.geojson", _features)
+    ledger = read_table(run / "ledger.parquet", LEDGER)
     sites = []
     for document in read_summary(run):
         name = document["id"]
-        events = [f for f in collection["features"] if f["properties"]["site_id"] == name]
+        events = [f for f in features if f["properties"]["site_id"] == name]
         events.sort(key=lambda feature: (-feature["properties"]["confidence"], feature["id"]))
         rows: dict[str, list[dict[str, Any]]] = {}
         for row in ledger:
@@ -133,6 +133,14 @@ def _read_sites(run: Path, observed: list[dict[str, Any]]) -> list[_Site]:
             )
         )
     return sites
+
+
+def _features(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Events of a GeoJSON document, all as the schema wants them."""
+    for feature in document["features"]:
+        validate_feature(feature)
+    features: list[dict[str, Any]] = document["features"]
+    return features
 
 
 def _lead(about: dict[str, Any], sites: list[_Site]) -> str:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import shapely
 from pyproj import CRS, Transformer
+from pyproj.exceptions import ProjError
+from shapely.errors import ShapelyError
 from shapely.geometry import MultiPolygon
 from shapely.geometry.base import BaseGeometry
 
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 LONLAT = "OGC:CRS84"
 BOX = "bbox"
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+WRONG = (AttributeError, KeyError, TypeError, ValueError)
+"""What comes of a value that is not what it should be."""
 
 
 def write_geoparquet(events: Sequence[Event], path: Path) -> None:
@@ -93,14 +98,25 @@ def read_geoparquet(path: Path) -> list[Event]:
         table = pq.read_table(path)
         geo = json.loads(table.schema.metadata[b"geo"])
         crs = CRS.from_json_dict(geo["columns"][GEOMETRY]["crs"]).to_string()
+        missing = [name for name in columns() if name not in table.column_names]
+        events = [] if missing else [_event(row, crs) for row in _typed(table).to_pylist()]
     except FileNotFoundError:
         raise OutputError(str(path), "does not exist", "run detect first") from None
-    except (OSError, pa.ArrowException, TypeError, KeyError, ValueError) as error:
-        raise OutputError(str(path), "is not a GeoParquet file of events") from error
-    missing = [name for name in columns() if name not in table.column_names]
+    except (OSError, pa.ArrowException, ProjError, ShapelyError, *WRONG) as error:
+        problem = "is not a GeoParquet file of events, or is damaged"
+        raise OutputError(str(path), problem, "give detect again: it is made anew") from error
     if missing:
         raise OutputError(str(path), f"is not a file of events: it has no column {missing[0]}")
-    return [_event(row, crs) for row in table.to_pylist()]
+    return events
+
+
+def _typed(table: pa.Table) -> pa.Table:
+    """The columns that are read, as `write_geoparquet` writes them."""
+    import pyarrow as pa
+
+    zone = [pa.field("crs", pa.string())] if "crs" in table.column_names else []
+    schema = pa.schema([*events_table((), ()).schema, *zone])
+    return table.select(schema.names).cast(schema)
 
 
 def _event(row: Mapping[str, Any], crs: str) -> Event:

@@ -1,0 +1,112 @@
+"""A run folder whose files were damaged: one line names the file, and detect makes it anew."""
+
+import json
+import shutil
+
+import pyarrow.parquet as pq
+import pytest
+
+from commands import events
+from series import write_series, write_sites
+
+STATES = [{}, {"house": True}, {"house": True}]
+
+DAMAGE = {
+    "empty": lambda _: b"",
+    "cut short": lambda data: data[: len(data) // 2],
+    "zeros": lambda data: bytes(len(data)),
+    "not UTF-8": lambda data: b"\xff" + data,
+    "a list": lambda _: b"[3]",
+    "empty object": lambda _: b"{}",
+    "other types": lambda _: b'{"status": "", "notes": 3, "sites": 3, "features": 3, "assets": 3}',
+    "other entries": lambda _: (
+        b'{"status": "", "weights": {"a": 3}, "sites": [3], "features": [{}], "assets": {"a": 3}}'
+    ),
+}
+
+READERS = {
+    "run.json": ("report", "stac", "temporal"),
+    "summary.json": ("report", "kwcoco"),
+    "events.geojson": ("report", "temporal"),
+    "observed.parquet": ("report", "kwcoco", "temporal"),
+    "ledger.parquet": ("report", "temporal"),
+    "events.parquet": ("csv",),
+    "item.json": ("stac",),
+}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """A small series and its watch-list; the first run on it is kept beside them."""
+    folder = tmp_path_factory.mktemp("inputs")
+    write_sites(folder / "sites.geojson")
+    write_series(folder / "scenes", STATES)
+    (folder / "truth.geojson").write_text('{"type": "FeatureCollection", "features": []}')
+    return folder
+
+
+@pytest.fixture
+def detect(tmp_path, inputs, command, engine):
+    """``detect()`` of the series into ``run``; a run is there."""
+    run = tmp_path / "run"
+    words = ["--sites", inputs / "sites.geojson", "--catalog", inputs / "scenes", "-o", run]
+    if not (inputs / "run").exists():
+        assert command("detect", *words).code == 0
+        run.rename(inputs / "run")
+    shutil.copytree(inputs / "run", run)
+    return lambda: command("detect", *words)
+
+
+@pytest.fixture
+def read(tmp_path, inputs, command):
+    """``read("report")``, of a form that is exported, or of ``temporal``: reads the run."""
+    run = tmp_path / "run"
+
+    def answer(what):
+        if what == "report":
+            return command("report", run)
+        if what == "temporal":
+            truth = inputs / "truth.geojson"
+            return command("evaluate", "--temporal", run, "--truth", truth, "-o", tmp_path / "out")
+        return command("export", run, "--format", what, "-o", tmp_path / "exported")
+
+    return answer
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_it_is_named_in_one_line_and_made_anew(tmp_path, detect, read, name):
+    path, found = tmp_path / "run" / name, events(tmp_path / "run")
+    whole = path.read_bytes()
+    for how in DAMAGE.values():
+        path.write_bytes(how(whole))
+        for reader in READERS[name]:
+            answer = read(reader)
+            assert answer.code == 2
+            assert answer.error.startswith(f"{path}: ")
+    assert detect().code == 0
+    assert [read(reader).code for reader in READERS[name]] == [0] * len(READERS[name])
+    assert events(tmp_path / "run") == found
+
+
+@pytest.mark.parametrize("name", [name for name in READERS if name.endswith(".parquet")])
+def test_a_table_of_another_shape(tmp_path, detect, read, name):
+    path = tmp_path / "run" / name
+    table = pq.read_table(path)
+    assert table.num_rows
+    time = next(n for n, field in enumerate(table.schema) if "timestamp" in str(field.type))
+    words = table.set_column(time, table.column_names[time], [["soon"] * table.num_rows])
+    for other in (table.select([0]), words):
+        pq.write_table(other, path)
+        answer = read(READERS[name][0])
+        assert (answer.code, str(path) in answer.error) == (2, True)
+
+
+def test_what_no_longer_fits_the_schema_is_named(tmp_path, detect, read):
+    path = tmp_path / "run" / "events.geojson"
+    document = json.loads(path.read_text())
+    document["features"][0]["properties"]["confidence"] = "high"
+    path.write_text(json.dumps(document))
+    answer = read("report")
+    assert answer.code == 2
+    assert "properties/confidence: 'high' is not of type 'number'" in answer.error
+    assert "give the same detect command again" in answer.error
