@@ -311,6 +311,16 @@ def test_doubts_are_told_with_the_events_that_they_touch() -> None:
     ]
 
 
+def test_the_caution_of_the_weights_goes_with_buildings_and_with_nothing_else() -> None:
+    caution = "What is told as a building may be a road."
+    berth = event(SLIP, 0, 1, id="a", **BERTH)
+    told = summarise("Port One", [berth, event(NEW, 1, 2, id="b")], LOOKS, ALL, caution=caution)
+    assert (told.clauses[-1].text, told.clauses[-1].event_ids) == (caution, ("b",))
+    for events in ([berth], []):
+        told = summarise("Port One", events, LOOKS, ALL, caution=caution)
+        assert caution not in told.text
+
+
 def test_two_images_confirm_nothing_which_is_said_once() -> None:
     flags = {"provisional": True, "flags": ("single_pair",)}
     two = [event(TORN, 0, 1, id="a", **flags), event(NEW, 0, 1, id="b", **flags)]

@@ -94,10 +94,13 @@ def test_a_demolition_goes_the_other_way(tmp_path, engine):
     assert event["start_datetime"].startswith("2024-02-09")
 
 
-def test_seen_in_the_newest_look_only_is_provisional(tmp_path, engine):
+def test_seen_in_the_newest_look_only_is_provisional_and_cautioned_by_the_card(tmp_path, engine):
+    engine.card = replace(engine.card, caution="What is told as a building may be a road.")
     job = request(tmp_path, [EMPTY, EMPTY, BUILT])
-    run_detect(job)
+    [site] = run_detect(job).sites
     [event] = events(job.run)
+    said = site.result.summary.clauses[-1]
+    assert (said.text, said.event_ids) == (engine.card.caution, (event["id"],))
     assert event["provisional"]
 
 

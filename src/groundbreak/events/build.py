@@ -111,7 +111,8 @@ class SiteObservations:
 
     ``area`` is the site's polygon in the grid's CRS; ``pairs`` those that were computed, at least
     on some tiles; ``coverage`` says which share of the site was never seen; ``asked`` is the time
-    from the first to the last image there is, usable or not.
+    from the first to the last image there is, usable or not; ``caution`` is a sentence that shall
+    go with the buildings that are found.
     """
 
     site_id: str
@@ -122,6 +123,7 @@ class SiteObservations:
     pairs: Sequence[PairKey]
     coverage: Coverage = field(default_factory=Coverage)
     asked: Period | None = None
+    caution: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ def build_events(
         events,
         ledger,
         tuple(KnownObject(o.id, o.founded_by, o.footprint) for o in objects),
-        summarise(site.site_name, events, looks, site.coverage, site.asked),
+        summarise(site.site_name, events, looks, site.coverage, site.asked, site.caution),
     )
 
 

@@ -115,6 +115,7 @@ def summarise(
     looks: Sequence[LookMeta],
     coverage: Coverage,
     asked: Period | None = None,
+    caution: str = "",
 ) -> SiteSummary:
     """Sum up a site.
 
@@ -124,6 +125,7 @@ def summarise(
         looks: of the site in date order.
         coverage: what no look, or only one, shows.
         asked: from the first to the last image there is, usable or not.
+        caution: a sentence that goes with buildings; empty for none.
     """
     seen = [look for look in looks if look.usable_share >= SOME_SHARE]
     gaps = _gaps(seen, asked)
@@ -138,6 +140,9 @@ def summarise(
     clauses += _chains(events, looks)
     clauses += _singles([e for e in events if not (e.replaces or e.replaced_by)], looks)
     clauses += _unconfirmed(events, seen)
+    buildings = [event for event in events if event.kind is not Kind.DOCKING_SLIP]
+    if caution and buildings:
+        clauses.append(Clause(caution, _ids(buildings)))
     clauses += _not_observed(gaps, coverage)
     return SiteSummary(tuple(clauses), tuple(gaps), coverage)
 

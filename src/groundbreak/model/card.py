@@ -62,6 +62,8 @@ class Card:
         licence: of the weights, and what follows from the data's.
         metrics: figures by data set and split; ``val`` chose, ``test`` only reports.
         limits: what the weights are not good for.
+        caution: what else than buildings may be told as one, a sentence that goes with what they
+            find; empty where the kinds can be taken at their word.
         revision: git revision of the code that trained them.
         sha256: of the weights file.
     """
@@ -84,6 +86,7 @@ class Card:
     licence: str = ""
     metrics: Mapping[str, Any] = field(default_factory=dict)
     limits: str = ""
+    caution: str = ""
     revision: str | None = None
     sha256: str | None = None
 

@@ -46,6 +46,7 @@ class CardConfig:
         encodings: of the imagery.
         licence: of the weights.
         limits: what they are not good for.
+        caution: a sentence that goes with the buildings they find.
         false_per_km2: limit that the operating point is chosen for.
         extra_data: what else shaped the weights, such as those of the encoder it started from.
     """
@@ -58,6 +59,7 @@ class CardConfig:
     encodings: tuple[str, ...] = ()
     licence: str = ""
     limits: str = ""
+    caution: str = ""
     false_per_km2: float = 0.1
     extra_data: tuple[DataUse, ...] = ()
 
@@ -127,6 +129,7 @@ def draft(
         data=with_lineage((*used, *config.extra_data), lineage),
         licence=config.licence,
         limits=config.limits,
+        caution=config.caution,
         revision=git_revision(),
     )
 

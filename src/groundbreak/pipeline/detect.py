@@ -319,6 +319,7 @@ def _events(
         asked=Period(
             min(look.start for look in job.plan.looks), max(look.end for look in job.plan.looks)
         ),
+        caution=job.engine.card.caution,
     )
     readers = Readers(maps.read, read_usable, read_pixels)
     result = build_events(site, candidates, readers, job.settings.events, known)
