@@ -15,6 +15,8 @@ from groundbreak.kept import kept_json
 from groundbreak.pipeline import change
 from groundbreak.pipeline import detect as detect_module
 from groundbreak.prepare import store
+from groundbreak.prepare.known import Known
+from groundbreak.prepare.offsets import dark_ends
 from series import write_series, write_sites
 
 STATES = [{}, {}, {"house": True}, {"house": True}]
@@ -120,6 +122,52 @@ def test_that_ids_could_not_be_continued_is_said(tmp_path, detect, how):
     assert "ids of earlier runs could not be continued" in note
     assert "ids of earlier runs" in (tmp_path / "run" / "report.html").read_text()
     assert detect().json()["sites"][0]["notes"] == []
+
+
+WRONG_ANSWERS = {
+    "a number": lambda _: 3,
+    "a list": lambda _: [3],
+    "nothing": lambda _: None,
+    "no fields": lambda _: {},
+    "other fields": lambda answer: answer | {"colour": 3},
+    "texts": lambda answer: dict.fromkeys(answer, "3"),
+    "numbers": lambda answer: dict.fromkeys(answer, 3.5),
+    "lists": lambda answer: {name: [value] for name, value in answer.items()},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_ANSWERS.values(), ids=WRONG_ANSWERS)
+def test_answers_that_are_none_are_found_anew(tmp_path, detect, wrong):
+    before, found = work(tmp_path), events(tmp_path / "run")
+    path = tmp_path / "run" / "work" / "s0" / "glances" / "known.json"
+    answers = json.loads(path.read_text())
+    path.write_text(json.dumps({key: wrong(answer) for key, answer in answers.items()}))
+    assert detect("--no-report").code == 0
+    assert (events(tmp_path / "run"), work(tmp_path)) == (found, before)
+    assert len(told(tmp_path)) == len(answers)
+    assert all(text.startswith(f"{path} is damaged") for text in told(tmp_path))
+
+
+def test_a_wrong_answer_leaves_the_others_known(tmp_path, detect):
+    path = tmp_path / "run" / "work" / "s0" / "glances" / "known.json"
+    before = path.read_text()
+    answers = json.loads(before)
+    for wrong in (3, float("nan")):
+        path.write_text(json.dumps(answers | {max(answers): wrong}))
+        assert detect("--no-report").code == 0
+        assert (path.read_text(), len(told(tmp_path))) == (before, 1)
+
+
+@pytest.mark.parametrize("answer", [[], [0.1, "x"], {}, 3, "x"])
+def test_dark_ends_are_numbers_or_none(tmp_path, answer):
+    path, question = tmp_path / "known.json", ["darks"]
+    first = Known(path)
+    assert first.of(question, lambda: [0.1, 0.2], dark_ends) == [0.1, 0.2]
+    first.save(forget=False)
+    [key] = json.loads(path.read_text())
+    assert Known(path).of(question, list, dark_ends) == [0.1, 0.2]
+    path.write_text(json.dumps({key: answer}))
+    assert Known(path).of(question, lambda: None, dark_ends) == ([] if answer == [] else None)
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.EMFILE, errno.EACCES])

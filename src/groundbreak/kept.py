@@ -37,7 +37,7 @@ def kept_json(path: Path, understand: Callable[[Any], T]) -> T | None:
     except OSError as error:
         raise UnreachedError(str(path), f"cannot be read now ({error.strerror})") from error
     try:
-        return understand(json.loads(data.decode("utf-8")))
+        return understand(json.loads(data.decode("utf-8"), parse_constant=_refuse))
     except (GroundbreakError, MemoryError, OSError):
         raise
     except Exception as error:
@@ -45,6 +45,10 @@ def kept_json(path: Path, understand: Callable[[Any], T]) -> T | None:
         reason = f"{type(error).__name__}: {error}"
         log.warning("%s is damaged (%s); it counts as not there", path, reason)
         return None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is nothing that JSON has")
 
 
 def kept_whole(path: Path, size: int | None) -> bool:

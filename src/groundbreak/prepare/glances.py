@@ -22,7 +22,7 @@ from odc.geo.geobox import GeoBox
 from groundbreak.atomic import output_error
 from groundbreak.errors import RasterError
 from groundbreak.prepare.acquire import Acquired
-from groundbreak.prepare.known import JUDGEMENT, Known, digest, placed
+from groundbreak.prepare.known import JUDGEMENT, Known, digest, placed, record
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.overview import Glance, Overview, find_clouds, neighbours, take_glance
 from groundbreak.raster.read import read_window
@@ -64,6 +64,9 @@ class Verdict:
     usable_share: float
     reason: str
     clouds: str
+
+
+VERDICT = record(Verdict)
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,8 @@ class Glances:
             OutputError: the folder cannot be written.
         """
         count = len(self._looks)
-        new = [i for i in range(count) if not self._judge.known.knows(self._questions[i])]
+        known, asked = self._judge.known, self._questions
+        new = [i for i in range(count) if not known.knows(asked[i], VERDICT)]
         # Each is taken once, before threads come to need the same ones.
         list(pool.map(self._glance, sorted({k for i in new for k in (i, *neighbours(i, count))})))
         return list(pool.map(self._verdict, range(count)))
@@ -176,10 +180,9 @@ class Glances:
         return clouds
 
     def _verdict(self, index: int) -> Verdict:
-        answer = self._judge.known.of(
-            self._questions[index], lambda: asdict(self._judged(self.overview(index)))
+        return self._judge.known.of(
+            self._questions[index], lambda: asdict(self._judged(self.overview(index))), VERDICT
         )
-        return Verdict(**answer)
 
     def _judged(self, view: Overview) -> Verdict:
         share = float(view.usable[self._judge.inside].mean())

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from odc.geo.geobox import GeoBox
 
@@ -24,6 +25,11 @@ from groundbreak.types import Scene
 JUDGEMENT = 2
 """Of the code that judges, aligns and matches scenes and looks: raised when it comes to other
 answers within a version."""
+
+log = logging.getLogger(__name__)
+
+WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What comes of an answer that is not what it should be."""
 
 T = TypeVar("T")
 
@@ -40,23 +46,36 @@ class Known:
         self._before = (kept_json(path, dict[str, Any]) if path is not None else None) or {}
         self._now: dict[str, Any] = {}
 
-    def of(self, question: list[Any], find: Callable[[], T]) -> T:
+    def of(self, question: list[Any], find: Callable[[], Any], understand: Callable[[Any], T]) -> T:
         """The answer to a question: the one that is known, else that of ``find``.
 
         Args:
             question: what it is and all that it depends on, as JSON has it.
-            find: finds it; its exceptions are raised, and nothing is kept of them.
+            find: finds it, as JSON has it; its exceptions are raised, and nothing is kept of them.
+            understand: makes something of it, or raises if it is no such answer.
         """
         key = self._key(question)
-        if key not in self._now:
-            self._now[key] = self._before[key] if key in self._before else find()
-        answer: T = self._now[key]
-        return answer
+        if not self.knows(question, understand):
+            self._now[key] = find()
+        elif key not in self._now:
+            self._now[key] = self._before[key]
+        return understand(self._now[key])
 
-    def knows(self, question: list[Any]) -> bool:
-        """Whether a question was answered before."""
+    def knows(self, question: list[Any], understand: Callable[[Any], T]) -> bool:
+        """Whether a question was answered before, with an answer that can be understood.
+
+        Another one counts as not there (a warning), as it does where the whole file is damaged.
+        """
         key = self._key(question)
-        return key in self._now or key in self._before
+        if key in self._now or key not in self._before:
+            return key in self._now
+        try:
+            understand(self._before[key])
+        except WRONG as error:
+            log.warning("%s is damaged (%s); an answer is found anew", self._path, error)
+            self._before = {name: kept for name, kept in self._before.items() if name != key}
+            return False
+        return True
 
     def save(self, *, forget: bool) -> None:
         """Keep the answers.
@@ -76,6 +95,25 @@ class Known:
     @staticmethod
     def _key(question: list[Any]) -> str:
         return digest([__version__, JUDGEMENT, question])
+
+
+def record(kind: Callable[..., T]) -> Callable[[Any], T]:
+    """Reads a dataclass of plain fields from a JSON object.
+
+    What it returns raises TypeError where a field is missing, unknown, or of another type.
+    """
+    hints = get_type_hints(kind)
+
+    def read(answer: Any) -> T:
+        made = kind(**answer)
+        for name, hint in hints.items():
+            value = getattr(made, name)
+            # JSON does not tell 1.0 from 1 everywhere.
+            if not isinstance(float(value) if type(value) is int else value, hint):
+                raise TypeError(f"{name} is {value!r}")
+        return made
+
+    return read
 
 
 def digest(basis: list[Any]) -> str:

@@ -19,13 +19,15 @@ from groundbreak.prepare.acquire import acquire
 from groundbreak.prepare.glances import Glances
 from groundbreak.prepare.held import cut_out
 from groundbreak.prepare.job import Bench, Judged, SiteJob
-from groundbreak.prepare.known import JUDGEMENT, digest, placed
+from groundbreak.prepare.known import JUDGEMENT, digest, placed, record
 from groundbreak.prepare.look import Reference, align_look, sample_window, take_reference
 from groundbreak.prepare.overview import Overview, choose_reference
 from groundbreak.prepare.store import PreparedLook
 
 MOST_REFERENCES = 3
 """So many looks are tried as the one that the others are aligned to."""
+
+ALIGNMENT = record(Alignment)
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def _lay_on(
     def reference() -> Reference:
         return _reference(job, glances.overview(chosen.place), held.get(chosen.plan.id))
 
-    if not all(bench.known.knows(question) for question in questions):
+    if not all(bench.known.knows(question, ALIGNMENT) for question in questions):
         reference()  # before several threads ask for it at once
 
     def align(look: Judged, question: list[Any]) -> Alignment:
@@ -119,7 +121,7 @@ def _lay_on(
                 moving = acquire(look.plan, job.grid.full[window.slices], job.source)
             return asdict(align_look(view, reference(), job.grid, moving))
 
-        return Alignment(**bench.known.of(question, find))
+        return bench.known.of(question, find, ALIGNMENT)
 
     found = bench.pool.map(align, asked, questions)
     names = [look.plan.id for look in asked]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from odc.geo.geobox import GeoBox
 
@@ -80,7 +81,16 @@ def _darks(scene: Scene, grid: GeoBox, source: Source, known: Known) -> list[flo
     """Dark end of every band in digital numbers, where no mask says cloud; None if nothing is."""
     corrected = [source.zero_is_nodata, scene.id in source.filled, source.scales.get(scene.id)]
     question = ["darks", scene_basis(scene, grid, source.bands), corrected]
-    return known.of(question, lambda: _find_darks(scene, grid, source))
+    return known.of(question, lambda: _find_darks(scene, grid, source), dark_ends)
+
+
+def dark_ends(answer: Any) -> list[float] | None:
+    """What was kept of ``_find_darks``; TypeError if it is something else."""
+    if answer is None:
+        return None
+    if not isinstance(answer, list) or not all(isinstance(dark, float) for dark in answer):
+        raise TypeError(f"{answer!r} is no list of numbers")
+    return answer
 
 
 def _find_darks(scene: Scene, grid: GeoBox, source: Source) -> list[float] | None:

@@ -8,7 +8,7 @@ from odc.geo.geobox import GeoBox
 
 from groundbreak.prepare.acquire import Source, read_one
 from groundbreak.prepare.fill import has_fill
-from groundbreak.prepare.known import Known, files, hrefs, scene_basis
+from groundbreak.prepare.known import Known, files, hrefs, record, scene_basis
 from groundbreak.prepare.scales import find_scale
 from groundbreak.raster.href import resolve_href
 from groundbreak.raster.offsets import is_sentinel2
@@ -29,6 +29,9 @@ class Sight:
 
     filled: bool
     scale: float | None
+
+
+SIGHT = record(Sight)
 
 
 def first_sight(scene: Scene, grid: GeoBox, source: Source, known: Known) -> Sight:
@@ -52,14 +55,15 @@ def first_sight(scene: Scene, grid: GeoBox, source: Source, known: Known) -> Sig
         source.zero_is_nodata,
         is_sentinel2(scene),
     ]
-    if known.knows(question) and all(files(scene)):
+    is_known = known.knows(question, SIGHT)
+    if is_known and all(files(scene)):
         for href in hrefs(scene):
             resolve_href(href, source.policy)
-    elif known.knows(question) or source.zero_is_nodata:
+    elif is_known or source.zero_is_nodata:
         read_one(scene, grid.zoom_to(PROBE), source)
 
     def look() -> Sight:
         filled = not source.zero_is_nodata and has_fill(scene, grid, source)
         return Sight(filled, find_scale(scene, grid, source))
 
-    return Sight(**known.of(question, lambda: asdict(look())))
+    return known.of(question, lambda: asdict(look()), SIGHT)
