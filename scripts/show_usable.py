@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from groundbreak.align import estimate_shift
+from groundbreak.align import Piece, estimate_shift
 from groundbreak.errors import RasterError
 from groundbreak.radiometry import match
 from groundbreak.raster.read import inspect, read_picture
@@ -123,7 +123,7 @@ def judge(site: str, looks: list[Look], index: int) -> tuple[Row, CloudMask]:
     )
     if index:
         usable = looks[0].valid & look.valid & ~found.cloud & ~found.shadow
-        shift = estimate_shift(looks[0].pixels, look.pixels, usable)
+        shift = estimate_shift([Piece(looks[0].pixels, look.pixels, usable)])
         row.shift = {
             "dx": round(shift.dx, 2),
             "dy": round(shift.dy, 2),

@@ -1,6 +1,7 @@
 """Preparing a site gives the same looks whatever the blocks and however many threads."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -127,6 +128,42 @@ def test_a_large_shift_is_taken_out(tmp_path):
     found = prepare(tmp_path / "site", [good, np.roll(town(1), 12, axis=2)])
     assert found.looks[1].aligned
     assert found.looks[1].shift_px == pytest.approx((12, 0), abs=0.1)
+
+
+def calm(seed):
+    """(3, SIDE, SIDE): the sea, whose waves are elsewhere in every look."""
+    return np.random.default_rng(seed).normal(60, 2, (3, SIDE, SIDE))
+
+
+@pytest.mark.parametrize("hidden", [calm, lambda _seed: np.zeros((3, SIDE, SIDE))])
+def test_a_large_site_is_aligned_by_what_can_be_seen_of_it(tmp_path, monkeypatch, hidden):
+    """Water, or the edge of the later look's swath, in one quarter of it."""
+    monkeypatch.setattr(room, "SAMPLE", SIDE // 2)
+    quarter = (slice(None), slice(0, SIDE // 2), slice(0, SIDE // 2))
+    pictures = [town(0), np.roll(town(1), 3, axis=2)]
+    pictures[1][quarter] = hidden(3)[quarter]
+    if hidden is calm:
+        pictures[0][quarter] = calm(2)[quarter]
+    look = prepare(tmp_path / "site", pictures).looks[1]
+    assert look.aligned
+    assert look.shift_px == pytest.approx((3, 0), abs=0.1)
+
+
+def test_every_quarter_of_a_large_site_is_looked_at_where_it_shows_most(tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "SAMPLE", SIDE // 2)
+    pixels = np.full((3, SIDE, SIDE), 0.2, np.float32)
+    for y, x in ((10, 50), (50, 130), (90, 5), (130, 90)):
+        pixels[:, y : y + 10, x : x + 10] = 0.8
+    everywhere = np.ones((SIDE, SIDE), bool)
+    seen = SimpleNamespace(acquired=SimpleNamespace(pixels=pixels), usable=everywhere)
+    found = room.sample_windows(SiteGrid(Site("s", "S", GRID.extent.geom), GRID, GRID), seen)
+    assert [(box.y0, box.x0) for box in found] == [(0, 40), (40, 120), (80, 0), (120, 80)]
+    strip = GRID[:30]
+    seen = SimpleNamespace(acquired=SimpleNamespace(pixels=pixels[:, :30]), usable=everywhere[:30])
+    found = room.sample_windows(SiteGrid(Site("s", "S", GRID.extent.geom), strip, strip), seen)
+    assert {(box.y0, box.x0, box.shape) for box in found} == {
+        (0, x, (30, 40)) for x in (0, 40, 80, 120)
+    }
 
 
 def test_what_was_aligned_is_not_aligned_again(tmp_path):

@@ -3,6 +3,6 @@ one of the same ground.
 """
 
 from groundbreak.align.config import AlignConfig
-from groundbreak.align.shift import Alignment, estimate_shift, shift_image
+from groundbreak.align.shift import Alignment, Piece, estimate_shift, shift_image
 
-__all__ = ["AlignConfig", "Alignment", "estimate_shift", "shift_image"]
+__all__ = ["AlignConfig", "Alignment", "Piece", "estimate_shift", "shift_image"]

@@ -8,6 +8,8 @@ new quarters give other answers, each its own, so the place where most answers l
 displacement of the ground. A second pass on the corrected pair measures what is left: the residual.
 In very high resolution it does not vanish, since relief displaces every place a little differently.
 
+The pictures may be one piece of the two looks, or several: their windows are taken together.
+
 Phase correlation with upsampling: Guizar-Sicairos et al., Optics Letters 33(2), 2008
 (scikit-image's ``phase_cross_correlation``).
 """
@@ -15,6 +17,7 @@ Phase correlation with upsampling: Guizar-Sicairos et al., Optics Letters 33(2),
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,32 +60,48 @@ class Alignment:
         return not (self.far or self.apart)
 
 
-def estimate_shift(
-    reference: FloatArray,
-    moving: FloatArray,
-    usable: BoolArray,
-    config: AlignConfig | None = None,
-) -> Alignment:
+@dataclass(frozen=True)
+class Piece:
+    """The same ground in two looks of one grid.
+
+    ``reference`` and ``moving`` are (bands, height, width); ``usable`` (height, width) is True
+    where both looks are.
+    """
+
+    reference: FloatArray
+    moving: FloatArray
+    usable: BoolArray
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be compared.
+
+        Raises:
+            ValueError: shapes differ.
+        """
+        shapes = self.reference.shape, self.moving.shape, self.usable.shape
+        if shapes[0] != shapes[1] or shapes[2] != shapes[0][1:]:
+            raise ValueError(f"shapes differ: {', '.join(map(str, shapes))}")
+
+
+def estimate_shift(pieces: Sequence[Piece], config: AlignConfig | None = None) -> Alignment:
     """Estimate the displacement of one look against another of the same grid.
 
     Args:
-        reference: (bands, height, width).
-        moving: the same shape.
-        usable: (height, width), True where both looks are usable.
+        pieces: of both looks, at least one, all of the same size.
         config: see ``AlignConfig``.
 
     Returns:
-        the displacement of the content of ``moving``, and whether to believe it.
+        the displacement of the content of the moving look, and whether to believe it.
 
     Raises:
-        ValueError: shapes differ.
+        ValueError: the sizes differ.
     """
-    if reference.shape != moving.shape or usable.shape != reference.shape[1:]:
-        raise ValueError(f"shapes differ: {reference.shape}, {moving.shape}, {usable.shape}")
+    if len(sizes := {piece.usable.shape for piece in pieces}) != 1:
+        raise ValueError(f"expected pieces of one size, got {sorted(sizes)}")
     config = config or AlignConfig()
-    if min(usable.shape) < config.least_px:
+    if min(*sizes.pop()) < config.least_px:
         return _untrusted(f"smaller than {config.least_px} pixels")
-    pair = _Pair.of(reference, moving, usable, config)
+    pair = _Pair.of(pieces, config)
     votes = pair.votes(config)
     start = _start(votes, config)
     length = math.hypot(*start)
@@ -90,10 +109,9 @@ def estimate_shift(
         reason = f"a shift of {length:.0f} pixels is more than {config.max_voted_px:g}"
         return replace(_untrusted(reason), far=True)
     if length > 0:
-        moving = _stepped(moving, start)
-        usable = usable & _stepped(usable[None], start)[0]
-        pair = _Pair.of(reference, moving, usable, config)
-    found = _measured(pair, moving, usable, config)
+        pieces = [_stepped_piece(piece, start) for piece in pieces]
+        pair = _Pair.of(pieces, config)
+    found = _measured(pair, pieces, config)
     if not found.trusted:
         if pair.apart(votes, config):
             reason = "nothing of it lies where the reference look shows it"
@@ -122,25 +140,32 @@ def _as_sure(
 
 @dataclass(frozen=True)
 class _Pair:
-    """The edges of two pictures, whole and cut into windows."""
+    """The edges of two looks, by piece, and cut into the windows of all pieces."""
 
-    windows: list[Window]
-    edges: tuple[Edges, Edges]
+    windows: list[list[Window]]
+    edges: list[tuple[Edges, Edges]]
     fixed: list[Cut]
     moving: list[Cut]
 
     @classmethod
-    def of(
-        cls, reference: FloatArray, moving: FloatArray, usable: BoolArray, config: AlignConfig
-    ) -> _Pair:
-        windows = spread_windows(usable, config.window_px, config.min_usable, config.max_windows)
-        edges = tuple(find_edges(each, usable, config.blur_px) for each in (reference, moving))
-        fixed, other = ([cut(each, window) for window in windows] for each in edges)
-        return cls(windows, (edges[0], edges[1]), fixed, other)
+    def of(cls, pieces: Sequence[Piece], config: AlignConfig) -> _Pair:
+        quarter = len(pieces) * min(pieces[0].usable.shape) // 4
+        side = int(np.clip(quarter, *config.window_px))
+        most = -(-config.max_windows // len(pieces))
+        windows = [spread_windows(piece.usable, side, config.min_usable, most) for piece in pieces]
+        edges = [
+            (
+                find_edges(piece.reference, piece.usable, config.blur_px),
+                find_edges(piece.moving, piece.usable, config.blur_px),
+            )
+            for piece in pieces
+        ]
+        fixed, moving = (_cut_all([both[n] for both in edges], windows) for n in (0, 1))
+        return cls(windows, edges, fixed, moving)
 
     def votes(self, config: AlignConfig) -> Votes | None:
         """What the windows say together; None if they are too few to be asked."""
-        if len(self.windows) < config.least_voters:
+        if len(self.fixed) < config.least_voters:
             return None
         votes = count_votes(self.fixed, self.moving, config.near_px, config.max_shift_px)
         return votes if votes is not None and votes.voters >= config.least_voters else None
@@ -150,16 +175,23 @@ class _Pair:
         if votes is None or votes.around >= config.no_vote:
             return False
         # Waves and haze have nothing in common with anything: they say nothing.
-        rich = [
-            n
-            for n, window in enumerate(self.windows)
-            if min(each.contrast(window) for each in self.edges) >= config.contrast
-        ]
+        rich = [n for n, least in enumerate(self._contrasts()) if least >= config.contrast]
         if len(rich) < config.least_voters:
             return False
         fixed, moving = ([cuts[n] for n in rich] for cuts in (self.fixed, self.moving))
         alone = count_votes(fixed, moving, config.near_px, config.max_shift_px)
         return alone is not None and alone.around < config.no_vote
+
+    def _contrasts(self) -> Iterator[float]:
+        """Of each window, that of the look that shows less in it."""
+        for windows, both in zip(self.windows, self.edges, strict=True):
+            for window in windows:
+                yield min(each.contrast(window) for each in both)
+
+
+def _cut_all(edges: Sequence[Edges], windows: Sequence[Sequence[Window]]) -> list[Cut]:
+    """The windows of all pieces."""
+    return [cut(each, window) for each, own in zip(edges, windows, strict=True) for window in own]
 
 
 def _start(votes: Votes | None, config: AlignConfig) -> tuple[int, int]:
@@ -168,6 +200,12 @@ def _start(votes: Votes | None, config: AlignConfig) -> tuple[int, int]:
         return (0, 0)
     there = votes.strength >= config.clearer * votes.in_place
     return (votes.dx, votes.dy) if there else (0, 0)
+
+
+def _stepped_piece(piece: Piece, start: tuple[int, int]) -> Piece:
+    """The moving look read at p + start, and what is usable of it."""
+    usable = piece.usable & _stepped(piece.usable[None], start)[0]
+    return Piece(piece.reference, _stepped(piece.moving, start), usable)
 
 
 def _stepped(pixels: NDArray[Any], start: tuple[int, int]) -> NDArray[Any]:
@@ -182,16 +220,18 @@ def _stepped(pixels: NDArray[Any], start: tuple[int, int]) -> NDArray[Any]:
     return moved
 
 
-def _measured(pair: _Pair, moving: FloatArray, usable: BoolArray, config: AlignConfig) -> Alignment:
+def _measured(pair: _Pair, pieces: Sequence[Piece], config: AlignConfig) -> Alignment:
     """The displacement to a fraction of a pixel, by the windows that agree."""
     first = measure(pair.fixed, pair.moving, config)
     if len(first.shifts) == 0:
         return _untrusted("too little stable structure to compare")
     dy, dx = first.median
-    # Edges are those of the brightness: moving it alone is a third of the work.
-    moved = shift_image(moving.mean(axis=0, keepdims=True), dx, dy)
-    edges = find_edges(moved, usable, config.blur_px)
-    left = measure(pair.fixed, [cut(edges, window) for window in pair.windows], config)
+    edges = []
+    for piece in pieces:
+        # Edges are those of the brightness: moving it alone is a third of the work.
+        moved = shift_image(piece.moving.mean(axis=0, keepdims=True), dx, dy)
+        edges.append(find_edges(moved, piece.usable, config.blur_px))
+    left = measure(pair.fixed, _cut_all(edges, pair.windows), config)
     if len(left.shifts) == 0:
         return _untrusted("nothing is alike after the correction")
     # What the second pass finds is measured on better overlap: take it in.

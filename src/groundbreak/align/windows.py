@@ -79,19 +79,16 @@ def cut(edges: Edges, window: Window) -> Cut:
     return Cut(faded, fft.fftn(faded))
 
 
-def spread_windows(
-    usable: BoolArray, sides: tuple[int, int], min_usable: float, most: int
-) -> list[Window]:
+def spread_windows(usable: BoolArray, side: int, min_usable: float, most: int) -> list[Window]:
     """Square windows spread evenly over a picture, overlapping by half.
 
     Args:
         usable: (height, width).
-        sides: least and greatest side in pixels; a quarter of the picture's within them.
+        side: of the windows in pixels.
         min_usable: least usable share of a window.
         most: at most about so many windows.
     """
     height, width = usable.shape
-    side = int(np.clip(min(height, width) // 4, *sides))
     found = [
         (slice(y, y + side), slice(x, x + side))
         for y in _starts(height, side)

@@ -15,12 +15,17 @@ from functools import cache
 from typing import Any
 
 from groundbreak.align import Alignment
-from groundbreak.prepare.acquire import acquire
 from groundbreak.prepare.glances import Glances
 from groundbreak.prepare.held import cut_out
 from groundbreak.prepare.job import Bench, Judged, SiteJob
 from groundbreak.prepare.known import JUDGEMENT, digest, placed, record
-from groundbreak.prepare.look import Reference, align_look, sample_window, take_reference
+from groundbreak.prepare.look import (
+    Reference,
+    align_look,
+    read_samples,
+    sample_windows,
+    take_reference,
+)
 from groundbreak.prepare.overview import Overview, choose_reference
 from groundbreak.prepare.store import PreparedLook
 
@@ -114,11 +119,11 @@ def _lay_on(
         def find() -> dict[str, Any]:
             bench.progress(f"aligning {look.plan.start:%Y-%m-%d}")
             view = glances.overview(look.place)
-            window, prepared = reference().window, held.get(look.plan.id)
+            windows, prepared = reference().windows, held.get(look.plan.id)
             if prepared is not None:
-                moving = cut_out(prepared, window)
+                moving = tuple(cut_out(prepared, window) for window in windows)
             else:
-                moving = acquire(look.plan, job.grid.full[window.slices], job.source)
+                moving = read_samples(look.plan, windows, job.grid, job.source)
             return asdict(align_look(view, reference(), job.grid, moving))
 
         return bench.known.of(question, find, ALIGNMENT)
@@ -131,8 +136,8 @@ def _lay_on(
 def _reference(job: SiteJob, chosen: Overview, held: PreparedLook | None) -> Reference:
     if held is None:
         return take_reference(chosen, job.grid, job.source)
-    window = sample_window(job.grid, chosen)
-    return Reference(chosen, cut_out(held, window), window)
+    windows = sample_windows(job.grid, chosen)
+    return Reference(chosen, tuple(cut_out(held, window) for window in windows), windows)
 
 
 def _key(job: SiteJob, look: Judged, reference: Judged, held: Mapping[str, PreparedLook]) -> str:

@@ -6,7 +6,7 @@ This is the order of things: read, mask, align, radiometry. It lives here only.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,8 +15,10 @@ from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from groundbreak.align import Alignment, estimate_shift, shift_image
+from groundbreak.align import AlignConfig, Alignment, Piece, estimate_shift, shift_image
+from groundbreak.align.windows import find_edges
 from groundbreak.prepare.acquire import Acquired, Source, acquire
+from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.overview import Overview
 from groundbreak.prepare.store import LOOK, PIXEL_SCALE, PIXELS, USABLE, PreparedLook, save_look
 from groundbreak.radiometry import Radiometry, apply, match
@@ -31,16 +33,22 @@ BLOCK = 1024
 """Side of the windows that are read at once, by each thread."""
 
 SAMPLE = 1024
-"""Side of the piece of a site that alignment is measured on."""
+"""Alignment is measured on all of a site that is at most so many pixels a side."""
+
+PIECES = 4
+"""Of a larger site it is measured on so many pieces of half that side."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The look that others are aligned to and made comparable with."""
+    """The look that others are aligned to and made comparable with.
+
+    ``samples`` is what it shows in the ``windows`` that alignment is measured on.
+    """
 
     overview: Overview
-    sample: Acquired
-    window: Box
+    samples: tuple[Acquired, ...]
+    windows: tuple[Box, ...]
 
 
 @dataclass(frozen=True)
@@ -61,40 +69,64 @@ class SiteGrid:
     coarse: GeoBox
 
 
-def sample_window(grid: SiteGrid, overview: Overview) -> Box:
-    """The piece of the site, at most ``SAMPLE`` a side, that the reference shows best."""
-    windows = tile_windows(grid.full, SAMPLE, 0)
+def sample_windows(grid: SiteGrid, overview: Overview) -> tuple[Box, ...]:
+    """The pieces of the site that alignment is measured on.
 
-    def usable(window: Box) -> float:
+    In every quarter of a large site those in which the reference look shows most: a single piece
+    may be all water, or lie under the other look's clouds.
+    """
+    height, width = grid.full.shape
+    if max(height, width) <= SAMPLE:
+        return (Box(0, height, 0, width),)
+    edges = find_edges(overview.acquired.pixels, overview.usable, AlignConfig().blur_px)
+
+    def shown(window: Box) -> float:
         rows, columns = _coarse_index(grid, window)
-        return float(overview.usable[np.ix_(rows, columns)].sum())
+        return float(edges.strength[np.ix_(rows, columns)].sum())
 
-    return max(windows, key=usable)
+    quarters: dict[tuple[bool, bool], list[Box]] = {}
+    for window in tile_windows(grid.full, SAMPLE // 2, 0):
+        quarter = window.y0 + window.y1 > height, window.x0 + window.x1 > width
+        quarters.setdefault(quarter, []).append(window)
+    each = -(-PIECES // len(quarters))
+    return tuple(
+        window
+        for windows in quarters.values()
+        for window in sorted(windows, key=shown, reverse=True)[:each]
+    )
 
 
 def take_reference(overview: Overview, grid: SiteGrid, source: Source) -> Reference:
-    """Read the sample of the reference look."""
-    window = sample_window(grid, overview)
-    return Reference(overview, acquire(overview.plan, grid.full[window.slices], source), window)
+    """Read the samples of the reference look."""
+    windows = sample_windows(grid, overview)
+    return Reference(overview, read_samples(overview.plan, windows, grid, source), windows)
+
+
+def read_samples(
+    plan: LookPlan, windows: Sequence[Box], grid: SiteGrid, source: Source
+) -> tuple[Acquired, ...]:
+    """What a look shows in windows of the site."""
+    return tuple(acquire(plan, grid.full[window.slices], source) for window in windows)
 
 
 def align_look(
-    overview: Overview, reference: Reference, grid: SiteGrid, moving: Acquired
+    overview: Overview, reference: Reference, grid: SiteGrid, moving: Sequence[Acquired]
 ) -> Alignment:
-    """How a look lies on the reference look, as far as the reference's sample shows.
+    """How a look lies on the reference look, as far as the reference's samples show.
 
     Args:
         overview: the look.
         reference: the look that it is to lie on.
         grid: of the site.
-        moving: the look in the window of the reference's sample.
+        moving: the look in the windows of the reference's samples.
     """
-    window = reference.window
-    rows, columns = _coarse_index(grid, window)
-    clear = ~overview.clouds[np.ix_(rows, columns)]
-    clear &= ~reference.overview.clouds[np.ix_(rows, columns)]
-    usable = reference.sample.usable & moving.usable & clear
-    return estimate_shift(reference.sample.pixels, moving.pixels, usable)
+    clear = ~(overview.clouds | reference.overview.clouds)
+    pieces = []
+    for window, fixed, other in zip(reference.windows, reference.samples, moving, strict=True):
+        rows, columns = _coarse_index(grid, window)
+        usable = fixed.usable & other.usable & clear[np.ix_(rows, columns)]
+        pieces.append(Piece(fixed.pixels, other.pixels, usable))
+    return estimate_shift(pieces)
 
 
 def prepare_look(
