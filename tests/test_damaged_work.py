@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import events
+from commands import events, observed
 from groundbreak.errors import RasterError, UnreachedError
 from groundbreak.kept import kept_json
 from groundbreak.pipeline import change
@@ -361,24 +361,46 @@ def test_many_damaged_rasters_are_found_at_once(tmp_path, detect, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["pixels.tif", "usable.tif"])
-def test_a_look_is_damaged_inside_while_its_scene_is_gone(tmp_path, command, engine, name):
-    """It stays until somebody deletes it; after that the site does without the look."""
+@pytest.mark.parametrize("place", [0, 3], ids=["the first", "the last"])
+def test_a_look_is_damaged_inside_while_its_scene_is_gone(tmp_path, command, engine, name, place):
+    """The site does without it. It stays, until its scene is back to make it anew from."""
+    words = detected_by_catalog(tmp_path, command)
+    before = events(tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "work" / "s0" / "pairs")
+    files = work(tmp_path, f"looks/*/{name}")
+    path = sorted(files)[place]
+    damage({path: files[path]}, RASTER_DAMAGE["zeros inside"])
+    (tmp_path / "scenes").rename(tmp_path / "elsewhere")
+    for _ in range(2):
+        answer = command("detect", *words, "--json")
+        assert answer.code == 0
+        [site] = answer.json()["sites"]
+        assert (site["looks"], site["looks_left_out"]) == (3, 1)
+        [row] = [row for row in observed(tmp_path / "run") if not row["used"]]
+        assert row["look_id"] == path.parent.name
+        assert "does not exist" in row["reason"]
+        assert row["reason"].endswith("; what was prepared of it earlier is damaged")
+        assert path.read_bytes() != files[path]
+        assert len(events(tmp_path / "run")) == len(before)
+    assert command("detect", *words, "--strict").code == 2
+    (tmp_path / "elsewhere").rename(tmp_path / "scenes")
+    assert command("detect", *words).code == 0
+    assert (events(tmp_path / "run"), path.read_bytes()) == (before, files[path])
+
+
+@pytest.mark.parametrize("name", ["pixels.tif", "usable.tif"])
+def test_all_looks_are_damaged_inside_while_their_scenes_are_gone(tmp_path, command, engine, name):
     words = detected_by_catalog(tmp_path, command)
     before = events(tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "work" / "s0" / "pairs")
     files = work(tmp_path, f"looks/*/{name}")
     damage(files, RASTER_DAMAGE["zeros inside"])
     (tmp_path / "scenes").rename(tmp_path / "elsewhere")
-    answer = command("detect", *words)
-    assert answer.code == 2
-    assert "is damaged, and scenes that it was made from cannot be had now" in answer.error
-    assert work(tmp_path, f"looks/*/{name}").keys() == files.keys()
-    damage(files, lambda data: data)
-    min(files).unlink()
     answer = command("detect", *words, "--json")
     assert answer.code == 0
     [site] = answer.json()["sites"]
-    assert (site["looks"], site["looks_left_out"]) == (3, 1)
+    assert site["remark"].startswith("not observed: no usable look (")
+    assert work(tmp_path, f"looks/*/{name}").keys() == files.keys()
     (tmp_path / "elsewhere").rename(tmp_path / "scenes")
     assert command("detect", *words).code == 0
     assert events(tmp_path / "run") == before

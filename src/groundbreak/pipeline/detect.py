@@ -102,17 +102,19 @@ def detect_site(job: DetectJob, tell: Tell = lambda _message, _share: None) -> S
 
     What an earlier run left is known by its size; that it is damaged inside shows only when it is
     read. Then all that is kept of the site is read through, what is damaged is removed, and the
-    site done again: all but that is there already. A look whose scenes cannot be had now stays.
+    site done again: all but that is there already. A look whose scenes cannot be had now stays,
+    but takes no part.
 
     Raises:
         HrefError: an address may not be read.
         OutputError: the folder cannot be written.
-        RasterError: a file is damaged that cannot be made anew.
+        RasterError: a file cannot be read now, or is damaged again and again.
     """
     tried: set[Path] = set()
+    spoilt: frozenset[str] = frozenset()
     while True:
         try:
-            return _detect(job, tell)
+            return _detect(job, spoilt, tell)
         except UnreachedError:
             raise  # that it cannot be read now does not make it damaged
         except RasterError as error:
@@ -120,30 +122,37 @@ def detect_site(job: DetectJob, tell: Tell = lambda _message, _share: None) -> S
             if path in tried or not path.is_relative_to(job.folder):
                 raise
             tried.add(path)
-            _sort_out(job, path, error)
+            spoilt |= _sort_out(job, path, error)
 
 
-def _sort_out(job: DetectJob, suspect: Path, error: RasterError) -> None:
-    """Remove what is damaged of a site's rasters, if one that could not be read is so still."""
+def _sort_out(job: DetectJob, suspect: Path, error: RasterError) -> frozenset[str]:
+    """Remove what is damaged of a site's rasters, if one that could not be read is so still.
+
+    Returns:
+        Ids of the damaged looks that cannot be made anew now.
+    """
     fault = _fault(suspect)
     if fault is None:
         log.warning("%s; read once more it is in order", error)
-        return
+        return frozenset()
     if isinstance(fault, UnreachedError):
         raise fault
-    if not _can_be_made(job, suspect):
-        problem = "is damaged, and scenes that it was made from cannot be had now"
-        raise RasterError(str(suspect), problem, "bring them back, or delete it") from fault
+    spoilt = set()
     kept = {path for name in (LOOKS, "pairs", "longer") for path in job.folder.glob(f"{name}/*/*")}
     others = sorted(path for path in kept if path.suffix == ".tif" and path != suspect)
     for path, found in ((suspect, fault), *((path, _fault(path)) for path in others)):
-        if found is None or isinstance(found, UnreachedError) or not _can_be_made(job, path):
+        if found is None or isinstance(found, UnreachedError):
+            continue
+        if not _can_be_made(job, path):
+            log.warning("%s; scenes that it was made from cannot be had now", found)
+            spoilt.add(path.parent.name)
             continue
         log.warning("%s; it is removed, to be made anew", found)
         try:
             path.unlink(missing_ok=True)
         except OSError as trouble:
             raise output_error(path, trouble) from trouble
+    return frozenset(spoilt)
 
 
 def _fault(path: Path) -> RasterError | None:
@@ -172,7 +181,7 @@ def _can_be_made(job: DetectJob, path: Path) -> bool:
     return True
 
 
-def _detect(job: DetectJob, tell: Tell) -> SiteOutcome:
+def _detect(job: DetectJob, spoilt: frozenset[str], tell: Tell) -> SiteOutcome:
     grid = job.plan.grid
     if grid is None:
         return SiteOutcome(job.plan, PreparedSite((), (), ()), None)
@@ -183,6 +192,7 @@ def _detect(job: DetectJob, tell: Tell) -> SiteOutcome:
         job.settings.prepare,
         job.folder,
         lambda message, share: tell(message, 0.3 * share),
+        spoilt,
     )
     _forget(job.folder / LOOKS, {look.id for look in prepared.looks} | prepared.spared)
     prepared = in_sure_order(prepared, job.plan.looks)
@@ -205,8 +215,11 @@ def prepare(
     config: PrepareConfig,
     folder: Path,
     tell: Tell = lambda _message, _share: None,
+    spoilt: frozenset[str] = frozenset(),
 ) -> PreparedSite:
     """Prepare the looks of a site below its ``folder``; what is there already is taken as it is.
+
+    But for looks whose ids are in ``spoilt``.
 
     Raises:
         HrefError: an address may not be read.
@@ -219,7 +232,8 @@ def prepare(
 
     coarse = coarse_grid(grid, len(plan.looks), len(plan.bands))
     inside = site_mask(plan.site, coarse)
-    job = SiteJob(SiteGrid(plan.site, grid, coarse), inside, source, config, folder, threads())
+    grids = SiteGrid(plan.site, grid, coarse)
+    job = SiteJob(grids, inside, source, config, folder, threads(), spoilt)
     return prepare_site(job, plan.looks, progress)
 
 

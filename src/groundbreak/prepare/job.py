@@ -56,6 +56,7 @@ class SiteJob:
         folder: of the site: the looks are written to ``looks``, what was judged at a glance is
             kept in ``glances``.
         threads: looks that are worked on at once.
+        spoilt: ids of the looks of which what an earlier run prepared is damaged.
     """
 
     grid: SiteGrid
@@ -64,6 +65,7 @@ class SiteJob:
     config: PrepareConfig
     folder: Path
     threads: int = 1
+    spoilt: frozenset[str] = frozenset()
 
     @property
     def looks(self) -> Path:

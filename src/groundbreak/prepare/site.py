@@ -36,6 +36,7 @@ from groundbreak.prepare.store import PreparedLook, load_look
 log = logging.getLogger(__name__)
 
 KEPT = "what was prepared of it earlier is used"
+SPOILT = "what was prepared of it earlier is damaged"
 
 OFF_PX = 1.0
 """Beyond this a look does not lie on the others."""
@@ -72,7 +73,7 @@ def prepare_site(
 
     A scene that turns out to be damaged, even late, is left out, and what depended on it is done
     again without it. Where a scene only cannot be had now, the look that an earlier run prepared
-    from it is used.
+    from it is used, unless that is damaged.
 
     Raises:
         HrefError: an address may not be read.
@@ -136,6 +137,8 @@ def _prepare_without(
         log.warning("scene %s", text)
     lost = [entry for entry in lost if entry.scene.id not in serve]
     reasons = {entry.scene.id: entry.reason for entry in lost}
+    spoilt = {name for plan in plans if plan.id in job.spoilt for name in plan.scene_ids}
+    reasons |= {name: f"{reasons[name]}; {SPOILT}" for name in spoilt & unreached}
     kept = [left for plan in plans if (left := plan.without(reasons)) is not None]
     gone = [plan for plan in plans if plan.without(reasons) is None]
     unused = [Unused(p, 0.0, "; ".join(reasons[name] for name in p.scene_ids)) for p in gone]
@@ -176,6 +179,9 @@ def _hold(
     """Looks, by id, whose earlier preparation stands in for their scenes; all plans with them."""
     held, left = {}, []
     for plan in plans:
+        if plan.id in job.spoilt:
+            left.append(plan)
+            continue
         found = find_held(job.looks / plan.id, plan, unreached, lambda part: _told(job, part))
         if found is not None:
             held[plan.id] = found[1]
@@ -257,7 +263,7 @@ def _prepare_all(
         told, state = look.basis
         key = digest([laid.keys[name], None if how is None else asdict(how)])
         keys[name] = LookKey(key, told, state)
-        prepared = load_look(job.looks / name, key)
+        prepared = load_look(job.looks / name, key) if name not in job.spoilt else None
         if prepared is not None:
             known.setdefault(name, prepared)
 
