@@ -2,11 +2,13 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pyarrow.parquet as pq
 import pytest
 
-from commands import events
+from commands import events, temporary_files
 from series import write_series, write_sites
 
 STATES = [{}, {"house": True}, {"house": True}]
@@ -86,6 +88,56 @@ def test_it_is_named_in_one_line_and_made_anew(tmp_path, detect, read, name):
     assert detect().code == 0
     assert [read(reader).code for reader in READERS[name]] == [0] * len(READERS[name])
     assert events(tmp_path / "run") == found
+
+
+LEFT = (
+    ".events.a1_b2c3d.gpkg",
+    ".report.abcdefgh.html",
+    "work/s0/.site.abcdefgh.json",
+    "work/s0/looks/20240110T000000-0/.pixels.abcdefgh.tif",
+    "work/s0/pairs/a__b/.rows_0.12345678.tif",
+)
+OTHERS = (".notes", ".notes.abcdefgh.txt", ".events.json", "mine/.events.abcdefgh.gpkg")
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path, detect):
+    run = tmp_path / "run"
+    for name in (*LEFT, *OTHERS):
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).write_text("half")
+    assert detect().code == 0
+    assert [name for name in (*LEFT, *OTHERS) if (run / name).exists()] == [*OTHERS]
+
+
+def test_what_another_process_writes_is_left_alone(tmp_path, detect):
+    report, look = tmp_path / "run" / "report.html", tmp_path / "run" / "work" / "s0" / "a.tif"
+    code = (
+        "import sys; from pathlib import Path; from groundbreak.atomic import atomic_path\n"
+        "with atomic_path(Path(sys.argv[1])) as a, atomic_path(Path(sys.argv[2])) as b:\n"
+        "    print('ready', flush=True); sys.stdin.readline(); b.write_text('whole')"
+    )
+    words = [sys.executable, "-c", code, report, look]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "ready\n"
+        assert detect().code == 0
+        assert len(temporary_files(tmp_path / "run")) == 2
+        other.stdin.write("\n")
+        other.stdin.close()
+        assert other.wait() == 0
+    assert (look.read_text(), temporary_files(tmp_path / "run")) == ("whole", [])
+
+
+def test_what_a_killed_process_was_writing_is_removed(tmp_path, detect):
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from groundbreak.atomic import atomic_path\n"
+        "with atomic_path(Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    path = tmp_path / "run" / "work" / "s0" / "site.json"
+    subprocess.run([sys.executable, "-c", code, path], check=False)
+    assert len(temporary_files(tmp_path / "run")) == 1
+    assert detect().code == 0
+    assert temporary_files(tmp_path / "run") == []
 
 
 @pytest.mark.parametrize("name", [name for name in READERS if name.endswith(".parquet")])

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
+import re
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from groundbreak.errors import OutputError
 
+_TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}(\.[^.]+)?")
 _umask_turn = threading.Lock()
 
 
@@ -30,7 +33,8 @@ def output_error(path: Path, error: OSError) -> OutputError:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` if the block succeeds.
 
-    The temporary name keeps the suffix, since writers choose their format by it.
+    The temporary name keeps the suffix, since writers choose their format by it. It is locked: what
+    a process left that was killed is told from what another one is writing.
 
     Raises:
         OutputError: the folder cannot be written, or the disk is full.
@@ -40,11 +44,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(
             prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent
         )
-        os.close(handle)
     except OSError as error:
         raise output_error(path, error) from error
     temporary = Path(name)
     try:
+        with suppress(OSError):  # a disk without locks
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
@@ -54,6 +59,21 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise output_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def to_become(path: Path) -> str | None:
+    """The name that a temporary file was to have; None if it is none of ``atomic_path``."""
+    match = _TEMPORARY.fullmatch(path.name)
+    return None if match is None else match[1] + (match[2] or "")
+
+
+def clear_leftovers(temporaries: Iterable[Path]) -> None:
+    """Remove temporary files that no process is writing any more, as far as that can be done."""
+    for path in temporaries:
+        with suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while somebody writes it
+            path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

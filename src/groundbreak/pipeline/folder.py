@@ -11,11 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from groundbreak.atomic import output_error, write_json
+from groundbreak.atomic import clear_leftovers, output_error, to_become, write_json
 from groundbreak.errors import GroundbreakError, OutputError
+from groundbreak.pipeline.sitework import WORK
+from groundbreak.writers.stac import ASSETS
 
 MARKER = "run.json"
 LOCK = ".lock"
+OUTPUTS = (*ASSETS, "item.json", "report.html")
+"""Files that appear in a run folder itself."""
 
 ANEW = "give the same detect command again: it is made anew"
 
@@ -24,7 +28,7 @@ T = TypeVar("T")
 
 @contextmanager
 def claimed(run: Path) -> Iterator[None]:
-    """Hold the run folder for this process.
+    """Hold the run folder for this process; what killed ones left half-written is removed.
 
     Raises:
         OutputError: it exists and is not a run folder, it cannot be written, or
@@ -45,7 +49,18 @@ def claimed(run: Path) -> Iterator[None]:
             raise OutputError(
                 str(run), "another groundbreak is at work in it", "wait until it has finished"
             ) from None
+        clear_leftovers(list(_temporaries(run)))
         yield
+
+
+def _temporaries(run: Path) -> Iterator[Path]:
+    """Temporary files of a run's own files; other hidden ones may be the user's."""
+    for path in run.glob(".*"):
+        if to_become(path) in OUTPUTS and path.is_file():
+            yield path
+    for path in (run / WORK).rglob(".*"):
+        if to_become(path) is not None and path.is_file():
+            yield path
 
 
 @contextmanager
