@@ -158,6 +158,35 @@ def test_a_wrong_answer_leaves_the_others_known(tmp_path, detect):
         assert (path.read_text(), len(told(tmp_path))) == (before, 1)
 
 
+WRONG_FIELDS = {
+    "looks/*/look.json": {
+        "start": 3,
+        "scene_ids": "abc",
+        "gsd_m": "fine",
+        "usable_share": None,
+        "aligned": 3,
+        "shift_px": [0.0],
+        "alignment_note": 3,
+        "mean": [0.1, "x", 0.1],
+        "flags": 3,
+    },
+    "pairs/*/rows_*.json": {"empty": "no", "bytes": "many"},
+}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "field"), [(p, field) for p, fields in WRONG_FIELDS.items() for field in fields]
+)
+def test_a_field_of_another_type_is_damage(tmp_path, detect, pattern, field):
+    before, found = work(tmp_path), events(tmp_path / "run")
+    path = min(work(tmp_path, pattern))
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps(document | {field: WRONG_FIELDS[pattern][field]}))
+    assert detect("--no-report").code == 0
+    assert (events(tmp_path / "run"), work(tmp_path)) == (found, before)
+    assert len(told(tmp_path)) == 1
+
+
 @pytest.mark.parametrize("answer", [[], [0.1, "x"], {}, 3, "x"])
 def test_dark_ends_are_numbers_or_none(tmp_path, answer):
     path, question = tmp_path / "known.json", ["darks"]

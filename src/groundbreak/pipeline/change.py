@@ -113,6 +113,8 @@ def _empty(folder: Path, top: int) -> bool | None:
     """Whether nothing was observed in a band of rows, None where it must be computed."""
 
     def understand(note: dict[str, Any]) -> bool | None:
+        if not isinstance(note["empty"], bool):
+            raise TypeError(f"empty is {note['empty']!r}")
         if note["empty"]:
             return True
         return False if kept_whole(folder / f"rows_{top}.tif", note.get("bytes")) else None

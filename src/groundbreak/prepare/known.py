@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from odc.geo.geobox import GeoBox
 
@@ -98,7 +98,7 @@ class Known:
 
 
 def record(kind: Callable[..., T]) -> Callable[[Any], T]:
-    """Reads a dataclass of plain fields from a JSON object.
+    """Reads a dataclass of plain fields, and tuples of them, from its fields by name.
 
     What it returns raises TypeError where a field is missing, unknown, or of another type.
     """
@@ -107,13 +107,22 @@ def record(kind: Callable[..., T]) -> Callable[[Any], T]:
     def read(answer: Any) -> T:
         made = kind(**answer)
         for name, hint in hints.items():
-            value = getattr(made, name)
-            # JSON does not tell 1.0 from 1 everywhere.
-            if not isinstance(float(value) if type(value) is int else value, hint):
-                raise TypeError(f"{name} is {value!r}")
+            if not _fits(getattr(made, name), hint):
+                raise TypeError(f"{name} is {getattr(made, name)!r}")
         return made
 
     return read
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of a type; of ``tuple[...]`` each of its values is looked at."""
+    if get_origin(hint) is tuple:
+        first, last = get_args(hint)
+        size = len(value) if isinstance(value, tuple) and last is Ellipsis else 2
+        inner = [first] * size if last is Ellipsis else [first, last]
+        return isinstance(value, tuple) and len(value) == size and all(map(_fits, value, inner))
+    # JSON does not tell 1.0 from 1 everywhere.
+    return isinstance(float(value) if type(value) is int else value, hint)
 
 
 def digest(basis: list[Any]) -> str:

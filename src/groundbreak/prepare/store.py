@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from groundbreak.atomic import write_json
 from groundbreak.kept import kept_json, kept_whole
+from groundbreak.prepare.known import record
 from groundbreak.raster.read import read_window
 from groundbreak.types import BoolArray, FloatArray
 
@@ -95,6 +96,9 @@ class PreparedLook:
         return read_window(self.folder / USABLE, window)[0] > 0
 
 
+PREPARED = record(PreparedLook)
+
+
 def unit(values: NDArray[Any]) -> FloatArray:
     """Stored numbers of any shape as values in [0, 1]."""
     return values.astype(np.float32) / np.float32(PIXEL_SCALE)
@@ -131,7 +135,7 @@ def _look(folder: Path, document: dict[str, Any]) -> PreparedLook | None:
     for name, value in document.items():
         if isinstance(value, list):
             document[name] = tuple(value)
-    return PreparedLook(folder=folder, **document)
+    return PREPARED({**document, "folder": folder})
 
 
 def load_look(folder: Path, key: str) -> PreparedLook | None:
