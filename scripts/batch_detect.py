@@ -47,6 +47,7 @@ from groundbreak.inference.choose import ENGINES
 from groundbreak.lonlat import continuous, shifted
 from groundbreak.model.weights import located
 from groundbreak.pipeline.detect import Settings, SiteOutcome
+from groundbreak.pipeline.news import in_words, read_news
 from groundbreak.pipeline.results import summary_of
 from groundbreak.pipeline.run import RunRequest, run_detect
 from groundbreak.pipeline.sitework import site_folder
@@ -220,9 +221,11 @@ def do(job: Job) -> Line:
             )
         ).sites[0]
         write_report(run)
+        news = read_news(run).get(site.id)
+        brought = in_words(news) if news and news["fresh"] else ""
     except Exception as error:
         return False, (site.id, "failed", f"{error or type(error).__name__}")
-    return not outcome.problem, (site.id, *told(outcome))
+    return not outcome.problem, (site.id, *told(outcome, brought))
 
 
 def killed(job: Job) -> Line:
@@ -288,11 +291,12 @@ def matches(item: pystac.Item, query: SearchQuery) -> bool:
     return not cloudy and touches(item, query.sites[0].geometry)
 
 
-def told(outcome: SiteOutcome) -> tuple[str, str]:
-    """The state of a site, and its sentences."""
+def told(outcome: SiteOutcome, brought: str) -> tuple[str, str]:
+    """The state of a site with what its last update brought, and its sentences."""
     summary = summary_of(outcome)
     found = "1 event" if summary["events"] == 1 else f"{summary['events']} events"
     state = summary["remark"] or f"{found} in {summary['looks']} looks"
+    state += f" ({brought})" if brought else ""
     return state, " ".join(sentence["text"] for sentence in summary["sentences"])
 
 

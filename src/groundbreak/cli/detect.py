@@ -94,9 +94,13 @@ def detect(
 
 def _show(outcome: RunOutcome, page: Path | None, json: bool) -> None:
     from groundbreak.pipeline.folder import read_run
+    from groundbreak.pipeline.news import in_words, read_news
     from groundbreak.pipeline.results import summary_of
 
-    summaries = [summary_of(site) for site in outcome.sites]
+    news = read_news(outcome.run)
+    summaries = [
+        {**(summary := summary_of(site)), "news": news.get(summary["id"])} for site in outcome.sites
+    ]
     notes = read_run(outcome.run)["notes"]
     if json:
         print_json(
@@ -125,6 +129,8 @@ def _show(outcome: RunOutcome, page: Path | None, json: bool) -> None:
         print_line(f"{summary['name']}: {line}")
         for sentence in summary["sentences"]:
             print_line(f"  {sentence['text']}")
+        if brought := in_words(summary["news"]):
+            print_line(f"  {brought}")
         for text in summary["notes"]:
             if shared[text] == 1:
                 note(f"  note: {text}")

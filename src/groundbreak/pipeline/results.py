@@ -15,6 +15,7 @@ from groundbreak.events.summary import SOME_SHARE
 from groundbreak.lonlat import cut
 from groundbreak.pipeline.detect import SiteOutcome, look_meta
 from groundbreak.pipeline.folder import read_document, read_run, unreadable
+from groundbreak.pipeline.news import NEWS, update
 from groundbreak.pipeline.sitework import load_work, site_folder
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.store import PIXELS
@@ -266,6 +267,28 @@ def write_summary(run: Path, outcomes: Sequence[SiteOutcome]) -> None:
     write_json(run / "summary.json", {"sites": [summary_of(outcome) for outcome in outcomes]})
 
 
+def write_news(run: Path, outcomes: Sequence[SiteOutcome], now: str) -> None:
+    """``news.json``: what is told that was not told before, of each site of which anything is.
+
+    Args:
+        run: the run folder.
+        outcomes: of the sites.
+        now: time of the run, in ISO 8601.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    sites = []
+    for outcome in outcomes:
+        if outcome.result is None:
+            continue
+        site = outcome.plan.site
+        looks = [look.id for look in outcome.prepared.looks]
+        state = update(site_folder(run, site.id), looks, outcome.result.events, now)
+        sites.append({"id": site.id, "name": site.name, **state.news()})
+    write_json(run / NEWS, {"run": now, "sites": sites})
+
+
 def read_summary(run: Path) -> list[dict[str, Any]]:
     """The sites of ``summary.json``.
 
@@ -343,6 +366,7 @@ def write_results(
     observed = [row for outcome in outcomes for row in observed_rows(outcome)]
     write_table(run / "observed.parquet", OBSERVED, [*observed, *refused])
     write_summary(run, outcomes)
+    write_news(run, outcomes, record["started"])
     looks = [look for outcome in outcomes for look in outcome.prepared.looks]
     period = (min(k.start for k in looks), max(k.end for k in looks)) if looks else None
     footprint = cut(unary_union([outcome.plan.site.geometry for outcome in outcomes]))

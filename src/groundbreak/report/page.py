@@ -21,6 +21,7 @@ from groundbreak.events.phrases import between, share
 from groundbreak.events.schema import validate_feature
 from groundbreak.events.summary import NOT_COMPARED, NOT_OBSERVED
 from groundbreak.pipeline.folder import read_document, read_run
+from groundbreak.pipeline.news import read_news
 from groundbreak.pipeline.results import LEDGER, OBSERVED, read_summary, read_table
 from groundbreak.pipeline.sitework import SiteWork, load_work, site_folder
 from groundbreak.prepare.store import PreparedLook, unit
@@ -34,6 +35,9 @@ from groundbreak.report.images import (
     rows_of,
     shown,
 )
+from groundbreak.report.news import MEANINGS as NEWS_MEANINGS
+from groundbreak.report.news import WORDS as NEWS_WORDS
+from groundbreak.report.news import site_news, tags
 from groundbreak.report.timeline import day, period, timeline
 from groundbreak.types import KINDS
 
@@ -61,6 +65,7 @@ class _Site:
     observed: list[dict[str, Any]]
     ledger: dict[str, list[dict[str, Any]]]
     work: SiteWork | None
+    news: dict[str, Any] | None = None
 
     @property
     def id(self) -> str:
@@ -90,6 +95,7 @@ def write_report(run: Path) -> Path:
     about = read_run(run)
     observed = read_table(run / "observed.parquet", OBSERVED)
     sites = _read_sites(run, observed)
+    views = [_whole_view(site, _most_events(len(sites))) for site in sites]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -100,7 +106,8 @@ def write_report(run: Path) -> Path:
         title="groundbreak: what was built, torn down or dug",
         lead=_lead(about, sites),
         simulated=bool(about.get("simulated")),
-        sites=[_whole_view(site, _most_events(len(sites))) for site in sites],
+        sites=views,
+        **_news_view(views),
         refused=refused_sites(observed, {site.id for site in sites}),
         about=_about(about, sites),
         notes=about.get("notes", []),
@@ -112,27 +119,31 @@ def write_report(run: Path) -> Path:
 
 
 def _read_sites(run: Path, observed: list[dict[str, Any]]) -> list[_Site]:
-    features = read_document(run / "events.geojson", _features)
-    ledger = read_table(run / "ledger.parquet", LEDGER)
-    sites = []
-    for document in read_summary(run):
-        name = document["id"]
-        events = [f for f in features if f["properties"]["site_id"] == name]
-        events.sort(key=lambda feature: (-feature["properties"]["confidence"], feature["id"]))
-        rows: dict[str, list[dict[str, Any]]] = {}
-        for row in ledger:
-            if row["site_id"] == name:
-                rows.setdefault(row["object_id"], []).append(row)
-        sites.append(
-            _Site(
-                document,
-                events,
-                [row for row in observed if row["site_id"] == name and row["look_id"]],
-                rows,
-                load_work(site_folder(run, name)),
-            )
+    events: dict[str, list[dict[str, Any]]] = {}
+    for feature in read_document(run / "events.geojson", _features):
+        events.setdefault(feature["properties"]["site_id"], []).append(feature)
+    ledger: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for row in read_table(run / "ledger.parquet", LEDGER):
+        ledger.setdefault(row["site_id"], {}).setdefault(row["object_id"], []).append(row)
+    looks: dict[str, list[dict[str, Any]]] = {}
+    for row in observed:
+        if row["look_id"]:
+            looks.setdefault(row["site_id"], []).append(row)
+    news = read_news(run)
+    return [
+        _Site(
+            document,
+            sorted(
+                events.get(name := document["id"], []),
+                key=lambda feature: (-feature["properties"]["confidence"], feature["id"]),
+            ),
+            looks.get(name, []),
+            ledger.get(name, {}),
+            load_work(site_folder(run, name)),
+            news.get(name),
         )
-    return sites
+        for document in read_summary(run)
+    ]
 
 
 def _features(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -141,6 +152,13 @@ def _features(document: dict[str, Any]) -> list[dict[str, Any]]:
         validate_feature(feature)
     features: list[dict[str, Any]] = document["features"]
     return features
+
+
+def _news_view(views: list[dict[str, Any]]) -> dict[str, Any]:
+    """The sites at which something is new, and how many of the others were updated as well."""
+    updated = [view for view in views if view["news"] is not None]
+    changed = [view for view in updated if view["news"]["lines"]]
+    return {"changed": changed, "unchanged": len(updated) - len(changed)}
 
 
 def _lead(about: dict[str, Any], sites: list[_Site]) -> str:
@@ -187,7 +205,9 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
     numbers = {event["id"]: number for number, event in enumerate(surest, start=1)}
     used = [row for row in site.observed if row["used"]]
     none = "–" if site.document["remark"] else "0"
+    marks = tags(site.news)
     return {
+        "news": site_news(site.news, {name: _anchor("event", name) for name in numbers}),
         "anchor": site.anchor,
         "name": site.document["name"],
         "counts": {kind.value: counts[kind.value] or none for kind in KINDS},
@@ -217,6 +237,10 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
         "events": [
             {
                 "number": numbers[event["id"]],
+                "marks": [
+                    {"name": NEWS_WORDS[name], "meaning": NEWS_MEANINGS[name]}
+                    for name in marks.get(event["id"], [])
+                ],
                 **_event_view(site, event, stretch, with_strip=i < MOST_STRIPS),
             }
             for i, event in enumerate(surest)

@@ -26,6 +26,7 @@ ASSETS: Mapping[str, tuple[str, str, str]] = {
     "events.csv": ("text/csv", "Events as a table for spreadsheets", "data"),
     "events.kml": ("application/vnd.google-earth.kml+xml", "Events for Google Earth", "data"),
     "summary.json": ("application/json", "Sites in plain words", "metadata"),
+    "news.json": ("application/json", "What is new since the run before", "metadata"),
     "ledger.parquet": ("application/vnd.apache.parquet", "Every object at every look", "data"),
     "observed.parquet": ("application/vnd.apache.parquet", "What was observed when", "metadata"),
     MARKER: ("application/json", "What was asked, and of which version", "metadata"),

@@ -1,0 +1,60 @@
+"""What the last update brought, for the top of the page and the cards of the events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from groundbreak.pipeline.news import LISTS, since
+
+MOST_NEWS = 40
+"""Of a site that are listed."""
+
+WORDS = {
+    "new": "new",
+    "confirmed": "confirmed",
+    "redated": "other dates",
+    "withdrawn": "withdrawn",
+}
+MEANINGS = {
+    "new": "not told before the last update",
+    "confirmed": "seen in the newest look only before, now in another one too",
+    "redated": "told with other dates before",
+    "withdrawn": "told before, and no longer",
+}
+
+
+def site_news(news: Mapping[str, Any] | None, cards: Mapping[str, str]) -> dict[str, Any] | None:
+    """The news of a site for its part of the page; None at a first update.
+
+    Args:
+        news: of the site, as ``pipeline.news.read_news`` gives them.
+        cards: by id of the events that have a card, its anchor.
+    """
+    if news is None or news["since"] is None:
+        return None
+    lines = [
+        {
+            "word": WORDS[name],
+            "meaning": MEANINGS[name],
+            "text": entry["sentence"],
+            "anchor": cards.get(entry["id"], ""),
+        }
+        for name in LISTS
+        for entry in news[name]
+    ]
+    return {
+        "since": since(news),
+        "lines": lines[:MOST_NEWS],
+        "more": f"… and {len(lines) - MOST_NEWS} more in news.json" if lines[MOST_NEWS:] else "",
+    }
+
+
+def tags(news: Mapping[str, Any] | None) -> dict[str, list[str]]:
+    """By id of an event, the names of the lists of news that it is in."""
+    found: dict[str, list[str]] = {}
+    if news is not None and news["since"] is not None:
+        for name in LISTS:
+            for entry in news[name]:
+                found.setdefault(entry["id"], []).append(name)
+    return found
