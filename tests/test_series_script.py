@@ -81,7 +81,7 @@ def test_a_series_of_other_options_is_not_scored(
             (series / "truth.geojson").write_text("{}")
 
     monkeypatch.setattr(script, "write_series", write)
-    config = script.SimulationConfig(size_px=64)
+    config = script.SimulationConfig(size_px=64, gsd_m=1.0)
     for _ in range(3):
         assert script.render(tmp_path, 1, 2, config) == tmp_path / "series"
     assert len(rendered) == 2

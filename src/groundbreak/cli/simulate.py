@@ -11,7 +11,7 @@ from groundbreak.cli.output import note, print_json, print_line, progress
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
-DEMO_SEED = 7
+DEMO_SEED = 21
 
 
 def register(app: typer.Typer) -> None:

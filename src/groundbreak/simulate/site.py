@@ -45,8 +45,8 @@ class SimulationConfig:
     misregistration. ``drawn_px`` drawing pixels make up one pixel, per side.
     """
 
-    size_px: int = 640
-    gsd_m: float = 1.0
+    size_px: int = 1280
+    gsd_m: float = 0.5
     bands: Literal[3, 4] = 3
     encoding: Literal["uint8", "uint16"] = "uint8"
     start: datetime = datetime(2023, 3, 4, 2, 20, tzinfo=UTC)
