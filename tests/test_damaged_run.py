@@ -162,3 +162,14 @@ def test_what_no_longer_fits_the_schema_is_named(tmp_path, detect, read):
     assert answer.code == 2
     assert "properties/confidence: 'high' is not of type 'number'" in answer.error
     assert "give the same detect command again" in answer.error
+
+
+@pytest.mark.parametrize("option", ["--sites", "--catalog"])
+def test_input_that_is_nested_without_end_is_no_json(tmp_path, inputs, command, option):
+    path = tmp_path / "deep.json"
+    path.write_text("[" * 100_000)
+    words = {"--sites": inputs / "sites.geojson", "--catalog": inputs / "scenes", option: path}
+    given = [word for pair in words.items() for word in pair]
+    answer = command("detect", *given, "-o", tmp_path / "run")
+    assert answer.code == 2
+    assert answer.error.startswith(f"{path}: is not JSON")

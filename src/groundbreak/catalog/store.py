@@ -144,7 +144,7 @@ def _document(path: Path) -> dict[str, Any]:
     except OSError as error:
         reason = "does not exist" if not path.exists() else f"cannot be read ({error.strerror})"
         raise CatalogError(str(path), reason) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CatalogError(
             str(path), "is not JSON", "give a catalogue as `groundbreak catalog` writes it"
         ) from error

@@ -64,7 +64,7 @@ def read_geojson(path: Path) -> Watchlist:
     """
     try:
         document = json.loads(read_text(path, SiteError))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SiteError(str(path), f"is not JSON ({error})") from error
     if not isinstance(document, dict):
         raise SiteError(str(path), "is JSON, but not GeoJSON", "give a FeatureCollection")
