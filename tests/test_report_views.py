@@ -197,3 +197,21 @@ def test_how_well_images_lie_over_each_other_is_said_only_where_it_is_known():
     about = event(1)["properties"] | {"registration_residual_px": 0.21}
     assert page._facts(about).startswith("images lie over each other to 0.21 px")
     assert page._facts(about | {"flags": ["misregistered"]}) == "100 % of the footprint seen"
+
+
+def test_of_many_sites_those_with_news_and_events_have_pictures(monkeypatch):
+    monkeypatch.setattr(page, "MOST_PICTURED", 3)
+    fresh = {"since": "2024-03-01T00:00:00Z", "updated": "2024-03-08T00:00:00Z"}
+    fresh |= {
+        "new": [{"id": "a", "sentence": "A."}],
+        "confirmed": [],
+        "redated": [],
+        "withdrawn": [],
+    }
+    sites = [replace(SITE, document=SITE.document | {"id": name}) for name in "abcde"]
+    sites[2] = replace(sites[2], events=[event(1)])
+    sites[4] = replace(sites[4], news=fresh)
+    pictured = page._pictured(sites)
+    assert pictured == {"a", "c", "e"}
+    texts = [page._whole_view(site, 5, pictured)["no_map"] for site in sites]
+    assert [text == page.UNPICTURED for text in texts] == [False, True, False, True, False]

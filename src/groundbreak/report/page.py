@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -49,6 +49,8 @@ MOST_EVENTS = 60
 """Of a site that are shown with pictures, the surest first."""
 LEAST_EVENTS, MOST_ON_PAGE, MOST_STRIPS = 5, 400, 20
 """The least of a site, and the most of a page; a site's surest have a strip of all looks."""
+MOST_PICTURED = 150
+"""Sites that are shown with pictures: those with news first, then those with events."""
 MOST_IN_STRIP = 24
 MOST_LINKS = 12
 """Of a sentence."""
@@ -95,7 +97,8 @@ def write_report(run: Path) -> Path:
     about = read_run(run)
     observed = read_table(run / "observed.parquet", OBSERVED)
     sites = _read_sites(run, observed)
-    views = [_whole_view(site, _most_events(len(sites))) for site in sites]
+    pictured = _pictured(sites)
+    views = [_whole_view(site, _most_events(len(sites)), pictured) for site in sites]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -186,8 +189,22 @@ def _about(about: dict[str, Any], sites: list[_Site]) -> list[tuple[str, str]]:
     return [(name, value) for name, value in rows if value]
 
 
-def _whole_view(site: _Site, most: int) -> dict[str, Any]:
-    """The view of a site; without pictures where a look is damaged, which need not end the page."""
+def _pictured(sites: list[_Site]) -> frozenset[str]:
+    """Ids of the sites that are shown with pictures, so that the page can still be opened."""
+
+    def rank(site: _Site) -> tuple[bool, bool]:
+        return not tags(site.news), not site.events
+
+    return frozenset(site.id for site in sorted(sites, key=rank)[:MOST_PICTURED])
+
+
+def _whole_view(site: _Site, most: int, pictured: Container[str]) -> dict[str, Any]:
+    """The view of a site.
+
+    Without pictures if others need them more, or a look is damaged, which need not end the page.
+    """
+    if site.id not in pictured:
+        return _site_view(replace(site, work=None), most) | {"no_map": UNPICTURED}
     try:
         return _site_view(site, most)
     except RasterError as error:
@@ -195,6 +212,10 @@ def _whole_view(site: _Site, most: int) -> dict[str, Any]:
         return _site_view(replace(site, work=None), most) | {"no_map": trouble}
 
 
+UNPICTURED = (
+    f"The page shows pictures of {MOST_PICTURED} sites, those with news and events first. For one "
+    "of this site give detect a watch-list without the others, and a run folder of its own."
+)
 NO_FILES = "The working files of this site were deleted, or are damaged."
 
 
