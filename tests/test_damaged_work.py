@@ -14,6 +14,7 @@ from groundbreak.errors import RasterError, UnreachedError
 from groundbreak.kept import kept_json
 from groundbreak.pipeline import change
 from groundbreak.pipeline import detect as detect_module
+from groundbreak.pipeline.news import TOLD
 from groundbreak.prepare import store
 from groundbreak.prepare.known import Known
 from groundbreak.prepare.offsets import dark_ends
@@ -60,9 +61,12 @@ def detect(tmp_path, inputs, command, engine):
 
 
 def work(tmp_path, pattern="**/*"):
-    """Files of the working folder of the site with what they hold."""
-    folder = tmp_path / "run" / "work" / "s0"
-    return {p: p.read_bytes() for p in sorted(folder.glob(pattern)) if p.is_file()}
+    """Files of the working folder of the site with what they hold.
+
+    But for what was told when, which cannot be made anew as it was.
+    """
+    files = sorted((tmp_path / "run" / "work" / "s0").glob(pattern))
+    return {p: p.read_bytes() for p in files if p.is_file() and p.name != TOLD}
 
 
 def told(tmp_path):
