@@ -44,8 +44,9 @@ class AlignConfig:
     """Windows agree when their shifts are so near to each other."""
     min_agreeing: float = 0.3
     """Least share of the compared windows that must agree."""
-    max_error_px: float = 0.4
-    """Largest standard error of the shift, from the spread of the windows that agree."""
+    max_error_px: float = 0.5
+    """Largest standard error of the shift, from the spread of the windows that agree. Half a pixel:
+    in a mosaic, such as that of Joplin, places lie a pixel to either side of the median."""
     blur_px: float = 1.0
     """Smoothing before gradients are taken: noise has edges too."""
     upsample: int = 50
