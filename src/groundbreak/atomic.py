@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import re
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +17,8 @@ from typing import Any
 from groundbreak.errors import OutputError
 
 _TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}(\.[^.]+)?")
+STALE_S = 3600.0
+"""Seconds after which nobody is writing a temporary file any more."""
 _umask_turn = threading.Lock()
 
 
@@ -33,8 +35,7 @@ def output_error(path: Path, error: OSError) -> OutputError:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` if the block succeeds.
 
-    The temporary name keeps the suffix, since writers choose their format by it. It is locked: what
-    a process left that was killed is told from what another one is writing.
+    The temporary name keeps the suffix, since writers choose their format by it.
 
     Raises:
         OutputError: the folder cannot be written, or the disk is full.
@@ -48,8 +49,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise output_error(path, error) from error
     temporary = Path(name)
     try:
-        with suppress(OSError):  # a disk without locks
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        os.close(handle)
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
@@ -59,7 +59,6 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise output_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
-        os.close(handle)
 
 
 def to_become(path: Path) -> str | None:
@@ -69,11 +68,15 @@ def to_become(path: Path) -> str | None:
 
 
 def clear_leftovers(temporaries: Iterable[Path]) -> None:
-    """Remove temporary files that no process is writing any more, as far as that can be done."""
+    """Remove temporary files that nothing was written to for `STALE_S`, as far as can be done.
+
+    By age and not by a lock: on some network disks a locked file cannot be written by a library
+    that opens it once more.
+    """
     for path in temporaries:
-        with suppress(OSError), path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while somebody writes it
-            path.unlink()
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > STALE_S:
+                path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
