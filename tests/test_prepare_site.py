@@ -149,21 +149,38 @@ def test_a_large_site_is_aligned_by_what_can_be_seen_of_it(tmp_path, monkeypatch
     assert look.shift_px == pytest.approx((3, 0), abs=0.1)
 
 
-def test_every_quarter_of_a_large_site_is_looked_at_where_it_shows_most(tmp_path, monkeypatch):
-    monkeypatch.setattr(room, "SAMPLE", SIDE // 2)
-    pixels = np.full((3, SIDE, SIDE), 0.2, np.float32)
-    for y, x in ((10, 50), (50, 130), (90, 5), (130, 90)):
+def windows_of(monkeypatch, shape, *bright):
+    """Pieces of a site of that shape which is bright in squares of 10 pixels."""
+    monkeypatch.setattr(room, "SAMPLE", 80)
+    grid = GRID[: shape[0], : shape[1]]
+    pixels = np.full((3, *grid.shape), 0.2, np.float32)
+    for y, x in bright:
         pixels[:, y : y + 10, x : x + 10] = 0.8
-    everywhere = np.ones((SIDE, SIDE), bool)
-    seen = SimpleNamespace(acquired=SimpleNamespace(pixels=pixels), usable=everywhere)
-    found = room.sample_windows(SiteGrid(Site("s", "S", GRID.extent.geom), GRID, GRID), seen)
-    assert [(box.y0, box.x0) for box in found] == [(0, 40), (40, 120), (80, 0), (120, 80)]
-    strip = GRID[:30]
-    seen = SimpleNamespace(acquired=SimpleNamespace(pixels=pixels[:, :30]), usable=everywhere[:30])
-    found = room.sample_windows(SiteGrid(Site("s", "S", GRID.extent.geom), strip, strip), seen)
-    assert {(box.y0, box.x0, box.shape) for box in found} == {
-        (0, x, (30, 40)) for x in (0, 40, 80, 120)
-    }
+    seen = SimpleNamespace(acquired=SimpleNamespace(pixels=pixels), usable=pixels[0] > 0)
+    found = room.sample_windows(SiteGrid(Site("s", "S", GRID.extent.geom), grid, grid), seen)
+    return sorted((box.y0, box.x0, *box.shape) for box in found)
+
+
+def test_every_quarter_of_a_large_site_is_looked_at_where_it_shows_most(monkeypatch):
+    bright = ((10, 50), (50, 130), (90, 5), (130, 90))
+    assert windows_of(monkeypatch, (SIDE, SIDE), *bright) == [
+        *((0, 40, 40, 40), (40, 120, 40, 40), (80, 0, 40, 40), (120, 80, 40, 40)),
+    ]
+    assert (40, 40, 40, 40) in windows_of(monkeypatch, (SIDE, SIDE), (40, 60))
+
+
+@pytest.mark.parametrize("shape", [(30, SIDE), (41, SIDE), (70, 120), (81, 81), (SIDE, 95)])
+def test_no_two_pieces_of_a_site_overlap(monkeypatch, shape):
+    found = windows_of(monkeypatch, shape)
+    seen = np.zeros(shape, int)
+    for y, x, height, width in found:
+        seen[y : y + height, x : x + width] += 1
+    assert seen.max() == 1
+    assert seen.sum() >= 0.5 * min(shape[0] * shape[1], 80**2)
+
+
+def test_a_site_that_is_no_larger_is_looked_at_as_a_whole(monkeypatch):
+    assert windows_of(monkeypatch, (40, SIDE)) == [(0, 0, 40, SIDE)]
 
 
 def test_what_was_aligned_is_not_aligned_again(tmp_path):

@@ -22,7 +22,7 @@ from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.overview import Overview
 from groundbreak.prepare.store import LOOK, PIXEL_SCALE, PIXELS, USABLE, PreparedLook, save_look
 from groundbreak.radiometry import Radiometry, apply, match
-from groundbreak.raster.grid import blocks, site_mask, tile_windows
+from groundbreak.raster.grid import blocks, site_mask
 from groundbreak.raster.write import RasterSink
 from groundbreak.types import Box, Site
 
@@ -33,10 +33,10 @@ BLOCK = 1024
 """Side of the windows that are read at once, by each thread."""
 
 SAMPLE = 1024
-"""Alignment is measured on all of a site that is at most so many pixels a side."""
+"""Alignment is measured on all of a site that has at most the square of so many pixels."""
 
 PIECES = 4
-"""Of a larger site it is measured on so many pieces of half that side."""
+"""Of a larger site it is measured on so many pieces of half that side, or less."""
 
 
 @dataclass(frozen=True)
@@ -73,27 +73,38 @@ def sample_windows(grid: SiteGrid, overview: Overview) -> tuple[Box, ...]:
     """The pieces of the site that alignment is measured on.
 
     In every quarter of a large site those in which the reference look shows most: a single piece
-    may be all water, or lie under the other look's clouds.
+    may be all water, or lie under the other look's clouds. None overlaps another, so that no place
+    has more than one say.
     """
     height, width = grid.full.shape
-    if max(height, width) <= SAMPLE:
+    if height * width <= SAMPLE**2:
         return (Box(0, height, 0, width),)
     edges = find_edges(overview.acquired.pixels, overview.usable, AlignConfig().blur_px)
+    step = max(1, max(height, width) // max(grid.coarse.shape))
 
     def shown(window: Box) -> float:
         rows, columns = _coarse_index(grid, window)
-        return float(edges.strength[np.ix_(rows, columns)].sum())
+        return float(edges.strength[np.ix_(rows[::step], columns[::step])].sum())
 
     quarters: dict[tuple[bool, bool], list[Box]] = {}
-    for window in tile_windows(grid.full, SAMPLE // 2, 0):
-        quarter = window.y0 + window.y1 > height, window.x0 + window.x1 > width
-        quarters.setdefault(quarter, []).append(window)
+    for y0, y1 in _parts(height):
+        for x0, x1 in _parts(width):
+            quarter = y0 + y1 > height, x0 + x1 > width
+            quarters.setdefault(quarter, []).append(Box(y0, y1, x0, x1))
     each = -(-PIECES // len(quarters))
     return tuple(
         window
         for windows in quarters.values()
         for window in sorted(windows, key=shown, reverse=True)[:each]
     )
+
+
+def _parts(side: int) -> list[tuple[int, int]]:
+    """Parts of a side of a site, all of one length, from end to end, without overlap."""
+    length = min(SAMPLE // 2, side if side <= SAMPLE // 2 else side // 2)
+    count = side // length
+    starts = np.linspace(0, side - length, count).round().astype(int).tolist()
+    return [(start, start + length) for start in starts]
 
 
 def take_reference(overview: Overview, grid: SiteGrid, source: Source) -> Reference:
