@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import pytest
 
 from groundbreak.errors import OutputError
 from groundbreak.pipeline import news as room
+from groundbreak.pipeline import results, run
 from groundbreak.pipeline.news import NEWS, TOLD, State, Told, in_words, read_news
 from groundbreak.pipeline.run import run_detect
 from groundbreak.report.page import write_report
@@ -14,10 +17,13 @@ from series import write_series
 from test_pipeline import BUILT, EMPTY, request
 
 FIRST, SECOND, THIRD = (f"2026-11-{day:02}T05:00:00+00:00" for day in (16, 23, 30))
-HOUSE = Told("new_building", "2026-10-01", "2026-11-01", True, "A house was built.")
+A, B, C = ({name: (f"scene {name}",)} for name in "abc")
+HOUSE = Told(
+    "new_building", "2026-10-01", "2026-11-01", True, "A house was built.", ("scene a", "scene b")
+)
 SURE = replace(HOUSE, provisional=False)
 NARROW = replace(SURE, start_datetime="2026-10-20", sentence="A house was built late.")
-SHED = Told("demolition", "2026-10-01", "2026-11-01", True, "A shed was torn down.")
+SHED = replace(HOUSE, kind="demolition", sentence="A shed was torn down.")
 
 
 def names(news):
@@ -25,14 +31,14 @@ def names(news):
 
 
 def test_at_first_nothing_is_news():
-    state = State(FIRST, ("a", "b"), {"house": HOUSE})
+    state = State(FIRST, A | B, {"house": HOUSE})
     assert state.news() == {"updated": FIRST, "since": None}
     assert in_words(state.news()) == ""
 
 
 def test_an_update_brings_what_is_new_sure_dated_otherwise_or_gone():
-    state = State(FIRST, ("a", "b"), {"house": HOUSE, "shed": SHED})
-    state = state.followed_by(("a", "b", "c"), {"house": NARROW, "barn": HOUSE}, SECOND)
+    state = State(FIRST, A | B, {"house": HOUSE, "shed": SHED})
+    state = state.followed_by(State(SECOND, A | B | C, {"house": NARROW, "barn": HOUSE}))
     news = state.news()
     assert (news["since"], news["updated"]) == (FIRST, SECOND)
     assert names(news) == {
@@ -47,59 +53,131 @@ def test_an_update_brings_what_is_new_sure_dated_otherwise_or_gone():
     assert in_words(news) == words
 
 
-def test_news_stay_until_other_looks_are_compared():
-    state = State(FIRST, ("a", "b"), {"house": HOUSE})
-    state = state.followed_by(("a", "b", "c"), {"house": HOUSE, "barn": SURE}, SECOND)
-    again = state.followed_by(("a", "b", "c"), {"house": HOUSE, "barn": SURE}, THIRD)
-    assert again == state
-    stricter = state.followed_by(("a", "b", "c"), {"barn": SURE}, THIRD)
-    assert names(stricter.news()) == {"new": ["barn"], "withdrawn": ["house"]}
-    later = again.followed_by(("b", "c"), {"house": SURE, "barn": SURE}, THIRD)
-    assert names(later.news()) == {"confirmed": ["house"]}
-    assert later.since == SECOND
+def test_what_cannot_be_seen_any_more_is_not_withdrawn():
+    state = State(FIRST, A | B, {"house": HOUSE}).followed_by(State(SECOND, A | C, {}))
+    assert names(state.news()) == {"unchecked": ["house"]}
+
+
+def test_news_stay_until_something_else_is_compared_or_told():
+    state = State(FIRST, A | B, {"house": HOUSE})
+    told = {"house": HOUSE, "barn": SURE}
+    state = state.followed_by(State(SECOND, A | B | C, told))
+    assert state.followed_by(State(THIRD, A | B | C, told)) == state
+    stricter = state.followed_by(State(THIRD, A | B | C, {"barn": SURE}))
+    assert (stricter.since, names(stricter.news())) == (SECOND, {"withdrawn": ["house"]})
+    first = State(FIRST, A | B, {}).followed_by(State(SECOND, A | B, {"barn": SURE}))
+    assert names(first.news()) == {"new": ["barn"]}
 
 
 def test_two_updates_of_one_day_are_told_apart_by_the_time():
-    state = State(FIRST, ("a",), {}).followed_by(("b",), {"x": SURE}, FIRST.replace("05:", "09:"))
+    later = State(FIRST.replace("05:", "09:"), B, {"x": SURE})
+    state = State(FIRST, A, {}).followed_by(later)
     assert in_words(state.news()) == "1 new since 16 November 2026, 05:00 UTC"
 
 
-def test_a_run_tells_its_news(tmp_path, engine):
+@pytest.fixture
+def week(monkeypatch):
+    """``week()`` lets a week pass."""
+    monday = datetime(2026, 11, 2, 5, tzinfo=UTC)
+    ticks = count()
+    weeks = [0]
+
+    def now():
+        return (monday + timedelta(weeks=weeks[0], seconds=next(ticks))).isoformat()
+
+    def passes():
+        weeks[0] += 1
+
+    monkeypatch.setattr(run, "_now", now)
+    return passes
+
+
+def test_a_run_tells_its_news(tmp_path, engine, week):
     job = request(tmp_path, [EMPTY, EMPTY, BUILT])
     run_detect(job)
     assert read_news(job.run)["s0"] == {
-        "updated": json.loads((job.run / "run.json").read_text())["started"],
+        "updated": "2026-11-02T05:00:00+00:00",
         "since": None,
         "fresh": True,
         "id": "s0",
         "name": "Site 0",
     }
     assert "What is new" not in write_report(job.run).read_text()
+    week()
     write_series(tmp_path / "scenes", [EMPTY, EMPTY, BUILT, {**BUILT, "barn": False}])
     run_detect(job)
     news = read_news(job.run)["s0"]
-    assert {name: len(news[name]) for name in room.LISTS} == {
-        "new": 1,
-        "confirmed": 1,
-        "redated": 0,
-        "withdrawn": 0,
-    }
+    assert names(news).keys() == {"new", "confirmed"}
+    assert in_words(news) == "1 new, 1 confirmed since 2 November 2026"
     page = write_report(job.run).read_text()
     assert page.count('title="not told before the last update"') == 2
     assert news["new"][0]["sentence"] in page
+    week()
     run_detect(job)
-    again = read_news(job.run)["s0"]
-    assert again | {"fresh": True} == news
+    assert read_news(job.run)["s0"] == news | {"fresh": False}
+    page = write_report(job.run).read_text()
+    assert "Nothing: no site has newer images." in page
+    assert "What earlier runs brought (1 site)" in page
 
 
-def test_a_damaged_note_is_as_good_as_none_and_damaged_news_are_named(tmp_path, engine):
+def test_news_that_nobody_was_told_are_fresh_still(tmp_path, engine, week, monkeypatch):
+    """A run that is killed after it has noted what it tells."""
+    job = request(tmp_path, [EMPTY, EMPTY, BUILT])
+    run_detect(job)
+    week()
+    write_series(tmp_path / "scenes", [EMPTY, EMPTY, BUILT, {**BUILT, "barn": False}])
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "write_stac", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_detect(job)
+    for fresh in (True, False):
+        run_detect(job)
+        news = read_news(job.run)["s0"]
+        assert (len(news["new"]), news["fresh"]) == (1, fresh)
+
+
+def _killed(*_):
+    raise KeyboardInterrupt
+
+
+def test_a_site_that_cannot_be_judged_now_withdraws_nothing(tmp_path, engine, week):
+    job = request(tmp_path, [EMPTY, BUILT, BUILT])
+    run_detect(job)
+    week()
+    [site] = run_detect(replace(job, dates=(datetime(2024, 3, 1, tzinfo=UTC), None))).sites
+    assert site.result.events == ()
+    assert read_news(job.run) == {}
+    week()
+    run_detect(job)
+    assert read_news(job.run)["s0"]["since"] is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"looks": 3},
+        {"since": "soon"},
+        {"updated": None},
+        {"events": {"x": {"kind": "demolition"}}},
+        {"before": {"x": dict(vars(HOUSE), sentence=None)}},
+    ],
+)
+def test_a_damaged_note_is_as_good_as_none(tmp_path, engine, damage):
     job = request(tmp_path, [EMPTY, BUILT])
     run_detect(job)
     [note] = job.run.glob(f"work/*/{TOLD}")
-    note.write_text('{"looks": 3}')
+    whole = json.loads(note.read_text())
+    note.write_text(json.dumps(whole | damage))
     run_detect(job)
     assert read_news(job.run)["s0"]["since"] is None
-    (job.run / NEWS).write_text('{"run": "", "sites": [{"id": "s0", "updated": "soon"}]}')
+    assert json.loads(note.read_text()).keys() == whole.keys()
+    write_report(job.run)
+
+
+def test_damaged_news_are_named(tmp_path, engine):
+    job = request(tmp_path, [EMPTY, BUILT])
+    run_detect(job)
+    (job.run / NEWS).write_text('{"finished_before": null, "sites": [{"id": "s0", "updated": ""}]}')
     with pytest.raises(OutputError, match=r"news\.json: is damaged"):
         write_report(job.run)
     (job.run / NEWS).unlink()

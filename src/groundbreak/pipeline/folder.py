@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from groundbreak.atomic import clear_leftovers, output_error, to_become, write_json
 from groundbreak.errors import GroundbreakError, OutputError
+from groundbreak.kept import kept_json
 from groundbreak.pipeline.sitework import WORK
 from groundbreak.writers.stac import ASSETS
 
@@ -122,6 +123,15 @@ def _asked(document: dict[str, Any]) -> dict[str, Any]:
     if not all(isinstance(entry, dict) for entry in document.get("weights", {}).values()):
         raise TypeError("weights hold no dict each")
     return document
+
+
+def finished_before(run: Path) -> str | None:
+    """When the last run in a folder that came to its end did; None if none has, or nobody knows."""
+    document = kept_json(run / MARKER, _asked)
+    if document is None:
+        return None
+    last = document.get("finished") or document.get("finished_before")
+    return last if isinstance(last, str) else None
 
 
 def read_document(path: Path, understand: Callable[[Any], T]) -> T:

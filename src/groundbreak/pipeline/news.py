@@ -1,13 +1,14 @@
 """What a run tells that it did not tell before: for those who read it every week.
 
-A site is *updated* when a run compares other looks than the run before did. Until the next update
-what was news stays news, however often the same command is given.
+A site is *updated* when a run compares other looks than the run before did, or tells otherwise of
+them. Until the next update what was news stays news, however often the same command is given. A
+site that cannot be judged now is not updated: what is not seen is not withdrawn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,16 @@ from groundbreak.events import phrases
 from groundbreak.events.schema import iso
 from groundbreak.kept import kept_json
 from groundbreak.pipeline.folder import read_document
+from groundbreak.prepare.known import record
 from groundbreak.types import Event
 
 NEWS = "news.json"
 TOLD = "told.json"
 """In the working folder of a site: what it was told of, and what before its last update."""
 
-LISTS = ("new", "confirmed", "redated", "withdrawn")
+LISTS = ("new", "confirmed", "redated", "withdrawn", "unchecked")
 """What an update brings: events that were not told before, that are provisional no more, that have
-other dates, and that are told no more."""
+other dates, that are told no more, and those of which the images take no part any more."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,19 @@ class Told:
     end_datetime: str | None
     provisional: bool
     sentence: str
+    scenes: tuple[str, ...]
 
     @classmethod
     def of(cls, event: Event) -> Told:
         """The event as it is told now."""
-        start, end = event.interval.start, event.interval.end
-        return cls(event.kind.value, iso(start), iso(end), event.provisional, event.sentence)
+        return cls(
+            event.kind.value,
+            iso(event.interval.start),
+            iso(event.interval.end),
+            event.provisional,
+            event.sentence,
+            (*event.before_scenes, *event.after_scenes),
+        )
 
     @property
     def interval(self) -> tuple[str | None, str | None]:
@@ -55,24 +64,24 @@ class State:
     """What was told of a site.
 
     Attributes:
-        updated: time of the run that first compared these looks.
-        looks: ids of the looks that were compared.
+        updated: time of the run that first told this.
+        looks: of the looks that were compared, by id, the ids of their scenes.
         events: by id.
         since: time of the update before; None at the first one.
         before: the events as they were told then, by id.
     """
 
     updated: str
-    looks: tuple[str, ...]
+    looks: Mapping[str, tuple[str, ...]]
     events: Mapping[str, Told]
     since: str | None = None
     before: Mapping[str, Told] = field(default_factory=dict)
 
-    def followed_by(self, looks: Sequence[str], events: Mapping[str, Told], now: str) -> State:
-        """The state after a run that compared ``looks`` and told ``events``."""
-        if tuple(looks) == self.looks:
-            return State(self.updated, self.looks, events, self.since, self.before)
-        return State(now, tuple(looks), events, self.updated, self.events)
+    def followed_by(self, other: State) -> State:
+        """The state after a run that told ``other``, without knowing of this one."""
+        if (other.looks, other.events) == (self.looks, self.events):
+            return self
+        return replace(other, since=self.updated, before=self.events)
 
     def news(self) -> dict[str, Any]:
         """What the last update brought, as JSON; no lists at the first one, when all is new."""
@@ -84,6 +93,9 @@ class State:
             for name, now in self.events.items()
             if name in self.before
         }
+        gone = {name: then for name, then in self.before.items() if name not in pairs}
+        there = {scene for scenes in self.looks.values() for scene in scenes}
+        checked = {name for name, then in gone.items() if there.issuperset(then.scenes)}
         return document | {
             "new": [
                 {"id": name, "sentence": now.sentence}
@@ -101,30 +113,32 @@ class State:
                 if then.interval != now.interval
             ],
             "withdrawn": [
-                {"id": name, **asdict(then)}
-                for name, then in self.before.items()
-                if name not in pairs
+                {"id": name, **asdict(then)} for name, then in gone.items() if name in checked
+            ],
+            "unchecked": [
+                {"id": name, **asdict(then)} for name, then in gone.items() if name not in checked
             ],
         }
 
 
-def update(folder: Path, looks: Sequence[str], events: Sequence[Event], now: str) -> State:
+def update(
+    folder: Path, looks: Mapping[str, tuple[str, ...]], events: Sequence[Event], now: str
+) -> State:
     """Note what is told of a site, beside what was told before.
 
     Args:
         folder: working folder of the site.
-        looks: ids of the looks that were compared, in date order.
+        looks: of the looks that were compared, by id, the ids of their scenes.
         events: of the site, in the order in which they are told.
         now: time of the run, in ISO 8601.
 
     Raises:
         OutputError: the note cannot be written.
     """
+    state = State(now, looks, {event.id: Told.of(event) for event in events})
     earlier = kept_json(folder / TOLD, _state)
-    told = {event.id: Told.of(event) for event in events}
-    state = State(now, tuple(looks), told)
     if earlier is not None:
-        state = earlier.followed_by(looks, told, now)
+        state = earlier.followed_by(state)
     write_json(folder / TOLD, asdict(state), indent=None)
     return state
 
@@ -132,8 +146,8 @@ def update(folder: Path, looks: Sequence[str], events: Sequence[Event], now: str
 def read_news(run: Path) -> dict[str, dict[str, Any]]:
     """The news of a run by site, as ``State.news`` gives them.
 
-    ``fresh`` tells of each site whether the run itself was the update, or compared what an earlier
-    one did. Nothing where the run is of a version that wrote none.
+    ``fresh`` tells of each site whether no run was finished since the update: nobody was told yet.
+    Nothing where the run is of a version that wrote none.
 
     Raises:
         OutputError: the file is damaged.
@@ -141,13 +155,17 @@ def read_news(run: Path) -> dict[str, dict[str, Any]]:
     path = run / NEWS
     if not path.exists():
         return {}
-    return read_document(
-        path,
-        lambda document: {
-            site["id"]: _news(site) | {"fresh": site["updated"] == document["run"]}
-            for site in document["sites"]
-        },
-    )
+    return read_document(path, _all_news)
+
+
+def _all_news(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    finished = document["finished_before"]
+    before = None if finished is None else datetime.fromisoformat(finished)
+    return {
+        site["id"]: _news(site)
+        | {"fresh": before is None or datetime.fromisoformat(site["updated"]) >= before}
+        for site in document["sites"]
+    }
 
 
 def in_words(news: Mapping[str, Any] | None) -> str:
@@ -179,14 +197,19 @@ def _news(site: dict[str, Any]) -> dict[str, Any]:
 
 
 def _state(document: dict[str, Any]) -> State:
-    parts = {
-        name: {event: Told(**told) for event, told in document[name].items()}
-        for name in ("events", "before")
-    }
+    def told(events: dict[str, Any]) -> dict[str, Told]:
+        listed = {
+            name: event | {"scenes": tuple(event["scenes"])} for name, event in events.items()
+        }
+        return {name: record(Told)(event) for name, event in listed.items()}
+
+    for name in ("updated", "since"):
+        if name == "updated" or document[name] is not None:
+            _ = datetime.fromisoformat(document[name]).astimezone(UTC)
     return State(
-        str(document["updated"]),
-        tuple(str(look) for look in document["looks"]),
-        parts["events"],
+        document["updated"],
+        {str(look): tuple(map(str, scenes)) for look, scenes in document["looks"].items()},
+        told(document["events"]),
         document["since"],
-        parts["before"],
+        told(document["before"]),
     )

@@ -267,26 +267,27 @@ def write_summary(run: Path, outcomes: Sequence[SiteOutcome]) -> None:
     write_json(run / "summary.json", {"sites": [summary_of(outcome) for outcome in outcomes]})
 
 
-def write_news(run: Path, outcomes: Sequence[SiteOutcome], now: str) -> None:
-    """``news.json``: what is told that was not told before, of each site of which anything is.
+def write_news(run: Path, outcomes: Sequence[SiteOutcome], record: Mapping[str, Any]) -> None:
+    """``news.json``: what is told that was not told before, of each site that can be judged.
 
     Args:
         run: the run folder.
         outcomes: of the sites.
-        now: time of the run, in ISO 8601.
+        record: what ``run.json`` says.
 
     Raises:
         OutputError: the file cannot be written.
     """
     sites = []
     for outcome in outcomes:
-        if outcome.result is None:
+        if outcome.result is None or remark(outcome):
             continue
         site = outcome.plan.site
-        looks = [look.id for look in outcome.prepared.looks]
-        state = update(site_folder(run, site.id), looks, outcome.result.events, now)
+        looks = {look.id: look.scene_ids for look in outcome.prepared.looks}
+        state = update(site_folder(run, site.id), looks, outcome.result.events, record["started"])
         sites.append({"id": site.id, "name": site.name, **state.news()})
-    write_json(run / NEWS, {"run": now, "sites": sites})
+    about = {"run": record["started"], "finished_before": record["finished_before"]}
+    write_json(run / NEWS, about | {"sites": sites})
 
 
 def read_summary(run: Path) -> list[dict[str, Any]]:
@@ -366,7 +367,7 @@ def write_results(
     observed = [row for outcome in outcomes for row in observed_rows(outcome)]
     write_table(run / "observed.parquet", OBSERVED, [*observed, *refused])
     write_summary(run, outcomes)
-    write_news(run, outcomes, record["started"])
+    write_news(run, outcomes, record)
     looks = [look for outcome in outcomes for look in outcome.prepared.looks]
     period = (min(k.start for k in looks), max(k.end for k in looks)) if looks else None
     footprint = cut(unary_union([outcome.plan.site.geometry for outcome in outcomes]))

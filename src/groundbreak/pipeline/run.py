@@ -20,7 +20,7 @@ from groundbreak.inference.choose import EngineChoice
 from groundbreak.model.card import Card
 from groundbreak.model.weights import located, read_card
 from groundbreak.pipeline.detect import Settings, SiteOutcome
-from groundbreak.pipeline.folder import claimed, logged, write_run
+from groundbreak.pipeline.folder import claimed, finished_before, logged, write_run
 from groundbreak.pipeline.plan import COARSE, FINE, PlanRequest, SitePlan, plan_site
 from groundbreak.pipeline.results import observed_rows, refused_rows, remark, write_results
 from groundbreak.pipeline.sitework import load_gsd, site_folder
@@ -100,6 +100,7 @@ def run_detect(request: RunRequest, tell: Tell = lambda _message, _share: None) 
     with claimed(request.run), logged(request.run):
         record = _record(request, inputs)
         record["asked"]["cloud_network"] = asked.cloud_network  # what it became is in the config
+        record["finished_before"] = finished_before(request.run)
         write_run(request.run, record)
         for text in record["notes"]:
             log.info("%s", text)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from groundbreak.pipeline.news import LISTS, since
+from groundbreak.report.timeline import day
 
 MOST_NEWS = 40
 """Of a site that are listed."""
@@ -15,13 +17,16 @@ WORDS = {
     "confirmed": "confirmed",
     "redated": "other dates",
     "withdrawn": "withdrawn",
+    "unchecked": "cannot be checked",
 }
 MEANINGS = {
     "new": "not told before the last update",
     "confirmed": "seen in the newest look only before, now in another one too",
     "redated": "told with other dates before",
     "withdrawn": "told before, and no longer",
+    "unchecked": "told before; images that showed it take no part now",
 }
+GONE = ("withdrawn", "unchecked")
 
 
 def site_news(news: Mapping[str, Any] | None, cards: Mapping[str, str]) -> dict[str, Any] | None:
@@ -37,6 +42,7 @@ def site_news(news: Mapping[str, Any] | None, cards: Mapping[str, str]) -> dict[
         {
             "word": WORDS[name],
             "meaning": MEANINGS[name],
+            "gone": name in GONE,
             "text": entry["sentence"],
             "anchor": cards.get(entry["id"], ""),
         }
@@ -44,6 +50,8 @@ def site_news(news: Mapping[str, Any] | None, cards: Mapping[str, str]) -> dict[
         for entry in news[name]
     ]
     return {
+        "fresh": news["fresh"],
+        "updated": day(*(datetime.fromisoformat(news["updated"]),) * 2),
         "since": since(news),
         "lines": lines[:MOST_NEWS],
         "more": f"… and {len(lines) - MOST_NEWS} more in news.json" if lines[MOST_NEWS:] else "",

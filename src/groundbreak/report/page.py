@@ -158,10 +158,15 @@ def _features(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _news_view(views: list[dict[str, Any]]) -> dict[str, Any]:
-    """The sites at which something is new, and how many of the others were updated as well."""
+    """Sites with something new, how many others were compared anew, and what was new before."""
     updated = [view for view in views if view["news"] is not None]
-    changed = [view for view in updated if view["news"]["lines"]]
-    return {"changed": changed, "unchanged": len(updated) - len(changed)}
+    fresh = [view for view in updated if view["news"]["fresh"]]
+    changed = [view for view in fresh if view["news"]["lines"]]
+    return {
+        "changed": changed,
+        "unchanged": len(fresh) - len(changed),
+        "older": [v for v in updated if v["news"]["lines"] and not v["news"]["fresh"]],
+    }
 
 
 def _lead(about: dict[str, Any], sites: list[_Site]) -> str:
@@ -193,9 +198,11 @@ def _pictured(sites: list[_Site]) -> frozenset[str]:
     """Ids of the sites that are shown with pictures, so that the page can still be opened."""
 
     def rank(site: _Site) -> tuple[bool, bool]:
-        return not tags(site.news), not site.events
+        fresh = site.news is not None and site.news["fresh"]
+        return not (fresh and tags(site.news)), not site.events
 
-    return frozenset(site.id for site in sorted(sites, key=rank)[:MOST_PICTURED])
+    shown = [site for site in sites if site.document["looks"]]
+    return frozenset(site.id for site in sorted(shown, key=rank)[:MOST_PICTURED])
 
 
 def _whole_view(site: _Site, most: int, pictured: Container[str]) -> dict[str, Any]:
@@ -203,7 +210,7 @@ def _whole_view(site: _Site, most: int, pictured: Container[str]) -> dict[str, A
 
     Without pictures if others need them more, or a look is damaged, which need not end the page.
     """
-    if site.id not in pictured:
+    if site.document["looks"] and site.id not in pictured:
         return _site_view(replace(site, work=None), most) | {"no_map": UNPICTURED}
     try:
         return _site_view(site, most)
