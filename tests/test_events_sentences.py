@@ -216,7 +216,7 @@ def test_a_site_in_words() -> None:
         "One docking slip was opened between 9 July 2024 and 1 February 2025 (the change shows "
         "only in the newest image).",
         "One building was begun after 9 July 2024 and not finished in the newest image.",
-        "Not observed: 3.4 % of the site, hidden in every image.",
+        "Not observed: 3.4 % of the site, which no usable image shows.",
     ]
     assert [clause.event_ids for clause in summary.clauses] == [
         ("a", "b", "c", "d", "e"),
@@ -319,6 +319,20 @@ def test_the_caution_of_the_weights_goes_with_buildings_and_with_nothing_else() 
     for events in ([berth], []):
         told = summarise("Port One", events, LOOKS, ALL, caution=caution)
         assert caution not in told.text
+
+
+def test_silence_about_what_was_not_asked_for_is_no_answer() -> None:
+    told = summarise("Port One", [], LOOKS, ALL, kinds=(TORN,), stricter_than=0.999)
+    assert [clause.text for clause in told.clauses] == [
+        "No demolition was found at Port One between 3 January 2024 and 1 February 2025 "
+        "(five images).",
+        "Not asked for: new buildings and docking slips.",
+        "Left out, as asked for: changes that are less than 99.9 % certain.",
+    ]
+    told = summarise("Port One", [], LOOKS, Coverage(once=0.5), kinds=(NEW, SLIP))
+    assert told.clauses[0].text.startswith(
+        "No new building or docking slip was found in the 50 % of"
+    )
 
 
 def test_two_images_confirm_nothing_which_is_said_once() -> None:

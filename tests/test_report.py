@@ -158,7 +158,7 @@ def test_names_and_ids_are_shown_as_they_are_and_do_nothing(detect):
 def test_what_was_not_observed_is_said(detect):
     page, _ = read(detect(STATES))
     assert page.text.count("not observed: no scene covers it") == 2  # in the table, below it
-    assert "Parts were hidden on 10 Mar 2024" in page.text
+    assert "Parts were not seen on 10 Mar 2024" in page.text
     assert "Not used at all: 9 Apr 2024" in page.text
     assert "shows 0% of the site" in page.text
     assert "5 of 6" in page.text  # looks used

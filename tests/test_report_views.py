@@ -133,7 +133,7 @@ def test_of_many_dates_and_events_only_some_are_listed():
     rows = [look(n, 0.5 if n == 3 else 0.9) for n in range(20)] + [look(30, used=False)]
     view = page._site_view(replace(SITE, observed=rows))
     assert view["not_observed"] == [
-        "Parts were hidden in 20 looks, the most on 4 Mar 2024 (50 %) (all below).",
+        "Parts were not seen in 20 looks, the most on 4 Mar 2024 (50 %) (all below).",
         "Not used at all: 31 Mar 2024 (reasons below).",
     ]
     rows = [look(n, used=False) for n in range(9)]
@@ -179,14 +179,13 @@ def test_what_it_means_that_a_shift_is_not_known_is_said():
     odd = look(30, shift=(0.0, 0.0)) | {"aligned": False, "alignment_note": reason}
     rows = [look(0, shift=(0.0, 0.0)) | {"aligned": True, "alignment_note": ""}, odd]
     assert [row["shift"] for row in timeline(rows)] == ["0.0, 0.0", f"not known: {reason}"]
-    document = SITE.document | {"notes": ["Of the site."]}
-    view = page._site_view(replace(SITE, document=document, observed=rows))
-    first, means, do = view["notes"]
+    site = replace(SITE, document=SITE.document | {"notes": ["Of the site."]}, events=[event(1)])
+    first, means, do = page._site_view(replace(site, observed=rows))["notes"]
     assert first == "Of the site."
     assert means.startswith("It could not be checked whether the image of 31 Mar 2024 lies exactly")
     assert do.startswith("What to do: look at roads and roofs")
     many = [odd | {"start": NOON + timedelta(days=n)} for n in range(9)]
-    means, _ = page._site_view(replace(SITE, observed=[*rows[:1], *many]))["notes"]
+    (means,) = page._site_view(replace(SITE, observed=[*rows[:1], *many]))["notes"]
     assert means.startswith("It could not be checked whether the images of 9 looks (in the table")
     old = {key: value for key, value in odd.items() if key != "alignment_note"}
     assert timeline([old])[0]["shift"] == "not known"
@@ -201,12 +200,13 @@ def test_how_well_images_lie_over_each_other_is_said_only_where_it_is_known():
 
 def test_of_many_sites_those_with_news_and_events_have_pictures(monkeypatch):
     monkeypatch.setattr(page, "MOST_PICTURED", 3)
-    fresh = {"since": "2024-03-01T00:00:00Z", "updated": "2024-03-08T00:00:00Z"}
+    fresh = {"since": "2024-03-01T00:00:00Z", "updated": "2024-03-08T00:00:00Z", "fresh": True}
     fresh |= {
         "new": [{"id": "a", "sentence": "A."}],
         "confirmed": [],
         "redated": [],
         "withdrawn": [],
+        "unchecked": [],
     }
     sites = [replace(SITE, document=SITE.document | {"id": name}) for name in "abcde"]
     sites[2] = replace(sites[2], events=[event(1)])

@@ -180,7 +180,16 @@ def build_events(
         events,
         ledger,
         tuple(KnownObject(o.id, o.founded_by, o.footprint) for o in objects),
-        summarise(site.site_name, events, looks, site.coverage, site.asked, site.caution),
+        summarise(
+            site.site_name,
+            events,
+            looks,
+            site.coverage,
+            site.asked,
+            site.caution,
+            config.kinds,
+            config.min_confidence if config.min_confidence > EventsConfig.min_confidence else None,
+        ),
     )
 
 

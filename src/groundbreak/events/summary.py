@@ -116,6 +116,8 @@ def summarise(
     coverage: Coverage,
     asked: Period | None = None,
     caution: str = "",
+    kinds: Sequence[Kind] = KINDS,
+    stricter_than: float | None = None,
 ) -> SiteSummary:
     """Sum up a site.
 
@@ -126,6 +128,9 @@ def summarise(
         coverage: what no look, or only one, shows.
         asked: from the first to the last image there is, usable or not.
         caution: a sentence that goes with buildings; empty for none.
+        kinds: of events that were asked for.
+        stricter_than: the confidence that was asked for, if more than usual: less certain events
+            were left out.
     """
     seen = [look for look in looks if look.usable_share >= SOME_SHARE]
     gaps = _gaps(seen, asked)
@@ -136,30 +141,49 @@ def summarise(
         when = phrases.date(seen[0].span)
         text = f"{site_name} was seen once ({when}): there is nothing to compare it with."
         return SiteSummary((Clause(text),), tuple(gaps), coverage)
-    clauses = [_overview(site_name, events, seen, coverage)]
+    clauses = [_overview(site_name, events, seen, coverage, kinds)]
     clauses += _chains(events, looks)
     clauses += _singles([e for e in events if not (e.replaces or e.replaced_by)], looks)
     clauses += _unconfirmed(events, seen)
     buildings = [event for event in events if event.kind is not Kind.DOCKING_SLIP]
     if caution and buildings:
         clauses.append(Clause(caution, _ids(buildings)))
+    clauses += _left_out(kinds, stricter_than)
     clauses += _not_observed(gaps, coverage)
     return SiteSummary(tuple(clauses), tuple(gaps), coverage)
 
 
+def _left_out(kinds: Sequence[Kind], stricter_than: float | None) -> list[Clause]:
+    """What was not asked for, so that silence about it says nothing."""
+    clauses = []
+    if others := [NOUNS[kind][1] for kind in KINDS if kind not in kinds]:
+        clauses.append(Clause(f"Not asked for: {phrases.listed(others)}."))
+    if stricter_than is not None:
+        least = f"{100 * stricter_than:.3g} %"
+        clauses.append(
+            Clause(f"Left out, as asked for: changes that are less than {least} certain.")
+        )
+    return clauses
+
+
 def _overview(
-    site_name: str, events: Sequence[Event], seen: Sequence[LookMeta], coverage: Coverage
+    site_name: str,
+    events: Sequence[Event],
+    seen: Sequence[LookMeta],
+    coverage: Coverage,
+    kinds: Sequence[Kind],
 ) -> Clause:
     period = phrases.between(seen[0].span, seen[-1].span)
     images = phrases.count(len(seen), "image")
+    what = "change" if set(kinds) >= set(KINDS) else " or ".join(NOUNS[kind][0] for kind in kinds)
     if not events and coverage.compared < SOME_SHARE:
         text = f"{site_name} cannot be judged {period} ({images}): no part of it is seen twice."
         return Clause(text)
     if not events and coverage.compared < 1 - SOME_SHARE:
         where = f"in the {phrases.share(coverage.compared)} of {site_name} that were compared"
-        return Clause(f"No change was found {where} {period} ({images}).")
+        return Clause(f"No {what} was found {where} {period} ({images}).")
     if not events:
-        return Clause(f"No change was found at {site_name} {period} ({images}).")
+        return Clause(f"No {what} was found at {site_name} {period} ({images}).")
     parts = [
         phrases.count(number, *NOUNS[kind])
         for kind in KINDS
@@ -314,7 +338,7 @@ def _not_observed(gaps: Sequence[Period], coverage: Coverage) -> list[Clause]:
         clauses.append(Clause(f"{NOT_OBSERVED} {phrases.listed(times)}."))
     if coverage.never >= SOME_SHARE:
         share = phrases.share(coverage.never)
-        clauses.append(Clause(f"{NOT_OBSERVED} {share} of the site, hidden in every image."))
+        clauses.append(Clause(f"{NOT_OBSERVED} {share} of the site, which no usable image shows."))
     if coverage.once >= SOME_SHARE:
         share = phrases.share(coverage.once)
         clauses.append(Clause(f"{NOT_COMPARED} {share} of the site, which one image only shows."))

@@ -38,10 +38,10 @@ def not_observed(summary: Mapping[str, Any], observed: Rows) -> list[str]:
     if len(hidden) > MOST_DATES:
         worst = min(hidden, key=lambda row: row["usable_share"])
         texts.append(
-            f"Parts were hidden in {len(hidden)} looks, the most on {_hidden(worst)} (all below)."
+            f"Parts were not seen in {len(hidden)} looks, the most on {_hidden(worst)} (all below)."
         )
     elif hidden:
-        texts.append("Parts were hidden on " + ", ".join(map(_hidden, hidden)) + ".")
+        texts.append("Parts were not seen on " + ", ".join(map(_hidden, hidden)) + ".")
     unused = [row for row in observed if not row["used"]]
     if len(unused) > MOST_DATES:
         texts.append(f"Not used at all: {len(unused)} looks (dates and reasons below).")
@@ -53,11 +53,12 @@ def not_observed(summary: Mapping[str, Any], observed: Rows) -> list[str]:
     ]
 
 
-def not_checked(observed: Rows) -> list[str]:
+def not_checked(observed: Rows, *, events: bool) -> list[str]:
     """What it means that looks could not be laid over the others, and what to do; or nothing.
 
     Args:
         observed: the site's rows of ``observed.parquet``.
+        events: whether there are any to look at.
     """
     looks = [row for row in observed if unchecked(row)]
     if not looks:
@@ -65,17 +66,20 @@ def not_checked(observed: Rows) -> list[str]:
     one = len(looks) == 1
     dates = ", ".join(map(look_date, looks))
     which = f"{len(looks)} looks (in the table of looks)" if len(looks) > MOST_DATES else dates
-    return [
+    texts = [
         f"It could not be checked whether the image{'' if one else 's'} of {which} "
         f"lie{'s' if one else ''} exactly over the others: too little that stays in place, such "
         "as roads and roofs, was found in both, or it gave no clear answer. "
         f"{'It was' if one else 'They were'} used where the coordinates in the file "
         f"put {'it' if one else 'them'}, or moved as far as is sure.",
+    ]
+    advice = (
         "What to do: look at roads and roofs in the before and after pictures of events with the "
         "tag “misregistered”. If they are shifted, such an event may be no change, most of all "
         "where many lie in a row along one side. The reasons are in the table of looks; what "
-        "helps is in docs/troubleshooting.md.",
-    ]
+        "helps is in docs/troubleshooting.md."
+    )
+    return [*texts, advice] if events else texts
 
 
 def nothing_hidden(observed: Rows) -> str:

@@ -45,6 +45,8 @@ MAP_SIDE, CHIP_SIDE, STRIP_SIDE = 900, 260, 74
 CHIP_MARGIN = 0.6
 """Ground shown around an event, in lengths of the event."""
 LEAST_CHIP_PX = 48
+MOSTLY = 0.8
+"""Of the looks that show so much of a site its picture is the newest: it shows what stands now."""
 MOST_EVENTS = 60
 """Of a site that are shown with pictures, the surest first."""
 LEAST_EVENTS, MOST_ON_PAGE, MOST_STRIPS = 5, 400, 20
@@ -259,7 +261,7 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
         ],
         "not_observed": not_observed(site.document, site.observed),
         "nothing_hidden": nothing_hidden(site.observed),
-        "notes": [*site.document["notes"], *not_checked(site.observed)],
+        "notes": [*site.document["notes"], *not_checked(site.observed, events=bool(site.events))],
         "timeline": timeline(site.observed),
         "period": period(site.observed),
         "events": [
@@ -315,7 +317,9 @@ def _map_view(
 ) -> dict[str, Any] | None:
     if stretch is None or site.work is None:
         return None
-    look = max(site.work.looks, key=lambda look: (round(look.usable_share, 1), look.start))
+    look = max(
+        site.work.looks, key=lambda look: (min(round(look.usable_share, 1), MOSTLY), look.start)
+    )
     height, width = site.work.grid.shape
     step = max(1, max(height, width) // (2 * MAP_SIDE))
     shapes = [
