@@ -401,6 +401,15 @@ class TestPlainPictures:
         (item,) = scan_folder(tmp_path).items
         assert item.assets["image"].extra_fields["proj:transform"][:6] == list(UTM)[:6]
 
+    @pytest.mark.parametrize(
+        ("crs", "notes"), [("EPSG:32634", 0), ("epsg:32634", 0), ("EPSG:3035", 1)]
+    )
+    def test_a_crs_that_the_file_names_too_overrides_nothing(self, tmp_path, crs, notes):
+        write(tmp_path / "2019-05-03.tif", transform=UTM, crs="EPSG:32634")
+        listing(tmp_path, f"2019-05-03.tif,2019-05-03,{crs}", header="file,date,crs")
+        said = [note for note in scan_folder(tmp_path).notes if "overrides" in note]
+        assert len(said) == notes
+
     def test_corners(self, tmp_path):
         self.picture(tmp_path / "a.png")
         self.picture(tmp_path / "b.webp")

@@ -106,7 +106,7 @@ def _placed(info: RasterInfo, entry: Entry | None, notes: list[str]) -> Placed:
         )
     if crs is None:
         raise LeftOutError("has no CRS: name it in the column crs of dates.csv")
-    if info.crs is not None and by is not None:
+    if info.crs is not None and by is not None and not _same_place(info, crs, transform):
         notes.append("dates.csv overrides where the file says that it lies")
     if by is None and info.footprint is not None and info.gsd_m is not None:
         return Placed(crs, transform, info.footprint, info.gsd_m)
@@ -116,6 +116,16 @@ def _placed(info: RasterInfo, entry: Entry | None, notes: list[str]) -> Placed:
         return Placed(crs, transform, shape, ground_gsd(crs, transform, info.shape), by)
     except RasterError as error:
         raise LeftOutError(f"cannot be placed: {error.subject} {error.problem}") from error
+
+
+def _same_place(info: RasterInfo, crs: str, transform: Affine) -> bool:
+    """Whether dates.csv says what the file says."""
+    if info.crs is None or info.transform is None:
+        return False
+    try:
+        return parse_crs(crs) == parse_crs(info.crs) and transform.almost_equals(info.transform)
+    except RasterError:
+        return False
 
 
 def _are_degrees(transform: Affine, shape: tuple[int, int]) -> bool:
