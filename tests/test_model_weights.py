@@ -207,12 +207,15 @@ def test_an_export_is_for_one_magnification() -> None:
     assert sizes_for(finest, 0.6) == Sizes(1, 0.6, (0.45, 0.7))
     assert sizes_for(finest, 0.46) == Sizes(1, 0.46, (0.45, 0.7))  # detection takes it as it is
     for size in (0.3, 0.449):  # a graph does not average pictures, as detection would
-        with pytest.raises(WeightsError, match=r"to 3 m, not .* m; average the pictures to 0\.5 m"):
+        said = r"to 3 m as they are, not of .* m; average the pictures to 0\.5 m"
+        with pytest.raises(WeightsError, match=said):
             sizes_for(finest, size)
-    with pytest.raises(WeightsError, match=r"not 0\.1 m$"):
+    with pytest.raises(WeightsError, match=r"not of 0\.1 m$"):
         sizes_for(finest, 0.1)
     assert sizes_for(make_card(upsample=2), 0.5) == Sizes(2, 0.5, (0.2, 3.0))
-    with pytest.raises(WeightsError, match=r"tiny: is for pixels of 0\.2 to 3 m, not 5 m"):
+    with pytest.raises(
+        WeightsError, match=r"tiny: takes pixels of 0\.2 to 3 m as they are, not of 5 m"
+    ):
         sizes_for(card, 5)
     side = json.loads(deepness_metadata(make_card(upsample=3), Sizes(3, 1, (1, 2)))["tile_size"])
     assert side % STRIDE == 0

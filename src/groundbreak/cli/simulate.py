@@ -70,4 +70,6 @@ def simulate(
             }
         )
     else:
-        print_line(f"{len(files)} simulated scenes of {sites} sites → {output}")
+        print_line(
+            f"{len(files)} simulated scenes of {sites} site{'' if sites == 1 else 's'} → {output}"
+        )

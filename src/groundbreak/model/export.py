@@ -79,7 +79,7 @@ def sizes_for(card: Card, gsd_m: float | None = None) -> Sizes:
     if gsd_m is None:
         gsd_m = (low * high) ** 0.5
     if not low <= gsd_m <= high:
-        problem = f"is for pixels of {low:g} to {high:g} m, not {gsd_m:g} m"
+        problem = f"takes pixels of {low:g} to {high:g} m as they are, not of {gsd_m:g} m"
         averaged = card.gsd_m[0] <= gsd_m < low
         mend = f"average the pictures to {card.finest_gsd_m:g} m first" if averaged else ""
         raise WeightsError(card.name, problem, mend)
