@@ -237,7 +237,7 @@ class TestJson:
         if form == "stac":
             item = json.loads(path.read_text())
             places = [e["href"] for e in (*item["links"], *item["assets"].values())]
-            assert len(places) == 11
+            assert len(places) == 12
             assert all(Path(place.removeprefix("file://")).exists() for place in places)
 
     def test_kwcoco_skips_a_site_that_no_scene_covers(self, command, tmp_path, places, engine):
