@@ -40,8 +40,8 @@ RUNTIMES: Mapping[str, Callable[[Graphs], Engine]] = {
 ENGINES = ("auto", "torch", *RUNTIMES)
 
 TRIAL_FROM_PX = 8_000_000
-"""Pixels of the network from which a trial, of some five seconds, pays: PyTorch takes 7 s for them on
-two cores with bfloat16, a minute on two without, where OpenVINO takes half of it."""
+"""Pixels of the network from which a trial, of some five seconds, pays: PyTorch takes 7 s for them
+on two cores with bfloat16, and a minute on two without, where OpenVINO takes half of it."""
 
 TRIAL_SIDE = 512
 """Pixels of the network; the trial is on a piece of the first pictures."""
