@@ -1,6 +1,7 @@
 """A tiny dated series and an engine that sees brightening: for tests of the pipeline."""
 
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -97,3 +98,18 @@ def write_sites(path: Path, *boxes, crs=CRS):
     }
     path.write_text(json.dumps(document), encoding="utf-8")
     return path
+
+
+def write_inputs(folder: Path, states) -> Path:
+    """A series in ``scenes`` and its watch-list."""
+    write_sites(folder / "sites.geojson")
+    write_series(folder / "scenes", states)
+    return folder
+
+
+def run_again(run: Path, inputs: Path, first) -> None:
+    """A copy of the run that ``first()`` made of the inputs, beside which it is kept."""
+    if not (inputs / "run").exists():
+        first()
+        run.rename(inputs / "run")
+    shutil.copytree(inputs / "run", run)

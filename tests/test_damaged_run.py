@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -11,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from commands import events, temporary_files
-from series import write_series, write_sites
+from series import run_again, write_inputs
 
 STATES = [{}, {"house": True}, {"house": True}]
 
@@ -42,9 +41,7 @@ READERS = {
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
     """A small series and its watch-list; the first run on it is kept beside them."""
-    folder = tmp_path_factory.mktemp("inputs")
-    write_sites(folder / "sites.geojson")
-    write_series(folder / "scenes", STATES)
+    folder = write_inputs(tmp_path_factory.mktemp("inputs"), STATES)
     (folder / "truth.geojson").write_text('{"type": "FeatureCollection", "features": []}')
     return folder
 
@@ -54,10 +51,11 @@ def detect(tmp_path, inputs, command, engine):
     """``detect()`` of the series into ``run``; a run is there."""
     run = tmp_path / "run"
     words = ["--sites", inputs / "sites.geojson", "--catalog", inputs / "scenes", "-o", run]
-    if not (inputs / "run").exists():
+
+    def first():
         assert command("detect", *words).code == 0
-        run.rename(inputs / "run")
-    shutil.copytree(inputs / "run", run)
+
+    run_again(run, inputs, first)
     return lambda: command("detect", *words)
 
 

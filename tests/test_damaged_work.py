@@ -18,7 +18,7 @@ from groundbreak.pipeline.news import TOLD
 from groundbreak.prepare import store
 from groundbreak.prepare.known import Known
 from groundbreak.prepare.offsets import dark_ends
-from series import write_series, write_sites
+from series import run_again, write_inputs, write_series, write_sites
 
 STATES = [{}, {}, {"house": True}, {"house": True}]
 
@@ -34,9 +34,7 @@ JSON_DAMAGE = {
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
     """A small series and its watch-list; what the first test finds in it is kept beside them."""
-    folder = tmp_path_factory.mktemp("inputs")
-    write_sites(folder / "sites.geojson")
-    write_series(folder / "scenes", STATES)
+    folder = write_inputs(tmp_path_factory.mktemp("inputs"), STATES)
     (folder / "settings.yaml").write_text("inference: {window: 96, overlap: 32, margin: 4}\n")
     return folder
 
@@ -52,11 +50,11 @@ def detect(tmp_path, inputs, command, engine):
         (run / "log.jsonl").unlink(missing_ok=True)
         return command("detect", *words)
 
-    if not (inputs / "run").exists():
+    def first():
         assert again().code == 0
         assert told(tmp_path) == []
-        run.rename(inputs / "run")
-    shutil.copytree(inputs / "run", run)
+
+    run_again(run, inputs, first)
     return again
 
 

@@ -203,9 +203,8 @@ def _state(document: dict[str, Any]) -> State:
         }
         return {name: record(Told)(event) for name, event in listed.items()}
 
-    for name in ("updated", "since"):
-        if name == "updated" or document[name] is not None:
-            _ = datetime.fromisoformat(document[name]).astimezone(UTC)
+    for moment in (document["updated"], document["since"] or document["updated"]):
+        _ = datetime.fromisoformat(moment)
     return State(
         document["updated"],
         {str(look): tuple(map(str, scenes)) for look, scenes in document["looks"].items()},

@@ -58,11 +58,12 @@ def site_news(news: Mapping[str, Any] | None, cards: Mapping[str, str]) -> dict[
     }
 
 
-def tags(news: Mapping[str, Any] | None) -> dict[str, list[str]]:
-    """By id of an event, the names of the lists of news that it is in."""
-    found: dict[str, list[str]] = {}
+def marks(news: Mapping[str, Any] | None) -> dict[str, list[dict[str, str]]]:
+    """By id of an event, what its card is marked with; nothing at a first update."""
+    found: dict[str, list[dict[str, str]]] = {}
     if news is not None and news["since"] is not None:
         for name in LISTS:
+            mark = {"name": WORDS[name], "meaning": MEANINGS[name]}
             for entry in news[name]:
-                found.setdefault(entry["id"], []).append(name)
+                found.setdefault(entry["id"], []).append(mark)
     return found

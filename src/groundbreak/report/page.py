@@ -35,9 +35,7 @@ from groundbreak.report.images import (
     rows_of,
     shown,
 )
-from groundbreak.report.news import MEANINGS as NEWS_MEANINGS
-from groundbreak.report.news import WORDS as NEWS_WORDS
-from groundbreak.report.news import site_news, tags
+from groundbreak.report.news import marks, site_news
 from groundbreak.report.timeline import day, period, timeline
 from groundbreak.types import KINDS
 
@@ -201,7 +199,7 @@ def _pictured(sites: list[_Site]) -> frozenset[str]:
 
     def rank(site: _Site) -> tuple[bool, bool]:
         fresh = site.news is not None and site.news["fresh"]
-        return not (fresh and tags(site.news)), not site.events
+        return not (fresh and marks(site.news)), not site.events
 
     shown = [site for site in sites if site.document["looks"]]
     return frozenset(site.id for site in sorted(shown, key=rank)[:MOST_PICTURED])
@@ -235,7 +233,7 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
     numbers = {event["id"]: number for number, event in enumerate(surest, start=1)}
     used = [row for row in site.observed if row["used"]]
     none = "–" if site.document["remark"] else "0"
-    marks = tags(site.news)
+    marked = marks(site.news)
     return {
         "news": site_news(site.news, {name: _anchor("event", name) for name in numbers}),
         "anchor": site.anchor,
@@ -267,10 +265,7 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
         "events": [
             {
                 "number": numbers[event["id"]],
-                "marks": [
-                    {"name": NEWS_WORDS[name], "meaning": NEWS_MEANINGS[name]}
-                    for name in marks.get(event["id"], [])
-                ],
+                "marks": marked.get(event["id"], []),
                 **_event_view(site, event, stretch, with_strip=i < MOST_STRIPS),
             }
             for i, event in enumerate(surest)
