@@ -5,7 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TORCH_INDEX ?=
-UV := $(BIN)/uv pip install --quiet -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX) --index-strategy unsafe-best-match,)
+# Compiled at once: otherwise every first start would do it, and where Python may not keep what it
+# compiled (PYTHONDONTWRITEBYTECODE, a read-only installation) every start of a command, in 5 s.
+UV := $(BIN)/uv pip install --quiet --compile-bytecode -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX) --index-strategy unsafe-best-match,)
 
 export NO_ALBUMENTATIONS_UPDATE := 1
 
@@ -17,6 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@VIRTUAL_ENV=$(VENV) $(UV) -e '.[dev]'
+	@$(BIN)/python -m compileall -q src
 	@touch $(STAMP)
 
 demo: $(STAMP)

@@ -62,7 +62,11 @@ def images(shape, seed=1):
     return np.random.default_rng(seed).random((2, *shape), dtype=np.float32)
 
 
-@pytest.mark.parametrize("network", [{}, {"bands": 4, "standardise": "date"}], ids=["pair", "date"])
+@pytest.mark.parametrize(
+    "network",
+    [{}, {"bands": 4, "standardise": "date"}, {"both_orders": False}],
+    ids=["pair", "date", "one order"],
+)
 @pytest.mark.parametrize("name", RUNTIMES)
 def test_a_runtime_answers_as_the_network_does(name, network):
     loaded = model(**network)

@@ -41,7 +41,7 @@ class Graphs:
         encoder: a date (n, bands, h, w), sides in multiples of ``STRIDE``, and mean and spread
             (n, 2, bands) of the scene, those of the date first, to its features.
         decoder: features of the earlier date, then of the later one, to logits
-            (n, 2 x classes, h, w), see ``SiameseUNet.decode``.
+            (n, classes, h, w), or twice as many channels, see ``SiameseUNet.decode``.
     """
 
     card: Card

@@ -89,7 +89,9 @@ class RuntimeEngine:
                 *run.later([later, *(np.ascontiguousarray(v[:, ::-1]) for v in (mean, spread))]),
             ]
             [logits] = run.decoder(features)
-            logits = both_orders(logits[..., : height * zoom, : width * zoom])
+            logits = logits[..., : height * zoom, : width * zoom]
+            if self._card.network.both_orders:
+                logits = both_orders(logits)
         if zoom > 1:
             logits = logits.reshape(n, -1, height, zoom, width, zoom).mean((3, 5))
         return probabilities(logits, self._card.temperature)

@@ -16,7 +16,6 @@ from groundbreak.inference.engine import Statistics, check_shapes, pairs_at_once
 from groundbreak.model.card import Card
 from groundbreak.model.network import (
     SiameseUNet,
-    both_orders,
     class_probabilities,
     measure,
     pad_to_stride,
@@ -33,7 +32,7 @@ class TorchEngine:
     GPU trouble moves the work to the CPU with one warning; where memory runs out the batch is
     halved, and stays so.
 
-    A CPU that multiplies bfloat16 does so in the decoder only, three quarters of the work. In
+    A CPU that multiplies bfloat16 does so in the decoder only, most of the work. In
     the first layers of the encoder rounding changed probabilities by up to 0.04; in the decoder
     by 0.005.
     """
@@ -125,7 +124,7 @@ class TorchEngine:
         with self._reduced():
             logits = self._network.decode(features)
         height, width = before.shape[-2:]
-        logits = both_orders(logits[..., : height * zoom, : width * zoom])
+        logits = self._network.answer(logits[..., : height * zoom, : width * zoom])
         if zoom > 1:
             logits = F.interpolate(logits, size=(height, width), mode="area")
         answer: FloatArray = class_probabilities(logits, self._card.temperature).cpu().numpy()

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from groundbreak.labels import pixel_label
 from groundbreak.model.losses import partial_cross_entropy
-from groundbreak.model.network import SiameseUNet, both_orders, class_probabilities
+from groundbreak.model.network import SiameseUNet, class_probabilities
 from groundbreak.model.precision import cpu_has_bfloat16
 from groundbreak.model.scores import confusion, summary
 from groundbreak.types import KINDS, FloatArray, Kind, MaskValue
@@ -78,7 +78,7 @@ def answer(network: SiameseUNet, windows: Iterable[dict[str, Any]]) -> list[Answ
         features = network.encode(before, after, (statistics[0], statistics[1]))
         with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
             logits = network.decode(features)
-        logits = both_orders(logits)
+        logits = network.answer(logits)
         height, width = window["label"].shape
         logits = torch.nn.functional.avg_pool2d(logits, window["zoom"])[0, :, :height, :width]
         gsd = None if math.isnan(window["gsd_m"]) else float(window["gsd_m"])

@@ -21,10 +21,10 @@ from groundbreak.model.shape import CLASSES, CLEAR, SLIP, STRIDE, NetworkConfig
 class SiameseUNet(nn.Module):
     """What changed between two dates, a class a pixel.
 
-    In evaluation mode the answer is consistent under a swap of the dates (new and demolition
-    swap): fusion and decoder run on both orders and are averaged; the encoder, most of the work,
-    runs once a date. Training sees one order at a time. Berths are told by the order asked for
-    alone: one that was filled in is nothing, so the other order has no say.
+    Training sees one order of the dates at a time. With ``NetworkConfig.both_orders`` the answer is
+    consistent under a swap of them (new and demolition swap) in evaluation mode: fusion and decoder
+    run on both orders and are averaged; the encoder runs once a date. Berths are told by the order
+    asked for alone: one that was filled in is nothing, so the other order has no say.
     """
 
     def __init__(self, config: NetworkConfig | None = None) -> None:
@@ -66,7 +66,7 @@ class SiameseUNet(nn.Module):
             ValueError: shapes differ, or are not what the network takes.
         """
         logits = self.decode(self.encode(before, after, statistics))
-        return logits if self.training else both_orders(logits)
+        return logits if self.training else self.answer(logits)
 
     def encode(
         self, before: Tensor, after: Tensor, statistics: tuple[Tensor, Tensor] | None = None
@@ -83,18 +83,22 @@ class SiameseUNet(nn.Module):
         return features
 
     def decode(self, features: list[Tensor]) -> Tensor:
-        """Logits of what ``encode`` gave, to be put together by ``both_orders``.
+        """Logits of what ``encode`` gave, to be put together by ``answer``.
 
-        (n, 2 x classes, h, w): of the dates in order, then of the other order; in training
-        (n, classes, h, w), of the dates in order.
+        (n, classes, h, w) of the dates in order; in evaluation mode, with
+        ``NetworkConfig.both_orders``, (n, 2 x classes, h, w): then those of the other order.
         """
         n = features[0].shape[0] // 2
         earlier = [level[:n] for level in features]
         later = [level[n:] for level in features]
         logits = self._in_order(earlier, later)
-        if self.training:
+        if self.training or not self.config.both_orders:
             return logits
         return torch.cat([logits, self._in_order(later, earlier)], dim=1)
+
+    def answer(self, logits: Tensor) -> Tensor:
+        """Logits (n, classes, h, w) in single precision of what ``decode`` gave for evaluation."""
+        return both_orders(logits) if self.config.both_orders else logits.float()
 
     def _in_order(self, earlier: list[Tensor], later: list[Tensor]) -> Tensor:
         fused = [fusion(a, b) for fusion, a, b in zip(self.fusions, earlier, later, strict=True)]

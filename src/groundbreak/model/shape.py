@@ -31,6 +31,8 @@ class NetworkConfig:
             of each by itself (``date``).
         other: a fifth class takes what is labelled as changed without saying what, so that no
             kind must explain it in training; ``network.class_probabilities`` shares it out.
+        both_orders: the dates are asked about in either order, and what is said is averaged; else
+            in theirs alone, which takes a third less time.
     """
 
     encoder: str = "mobilenet_v2"
@@ -39,6 +41,7 @@ class NetworkConfig:
     decoder: tuple[int, ...] = (160, 96, 64, 48)
     standardise: Literal["pair", "date"] = "pair"
     other: bool = False
+    both_orders: bool = True
 
     @property
     def classes(self) -> int:
