@@ -5,8 +5,8 @@
 
 The first takes about an hour on two idle cores and 25 GB of disk. The ground is one simulated tile,
 mirrored over the site so that it has no seams; every date has its own noise, which every tile
-shifts, and on every tile a roof appears at some date. The figures are those of a process of its own
-that does nothing but detect.
+shifts, and on every tile what the simulator builds and tears down there comes about at some date.
+The figures are those of a process of its own that does nothing but detect.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from scipy.ndimage import binary_dilation
 
 from groundbreak.atomic import write_json
 from groundbreak.raster.write import RasterSink
 from groundbreak.simulate.pairs import render_pair
-from groundbreak.types import Box
+from groundbreak.types import Box, MaskValue
 
 TILE = 1024
 GSD_M = 0.5
@@ -40,7 +41,8 @@ CRS = "EPSG:32652"
 CORNER = (400_000.0, 4_400_000.0)
 FIRST, STEP = date(2024, 1, 10), timedelta(days=60)
 NOISE = 3.0  # digital numbers, standard deviation
-ROOF = 210
+SEED = 10  # of the ground
+BLOCK = np.ones((25, 25), bool)  # the ground around what changed changes with it
 
 
 def main() -> None:
@@ -67,7 +69,7 @@ def parse() -> argparse.Namespace:
 
 def make_series(folder: Path, size: int, dates: int) -> None:
     """Write the scenes, row of tiles by row of tiles, and the watch-list."""
-    ground = render_pair(5, TILE, GSD_M, place="coast")[0]
+    ground = changing_ground()
     grid = GeoBox((size, size), Affine(GSD_M, 0, CORNER[0], 0, -GSD_M, CORNER[1]), CRS)
     for number in range(dates):
         path = folder / "scenes" / f"{FIRST + number * STEP}.tif"
@@ -82,22 +84,29 @@ def make_series(folder: Path, size: int, dates: int) -> None:
     write_json(folder / "sites.geojson", document)
 
 
+def changing_ground() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """A tile (h, w, 3) before and after its changes; all else in it stays as it is."""
+    before, after, label = render_pair(SEED, TILE, GSD_M)
+    changed = binary_dilation((label != MaskValue.NONE) & (label != MaskValue.IGNORE), BLOCK)
+    alike = (after - after.mean((0, 1))) / after.std((0, 1)) * before.std((0, 1))
+    alike = np.clip(alike + before.mean((0, 1)), 1, 255).astype(np.uint8)
+    return before, np.where(changed[..., None], alike, before)
+
+
 def tiles(size: int) -> Iterator[Box]:
     for y in range(0, size, TILE):
         for x in range(0, size, TILE):
             yield Box(y, min(y + TILE, size), x, min(x + TILE, size))
 
 
-def tile(ground: NDArray[np.uint8], window: Box, number: int, dates: int) -> NDArray[np.uint8]:
-    """(3, h, w) of one date: mirrored ground, perhaps the roof, noise."""
+def tile(
+    ground: tuple[NDArray[np.uint8], NDArray[np.uint8]], window: Box, number: int, dates: int
+) -> NDArray[np.uint8]:
+    """(3, h, w) of one date: mirrored ground before or after its changes, noise."""
     row, column = window.y0 // TILE, window.x0 // TILE
-    pixels = ground[:: -1 if row % 2 else 1, :: -1 if column % 2 else 1].astype(np.float32)
-    place = np.random.default_rng([row, column])
-    y, x = place.integers(50, TILE - 110, 2)
-    height, width = place.integers(20, 60, 2)
-    if number >= place.integers(1, dates + 1):
-        pixels[y : y + height, x : x + width] = ROOF
-        pixels[y + 4 : y + height + 4, x - 5 : x] *= 0.5  # its shadow
+    begins = np.random.default_rng([row, column]).integers(1, dates + 1)
+    shown = ground[int(number >= begins)]
+    pixels = shown[:: -1 if row % 2 else 1, :: -1 if column % 2 else 1].astype(np.float32)
     pixels += np.roll(noise(number), (97 * row, 61 * column), (0, 1))
     cut = pixels[: window.shape[0], : window.shape[1]]
     cut = np.moveaxis(np.clip(cut, 1, 255), 2, 0)
