@@ -323,14 +323,14 @@ class TestText:
     def test_sites_check(self, command, places):
         assert command("sites", "check", places[1]).out.splitlines() == [
             "ok       s0  Site 0",
-            "1 sites, 0 refused",
+            "1 site, 0 refused",
         ]
 
     def test_sites_check_fails_if_a_site_is_refused(self, command, tmp_path):
         (tmp_path / "s.csv").write_text("id,lat,lon,buffer_m\na,38,125,50\nb,99,1,5\n")
         answer = command("sites", "check", tmp_path / "s.csv")
         assert (answer.code, answer.err) == (2, "")
-        assert answer.out.splitlines()[-1] == "1 sites, 1 refused"
+        assert answer.out.splitlines()[-1] == "1 site, 1 refused"
 
     def test_what_is_true_of_many_sites_is_said_once(self, command, places, tmp_path, engine):
         write_sites(places[1], (0, -160, 160, 0), (0, -80, 80, 0))

@@ -57,4 +57,5 @@ def _print_text(result: SiteList) -> None:
             print_line(f"         {remark}")
     for refusal in result.refused:
         print_line(f"refused  {refusal.subject}: {refusal.reason}")
-    print_line(f"{len(result.sites)} sites, {len(result.refused)} refused")
+    number = len(result.sites)
+    print_line(f"{number} site{'' if number == 1 else 's'}, {len(result.refused)} refused")
