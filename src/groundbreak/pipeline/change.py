@@ -215,6 +215,8 @@ def _key(job: ChangeJob, plan: PairPlan) -> dict[str, str]:
         "cut": {k: v for k, v in asdict(job.cut).items() if k != "batch"},
         "boxes": hashlib.sha256(repr(boxes).encode()).hexdigest()[:16],
     }
+    if not job.engine.card.network.both_orders:
+        basis["orders"] = "one"
     if job.engine.card.network.other:
         basis["other"] = repr(CLEAR)  # maps from before left it aside
     return {k: v if isinstance(v, str) else json.dumps(v, sort_keys=True) for k, v in basis.items()}
