@@ -80,6 +80,8 @@ def test_a_runtime_answers_as_the_network_does(name, network):
         ((1, 33, 70), scene, 1),
         ((3, 40, 20), scene, 3),
         ((1, 1, 1), None, 2),
+        ((1, 720, 700), scene, 1),  # large enough for graphs of its own size
+        ((1, 64, 96), scene, 1),
     ]:
         dates = images((n, bands, height, width))
         expected = exact.predict(*dates, statistics, zoom)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +19,15 @@ from groundbreak.inference.graph import PARTS, Graphs
 from groundbreak.model.card import Card
 from groundbreak.model.shape import CLASSES, CLEAR, SLIP, STRIDE
 from groundbreak.types import FloatArray
+
+if TYPE_CHECKING:
+    import openvino
+
+FIXED_FROM_PX = 500_000
+"""Pictures of this many pixels (as the network sees them) are worth graphs of their own size."""
+
+SIZES_KEPT = 2
+"""Graphs of so many sizes stay compiled: sites are done one after the other."""
 
 Run = Callable[[Sequence[FloatArray]], Sequence[FloatArray]]
 """Inputs of a graph → its outputs, which the next call may overwrite."""
@@ -31,10 +42,14 @@ class Parts:
     decoder: Run
 
 
+PartsFor = Callable[[tuple[int, ...]], Parts]
+"""Shape of a date (n, bands, h, w) as the network sees it → graphs that take it."""
+
+
 class RuntimeEngine:
     """A runtime on the CPU; threads may share it, and take turns."""
 
-    def __init__(self, card: Card, description: str, parts: Parts) -> None:
+    def __init__(self, card: Card, description: str, parts: PartsFor) -> None:
         self._card, self._description, self._parts = card, description, parts
         self._turn = threading.Lock()
 
@@ -82,8 +97,8 @@ class RuntimeEngine:
             )
         )
         n, _, height, width = before.shape
-        run = self._parts
         with self._turn:
+            run = self._parts(earlier.shape)
             features = [
                 *run.earlier([earlier, mean, spread]),
                 *run.later([later, *(np.ascontiguousarray(v[:, ::-1]) for v in (mean, spread))]),
@@ -164,6 +179,8 @@ def _measured(before: FloatArray, after: FloatArray) -> tuple[FloatArray, FloatA
 def open_openvino(graphs: Graphs) -> RuntimeEngine:
     """OpenVINO; the decoder in bfloat16 where the CPU has it (see ``TorchEngine``).
 
+    Graphs are compiled when pictures come: a run that has nothing to compute needs none.
+
     Raises:
         ImportError: it is not installed.
     """
@@ -171,6 +188,34 @@ def open_openvino(graphs: Graphs) -> RuntimeEngine:
 
     core = openvino.Core()
     reduced = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+    @lru_cache(SIZES_KEPT)
+    def compiled(shape: tuple[int, ...] | None) -> Parts:
+        encoder, decoder = _compiled(core, graphs, shape, reduced=reduced)
+        return Parts(_runner(encoder), _runner(encoder), _runner(decoder))
+
+    def parts(shape: tuple[int, ...]) -> Parts:
+        return compiled(shape if shape[0] * shape[2] * shape[3] >= FIXED_FROM_PX else None)
+
+    version = openvino.__version__.split("-")[0]
+    precision = "bfloat16" if reduced else "float32"
+    return RuntimeEngine(graphs.card, f"openvino {version} on cpu in {precision}", parts)
+
+
+def _compiled(
+    core: openvino.Core, graphs: Graphs, shape: tuple[int, ...] | None, *, reduced: bool
+) -> list[openvino.CompiledModel]:
+    """Encoder and decoder for dates of one shape, or of any.
+
+    Of one shape they take a quarter less memory and a tenth less time, and as long to compile.
+    """
+    # Not openvino.convert_model, which takes longer and reports its use to its makers.
+    encoder, decoder = (core.read_model(getattr(graphs, part)) for part in PARTS)
+    if shape is not None:
+        statistics = [shape[0], 2, shape[1]]
+        _fix(encoder, [[*shape], statistics, statistics])
+        features = [[*output.shape] for output in encoder.outputs]
+        _fix(decoder, features * 2)
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads(),
@@ -178,29 +223,25 @@ def open_openvino(graphs: Graphs) -> RuntimeEngine:
         "ENABLE_CPU_PINNING": False,
     }
     precisions = ("f32", "bf16" if reduced else "f32")
-    # Not openvino.convert_model, which takes longer and reports its use to its makers.
-    encoder, decoder = (
-        core.compile_model(
-            core.read_model(getattr(graphs, part)),
-            "CPU",
-            {**settings, "INFERENCE_PRECISION_HINT": precision},
-        )
-        for part, precision in zip(PARTS, precisions, strict=True)
-    )
+    return [
+        core.compile_model(model, "CPU", {**settings, "INFERENCE_PRECISION_HINT": precision})
+        for model, precision in zip((encoder, decoder), precisions, strict=True)
+    ]
 
-    def runner(model: openvino.CompiledModel) -> Run:
-        request = model.create_infer_request()
 
-        def run(inputs: Sequence[FloatArray]) -> Sequence[FloatArray]:
-            found = request.infer(list(inputs), share_inputs=True, share_outputs=True)
-            return [found[number] for number in range(len(found))]
+def _fix(model: openvino.Model, shapes: Sequence[Sequence[int]]) -> None:
+    names = [entry.any_name for entry in model.inputs]
+    model.reshape({name: list(shape) for name, shape in zip(names, shapes, strict=True)})
 
-        return run
 
-    version = openvino.__version__.split("-")[0]
-    precision = "bfloat16" if reduced else "float32"
-    parts = Parts(runner(encoder), runner(encoder), runner(decoder))
-    return RuntimeEngine(graphs.card, f"openvino {version} on cpu in {precision}", parts)
+def _runner(model: openvino.CompiledModel) -> Run:
+    request = model.create_infer_request()
+
+    def run(inputs: Sequence[FloatArray]) -> Sequence[FloatArray]:
+        found = request.infer(list(inputs), share_inputs=True, share_outputs=True)
+        return [found[number] for number in range(len(found))]
+
+    return run
 
 
 def open_onnxruntime(graphs: Graphs) -> RuntimeEngine:
@@ -223,4 +264,5 @@ def open_onnxruntime(graphs: Graphs) -> RuntimeEngine:
 
     encoder, decoder = (runner(getattr(graphs, part)) for part in PARTS)
     description = f"onnxruntime {onnxruntime.__version__} on cpu in float32"
-    return RuntimeEngine(graphs.card, description, Parts(encoder, encoder, decoder))
+    parts = Parts(encoder, encoder, decoder)
+    return RuntimeEngine(graphs.card, description, lambda _shape: parts)
