@@ -1,6 +1,6 @@
 """Turn a training checkpoint into a calibrated weights file with its card.
 
-    python scripts/train_export.py runs/site-2m/checkpoints/last.ckpt \
+    python scripts/train_export.py runs/site-2m/checkpoints/latest.ckpt \
         --config configs/train/site-2m.yaml -o weights
 
 ``groundbreak train fit`` does this by itself when it ends; this is for a run that still goes on, or

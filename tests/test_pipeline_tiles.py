@@ -1,5 +1,8 @@
 """The tiling stage over a watch-list: what one site costs, and what ends it all."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pyarrow.parquet as pq
 import pytest
 
@@ -61,3 +64,11 @@ def test_a_refused_address_ends_it_all(request_, fails):
     fails(HrefError("/etc/passwd", "may not be read"), "s0")
     with pytest.raises(HrefError):
         cut_sites(request_)
+
+
+def test_what_a_site_is_cut_without_is_told(request_):
+    old = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2001, 1, 1, tzinfo=UTC))
+    notes = cut_sites(replace(request_, dates=old)).notes
+    assert "site 's0': only scenes within the asked dates count (--dates)" in notes
+    coarse = cut_sites(replace(request_, gsd_m=40.0, output=request_.output / "coarse")).notes
+    assert any("40" in note for note in coarse)

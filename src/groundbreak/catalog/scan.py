@@ -149,7 +149,7 @@ class _Scan:
                 )
             elif self.listing is not None and path in self.listing:
                 self._refuse(
-                    path, "is not of a format that is read (GeoTIFF, JPEG 2000, PNG, JPEG)"
+                    path, "is not of a format that is read (GeoTIFF, JPEG 2000, PNG, JPEG, WebP)"
                 )
         self._refuse_unfound(set(found))
 

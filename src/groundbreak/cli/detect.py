@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from groundbreak.cli.output import note, print_json, print_line, progress
+from groundbreak.cli.output import counted, note, print_json, print_line, progress
 from groundbreak.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def tile(
         return
     for text in result.notes:
         note(f"note: {text}")
-    print_line(f"{result.tiles} tiles → {result.manifest}")
+    print_line(f"{counted(result.tiles, 'tile')} → {result.manifest}")
 
 
 def _dates(text: str | None) -> tuple[datetime | None, datetime | None]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from groundbreak.cli.output import print_json, print_line
+from groundbreak.cli.output import counted, print_json, print_line
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Run = Annotated[Path, typer.Argument(help="A run folder.")]
@@ -56,4 +56,4 @@ def export(
     if json:
         print_json({"file": str(output), "format": form.value, "events": count})
     else:
-        print_line(f"{count} events → {output}")
+        print_line(f"{counted(count, 'event')} → {output}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from groundbreak.cli.output import print_json, print_line
+from groundbreak.cli.output import counted, print_json, print_line
 
 if TYPE_CHECKING:
     from groundbreak.sites.read import SiteList
@@ -57,5 +57,4 @@ def _print_text(result: SiteList) -> None:
             print_line(f"         {remark}")
     for refusal in result.refused:
         print_line(f"refused  {refusal.subject}: {refusal.reason}")
-    number = len(result.sites)
-    print_line(f"{number} site{'' if number == 1 else 's'}, {len(result.refused)} refused")
+    print_line(f"{counted(len(result.sites), 'site')}, {len(result.refused)} refused")

@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 @group.command("list")
 def list_shipped(json: Json = False) -> None:
-    """The shipped weights, a line each."""
+    """The shipped weights, in two lines each."""
     from groundbreak.model.weights import list_weights
 
     cards = list_weights()

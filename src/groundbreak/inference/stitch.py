@@ -31,7 +31,7 @@ PredictPairs = Callable[[FloatArray, FloatArray], FloatArray]
 
 @dataclass(frozen=True)
 class StitchConfig:
-    """How a map is cut into windows: pixels of the grid, and windows per forward pass."""
+    """How a map is cut into windows: pixels as the network sees them, windows per forward pass."""
 
     window: int = 1024
     overlap: int = 96

@@ -91,9 +91,12 @@ def cut_sites(request: TileRequest, tell: Tell = lambda _message, _share: None) 
 
 def _cut_site(request: TileRequest, plan: SitePlan, source: Source) -> tuple[list[Tile], list[str]]:
     """Prepare the looks of a site in a temporary folder and cut them; tiles and remarks."""
-    remarks = [f"{entry.scene.id}: {entry.reason}" for entry in plan.left_out]
+    where = f"site '{plan.site.id}'"
+    remarks = [f"{where}: {text}" for text in (*plan.notes, plan.incomplete) if text]
+    remarks += [f"{entry.scene.id}: {entry.reason}" for entry in plan.left_out]
     if plan.grid is None:
-        return [], [*remarks, f"site '{plan.site.id}': no scene covers it"]
+        why = "no scene of it can be used" if plan.left_out else "no scene covers it"
+        return [], [*remarks, f"{where}: {why}"]
     try:
         request.output.mkdir(parents=True, exist_ok=True)
         work = tempfile.TemporaryDirectory(prefix=".work-", dir=request.output)
