@@ -207,7 +207,7 @@ def _compiled(
 ) -> list[openvino.CompiledModel]:
     """Encoder and decoder for dates of one shape, or of any.
 
-    Of one shape they take a quarter less memory and a tenth less time, and as long to compile.
+    Of one shape they take a third less memory and a tenth less time, and as long to compile.
     """
     # Not openvino.convert_model, which takes longer and reports its use to its makers.
     encoder, decoder = (core.read_model(getattr(graphs, part)) for part in PARTS)
