@@ -122,8 +122,7 @@ def _show(outcome: RunOutcome, page: Path | None, json: bool) -> None:
             note(f"note: {text} ({count} sites)")
     for summary in summaries:
         line = summary["remark"] or (
-            f"{summary['events']} event{'' if summary['events'] == 1 else 's'} "
-            f"in {summary['looks']} looks"
+            f"{counted(summary['events'], 'event')} in {summary['looks']} looks"
             + (f" ({summary['looks_left_out']} left out)" if summary["looks_left_out"] else "")
         )
         print_line(f"{summary['name']}: {line}")

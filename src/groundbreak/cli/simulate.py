@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from groundbreak.cli.output import note, print_json, print_line, progress
+from groundbreak.cli.output import counted, note, print_json, print_line, progress
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
@@ -70,6 +70,4 @@ def simulate(
             }
         )
     else:
-        print_line(
-            f"{len(files)} simulated scenes of {sites} site{'' if sites == 1 else 's'} → {output}"
-        )
+        print_line(f"{len(files)} simulated scenes of {counted(sites, 'site')} → {output}")

@@ -32,8 +32,8 @@ class TorchEngine:
     GPU trouble moves the work to the CPU with one warning; where memory runs out the batch is
     halved, and stays so.
 
-    A CPU that multiplies bfloat16 does so in the decoder only, most of the work. In
-    the first layers of the encoder rounding changed probabilities by up to 0.04; in the decoder
+    A CPU that multiplies bfloat16 does so in the decoder only, most of the work. In the
+    first layers of the encoder rounding changed probabilities by up to 0.04; in the decoder
     by 0.005.
     """
 
@@ -124,7 +124,7 @@ class TorchEngine:
         with self._reduced():
             logits = self._network.decode(features)
         height, width = before.shape[-2:]
-        logits = self._network.answer(logits[..., : height * zoom, : width * zoom])
+        logits = self._network.combine_orders(logits[..., : height * zoom, : width * zoom])
         if zoom > 1:
             logits = F.interpolate(logits, size=(height, width), mode="area")
         answer: FloatArray = class_probabilities(logits, self._card.temperature).cpu().numpy()

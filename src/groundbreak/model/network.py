@@ -66,7 +66,7 @@ class SiameseUNet(nn.Module):
             ValueError: shapes differ, or are not what the network takes.
         """
         logits = self.decode(self.encode(before, after, statistics))
-        return logits if self.training else self.answer(logits)
+        return logits if self.training else self.combine_orders(logits)
 
     def encode(
         self, before: Tensor, after: Tensor, statistics: tuple[Tensor, Tensor] | None = None
@@ -83,7 +83,7 @@ class SiameseUNet(nn.Module):
         return features
 
     def decode(self, features: list[Tensor]) -> Tensor:
-        """Logits of what ``encode`` gave, to be put together by ``answer``.
+        """Logits of what ``encode`` gave, for ``combine_orders``.
 
         (n, classes, h, w) of the dates in order; in evaluation mode, with
         ``NetworkConfig.both_orders``, (n, 2 x classes, h, w): then those of the other order.
@@ -96,7 +96,7 @@ class SiameseUNet(nn.Module):
             return logits
         return torch.cat([logits, self._in_order(later, earlier)], dim=1)
 
-    def answer(self, logits: Tensor) -> Tensor:
+    def combine_orders(self, logits: Tensor) -> Tensor:
         """Logits (n, classes, h, w) in single precision of what ``decode`` gave for evaluation."""
         return both_orders(logits) if self.config.both_orders else logits.float()
 
