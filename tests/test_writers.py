@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -104,7 +104,7 @@ ELSEWHERE = replace(SLIP, id="slip-x-docking_slip", site_id="other", crs="EPSG:3
 
 
 def test_the_schema_is_one() -> None:
-    jsonschema.Draft202012Validator.check_schema(load_schema())
+    jsonschema_rs.meta.validate(load_schema())
 
 
 def test_schema_event_and_table_have_the_same_fields() -> None:
@@ -145,6 +145,24 @@ def test_the_schema_refuses_a_provisional_event_without_an_end() -> None:
     feature["properties"]["provisional"] = True
     with pytest.raises(InternalError, match="provisional"):
         validate_feature(feature)
+
+
+@pytest.mark.parametrize(
+    ("geometry", "message"),
+    [
+        (
+            {"type": "Polygon", "coordinates": [[[1], [2, 3], [3, 4], [4, 5]]]},
+            "geometry/coordinates/0/0: ",
+        ),
+        ({"type": "Point", "coordinates": [1, 2]}, "geometry/type: "),
+        ({"type": "Polygon", "coordinates": [[[0, 91]] * 999]}, "geometry/coordinates/0/0/1: 91 "),
+        ([[[0, 1]] * 999], "geometry: "),
+    ],
+)
+def test_a_broken_outline_is_named_in_one_line(geometry: Any, message: str) -> None:
+    with pytest.raises(InternalError, match=f"event {HALL.id}: {message}") as raised:
+        validate_feature(event_feature(HALL) | {"geometry": geometry})
+    assert len(str(raised.value)) < 300
 
 
 def test_azimuths_do_not_round_up_to_a_full_turn() -> None:

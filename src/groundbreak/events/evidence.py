@@ -134,8 +134,22 @@ def _pixels(outline: BaseGeometry, box: Box) -> tuple[NDArray[np.intp], NDArray[
     """Flat indices of a footprint in a window, and of its core without mixed border pixels."""
     from scipy import ndimage
 
-    mask = burn(outline, box)
+    own = pixel_box(outline)
+    own = Box(
+        max(own.y0 - 1, box.y0),
+        min(own.y1 + 1, box.y1),
+        max(own.x0 - 1, box.x0),
+        min(own.x1 + 1, box.x1),
+    )
+    mask = burn(outline, own)
     core = ndimage.binary_erosion(mask)
     if 2 * core.sum() < mask.sum():
         core = mask
-    return np.flatnonzero(mask), np.flatnonzero(core)
+    whole, inner = (_flat(np.nonzero(pixels), own, box) for pixels in (mask, core))
+    return whole, inner
+
+
+def _flat(at: tuple[NDArray[np.intp], ...], own: Box, box: Box) -> NDArray[np.intp]:
+    """Indices of pixels of a window within it into the flat array of another one around it."""
+    rows, columns = at
+    return (rows + own.y0 - box.y0) * box.shape[1] + columns + own.x0 - box.x0

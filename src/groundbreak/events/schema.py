@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from groundbreak.errors import InternalError
 from groundbreak.types import Event
 
 if TYPE_CHECKING:
-    from jsonschema import Draft202012Validator
+    from jsonschema_rs import Draft202012Validator, ValidationError
+
+MOST_LETTERS = 200
+"""Of a message, which quotes what is wrong: a whole outline, at worst."""
 
 
 def event_properties(event: Event) -> dict[str, Any]:
@@ -62,12 +66,18 @@ def validate_feature(feature: Mapping[str, Any]) -> None:
     Raises:
         InternalError: the feature breaks the schema; the message names the field.
     """
-    from jsonschema.exceptions import best_match
+    if not _validator().is_valid(feature):
+        error = _most_telling(list(_validator().iter_errors(feature)))
+        where = "/".join(str(part) for part in error.instance_path) or "feature"
+        message = shorten(error.message, MOST_LETTERS)
+        raise InternalError(f"event {feature.get('id')}: {where}: {message}")
 
-    error = best_match(_validator().iter_errors(feature))
-    if error is not None:
-        where = "/".join(str(part) for part in error.absolute_path) or "feature"
-        raise InternalError(f"event {feature.get('id')}: {where}: {error.message}")
+
+def _most_telling(errors: Sequence[ValidationError]) -> ValidationError:
+    """The error nearest to the root; of one with alternatives, that of the one most nearly met."""
+    error = min(errors, key=lambda error: len(error.instance_path))
+    alternatives = getattr(error.kind, "context", None)
+    return _most_telling(min(alternatives, key=len)) if alternatives else error
 
 
 def load_schema() -> dict[str, Any]:
@@ -78,7 +88,7 @@ def load_schema() -> dict[str, Any]:
 
 @cache
 def _validator() -> Draft202012Validator:
-    from jsonschema import Draft202012Validator
+    from jsonschema_rs import Draft202012Validator
 
     return Draft202012Validator(load_schema())
 
