@@ -5,7 +5,8 @@
 
 The first takes about an hour on two idle cores and 25 GB of disk. The ground is one simulated tile,
 mirrored over the site so that it has no seams; every date has its own noise, which every tile
-shifts, and on every tile what the simulator builds and tears down there comes about at some date.
+shifts, and on every tile (or ``--changing`` of them) what the simulator builds and tears down there
+comes about at some date.
 The figures are those of a process of its own that does nothing but detect.
 """
 
@@ -49,7 +50,7 @@ def main() -> None:
     options = parse()
     with tempfile.TemporaryDirectory(prefix="groundbreak-", dir=options.folder) as name:
         folder = Path(name)
-        make_series(folder, options.size, options.dates)
+        make_series(folder, options.size, options.dates, options.changing)
         figures = measure(folder, options)
     print(json.dumps(figures, indent=2))
 
@@ -60,6 +61,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--size", type=int, default=20_000, help="side of the site in pixels")
     parser.add_argument("--dates", type=int, default=6)
+    add_changing(parser)
     parser.add_argument("--weights", default="site-2m", help="shipped name or file")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--engine", default="auto")
@@ -67,7 +69,13 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def make_series(folder: Path, size: int, dates: int) -> None:
+def add_changing(parser: argparse.ArgumentParser) -> None:
+    """The option that says how much of the ground changes."""
+    text = "share of the tiles of 1024 px on which something changes at some date"
+    parser.add_argument("--changing", type=float, default=1.0, help=text)
+
+
+def make_series(folder: Path, size: int, dates: int, changing: float) -> None:
     """Write the scenes, row of tiles by row of tiles, and the watch-list."""
     ground = changing_ground()
     grid = GeoBox((size, size), Affine(GSD_M, 0, CORNER[0], 0, -GSD_M, CORNER[1]), CRS)
@@ -75,7 +83,7 @@ def make_series(folder: Path, size: int, dates: int) -> None:
         path = folder / "scenes" / f"{FIRST + number * STEP}.tif"
         with RasterSink(path, grid, 3, "uint8", band_names=("red", "green", "blue")) as sink:
             for window in tiles(size):
-                sink.write(window, tile(ground, window, number, dates))
+                sink.write(window, tile(ground, window, number, dates, changing))
     ring = [[x, y] for x, y in grid.extent.exterior.points]
     site = {"type": "Polygon", "coordinates": [ring]}
     feature = {"type": "Feature", "properties": {"id": "large", "name": "Large"}, "geometry": site}
@@ -100,12 +108,17 @@ def tiles(size: int) -> Iterator[Box]:
 
 
 def tile(
-    ground: tuple[NDArray[np.uint8], NDArray[np.uint8]], window: Box, number: int, dates: int
+    ground: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    window: Box,
+    number: int,
+    dates: int,
+    changing: float,
 ) -> NDArray[np.uint8]:
     """(3, h, w) of one date: mirrored ground before or after its changes, noise."""
     row, column = window.y0 // TILE, window.x0 // TILE
-    begins = np.random.default_rng([row, column]).integers(1, dates + 1)
-    shown = ground[int(number >= begins)]
+    rng = np.random.default_rng([row, column])
+    begins = rng.integers(1, dates + 1)
+    shown = ground[int(number >= begins and rng.random() < changing)]
     pixels = shown[:: -1 if row % 2 else 1, :: -1 if column % 2 else 1].astype(np.float32)
     pixels += np.roll(noise(number), (97 * row, 61 * column), (0, 1))
     cut = pixels[: window.shape[0], : window.shape[1]]

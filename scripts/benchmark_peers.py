@@ -91,7 +91,7 @@ def make_pair(folder: Path, options: argparse.Namespace) -> None:
     from groundbreak.model.weights import load_weights
     from groundbreak.raster.read import read_picture
 
-    make_series(folder, options.size, 2)
+    make_series(folder, options.size, 2, changing=1.0)
     dates = [read_picture(path)[0] / np.float32(255) for path in files(folder)]
     mean, spread = (
         torch.from_numpy(np.stack([kind(date, axis=(1, 2)) for date in dates]).astype(np.float32))

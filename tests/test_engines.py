@@ -24,7 +24,7 @@ from groundbreak.inference.graph import load_graphs, write_graphs
 from groundbreak.inference.runtimes import RuntimeEngine
 from groundbreak.inference.torch_engine import TorchEngine, folded
 from groundbreak.model.card import Card
-from groundbreak.model.network import SiameseUNet
+from groundbreak.model.network import SiameseUNet, both_orders
 from groundbreak.model.shape import NetworkConfig
 from groundbreak.model.weights import LoadedModel, load_weights, save_weights
 from groundbreak.pairs.index import read_index, read_pair
@@ -88,6 +88,44 @@ def test_a_runtime_answers_as_the_network_does(name, network):
         found = tested.predict(*dates, statistics, zoom)
         assert found.shape == (n, 4, height, width)
         np.testing.assert_allclose(found, expected, atol=1e-2)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_the_dates_are_asked_backwards_only_where_they_show_change(name):
+    loaded = model()
+    head = loaded.network.head[0]
+
+    def asked(both):
+        config = replace(loaded.network.config, both_orders=both)
+        loaded.network.config = config
+        changed = LoadedModel(loaded.network, replace(loaded.card, network=config))
+        if name == "torch":
+            engine = TorchEngine(loaded.network, changed.card, "cpu")
+        else:
+            engine = choose.RUNTIMES[name](write_graphs(changed))
+        return engine.predict(*images((2, 3, 64, 96)), zoom=1)
+
+    assert np.abs(asked(both=True) - asked(both=False)).max() > 0.05
+    with torch.no_grad():
+        head.bias[:4] += 30  # none at every pixel
+    np.testing.assert_array_equal(asked(both=True), asked(both=False))
+
+
+def test_of_a_batch_only_what_shows_change_is_asked_backwards():
+    loaded = model()
+    with torch.no_grad():
+        loaded.network.head[0].weight.zero_()
+        loaded.network.head[0].bias.zero_()
+    engine = TorchEngine(loaded.network, loaded.card, "cpu")
+    forwards = torch.zeros(2, 4, 32, 32)
+    forwards[0, 0] = 9.0
+    backwards = torch.full((2, 4, 32, 32), 5.0)
+    orders = [backwards.clone(), forwards.clone()]
+    engine._network.in_order = lambda _features, **_order: orders.pop()
+    found = engine._decoded([], (32, 30))
+    assert found.shape == (2, 4, 32, 30)
+    torch.testing.assert_close(found[0], forwards[0, :, :, :30])
+    torch.testing.assert_close(found[1], both_orders(forwards, backwards)[1, :, :, :30])
 
 
 def test_folding_the_normalisations_changes_nothing():

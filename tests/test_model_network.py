@@ -1,9 +1,12 @@
 """The network: shapes, the swap of the dates, normalisation."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
+from groundbreak.inference import runtimes
 from groundbreak.inference.runtimes import probabilities
 from groundbreak.model.network import (
     NetworkConfig,
@@ -12,6 +15,7 @@ from groundbreak.model.network import (
     class_probabilities,
     measure,
     pad_to_stride,
+    shows_change,
     standardise,
     swap_classes,
 )
@@ -53,11 +57,21 @@ def test_one_order_is_half_of_both() -> None:
     before, after = dates()
     with torch.inference_mode():
         features = both.encode(before, after)
-        there, back = both.decode(features).chunk(2, dim=1)
-        torch.testing.assert_close(one.decode(features), there)
+        there, back = (both.in_order(features, backwards=order) for order in (False, True))
         torch.testing.assert_close(one(before, after), there)
         torch.testing.assert_close(one(after, before), back, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(both(before, after), both_orders(there, back))
     assert not torch.allclose(both(before, after), there)
+
+
+def test_a_window_shows_change_where_any_kind_at_any_pixel_is_likely_enough() -> None:
+    logits = torch.zeros(4, 5, 3, 2)
+    logits[:, 0] = 2.0
+    logits[1, 4, 2, 1] = 2.0 + math.log(0.31 / 0.69)
+    logits[2, 1, 0, 0] = 2.0 + math.log(0.29 / 0.71)
+    logits[3, 2] = 9.0
+    assert shows_change(logits).tolist() == [False, True, False, True]
+    assert runtimes.shows_change(logits.numpy()).tolist() == [False, True, False, True]
 
 
 def test_a_fifth_class_is_shared_out_between_the_kinds_of_buildings() -> None:
@@ -88,15 +102,11 @@ def test_a_fifth_class_is_shared_out_between_the_kinds_of_buildings() -> None:
 def test_a_berth_is_told_by_the_order_asked_for() -> None:
     forwards = torch.tensor([0.1, 0.1, 0.1, 0.7]).log().reshape(1, 4, 1, 1)
     backwards = torch.tensor([0.9, 0.06, 0.03, 0.01]).log().reshape(1, 4, 1, 1)
-    told = (
-        class_probabilities(both_orders(torch.cat([forwards, backwards], dim=1))).flatten().tolist()
-    )
+    told = class_probabilities(both_orders(forwards, backwards)).flatten().tolist()
     assert told[3] == pytest.approx(0.7)
     rest = [(0.1 * other) ** 0.5 for other in (0.9, 0.03, 0.06)]
     assert told[:3] == pytest.approx([0.3 * value / sum(rest) for value in rest])
-    filled_in = (
-        class_probabilities(both_orders(torch.cat([backwards, forwards], dim=1))).flatten().tolist()
-    )
+    filled_in = class_probabilities(both_orders(backwards, forwards)).flatten().tolist()
     assert filled_in[3] == pytest.approx(0.01)
 
 

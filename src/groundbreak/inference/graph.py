@@ -41,7 +41,7 @@ class Graphs:
         encoder: a date (n, bands, h, w), sides in multiples of ``STRIDE``, and mean and spread
             (n, 2, bands) of the scene, those of the date first, to its features.
         decoder: features of the earlier date, then of the later one, to logits
-            (n, classes, h, w), or twice as many channels, see ``SiameseUNet.decode``.
+            (n, classes, h, w) of that order of the dates.
     """
 
     card: Card
@@ -107,7 +107,7 @@ def _modules(network: SiameseUNet) -> tuple[nn.Module, nn.Module]:
         def forward(self, *features: Tensor) -> Tensor:
             levels = len(features) // 2
             pairs = zip(features[:levels], features[levels:], strict=True)
-            return self.network.decode([torch.cat(pair) for pair in pairs])
+            return self.network.in_order([torch.cat(pair) for pair in pairs])
 
     return Encoder().eval(), Decoder().eval()
 

@@ -5,6 +5,7 @@ Nothing here needs PyTorch, unless the statistics of a scene are not given.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from groundbreak.inference.device import threads
 from groundbreak.inference.engine import Statistics, check_shapes, pairs_at_once
 from groundbreak.inference.graph import PARTS, Graphs
 from groundbreak.model.card import Card
-from groundbreak.model.shape import CLASSES, CLEAR, SLIP, STRIDE
-from groundbreak.types import FloatArray
+from groundbreak.model.shape import CLASSES, CLEAR, SHOWS, SLIP, STRIDE
+from groundbreak.types import BoolArray, FloatArray
 
 if TYPE_CHECKING:
     import openvino
@@ -99,14 +100,13 @@ class RuntimeEngine:
         n, _, height, width = before.shape
         with self._turn:
             run = self._parts(earlier.shape)
-            features = [
-                *run.earlier([earlier, mean, spread]),
-                *run.later([later, *(np.ascontiguousarray(v[:, ::-1]) for v in (mean, spread))]),
-            ]
-            [logits] = run.decoder(features)
-            logits = logits[..., : height * zoom, : width * zoom]
-            if self._card.network.both_orders:
-                logits = both_orders(logits)
+            first = run.earlier([earlier, mean, spread])
+            second = run.later([later, *(np.ascontiguousarray(v[:, ::-1]) for v in (mean, spread))])
+            inside = (..., slice(height * zoom), slice(width * zoom))
+            logits = np.array(run.decoder([*first, *second])[0][inside], np.float32)
+            if self._card.network.both_orders and (asked := shows_change(logits)).any():
+                backwards = run.decoder([*second, *first])[0][inside]
+                logits[asked] = both_orders(logits[asked], backwards[asked])
         if zoom > 1:
             logits = logits.reshape(n, -1, height, zoom, width, zoom).mean((3, 5))
         return probabilities(logits, self._card.temperature)
@@ -136,9 +136,14 @@ def _enlarged(image: FloatArray, zoom: int, axis: int) -> FloatArray:
     return image.take(low, axis) * (1 - share) + image.take(high, axis) * share
 
 
-def both_orders(logits: FloatArray) -> FloatArray:
+def shows_change(logits: FloatArray) -> BoolArray:
+    """As ``network.shows_change``."""
+    odds = (logits[:, 1:].max(axis=1) - logits[:, 0]).max(axis=(1, 2))
+    return np.asarray(odds >= math.log(SHOWS / (1 - SHOWS)))
+
+
+def both_orders(logits: FloatArray, backwards: FloatArray) -> FloatArray:
     """As ``network.both_orders``."""
-    logits, backwards = np.split(np.asarray(logits, np.float32), 2, axis=1)
     others = [*range(SLIP), *range(SLIP + 1, logits.shape[1])]
     mixed = logits.copy()
     mixed[:, others] += backwards[:, [0, 2, 1, *others[SLIP:]]]

@@ -16,9 +16,11 @@ from groundbreak.inference.engine import Statistics, check_shapes, pairs_at_once
 from groundbreak.model.card import Card
 from groundbreak.model.network import (
     SiameseUNet,
+    both_orders,
     class_probabilities,
     measure,
     pad_to_stride,
+    shows_change,
 )
 from groundbreak.model.precision import cpu_has_bfloat16
 from groundbreak.types import FloatArray
@@ -122,13 +124,20 @@ class TorchEngine:
         with self._reduced(self._device != "cpu"):
             features = self._network.encode(earlier, later, given)
         with self._reduced():
-            logits = self._network.decode(features)
-        height, width = before.shape[-2:]
-        logits = self._network.combine_orders(logits[..., : height * zoom, : width * zoom])
+            logits = self._decoded(features, (before.shape[-2] * zoom, before.shape[-1] * zoom))
         if zoom > 1:
-            logits = F.interpolate(logits, size=(height, width), mode="area")
+            logits = F.interpolate(logits, size=before.shape[-2:], mode="area")
         answer: FloatArray = class_probabilities(logits, self._card.temperature).cpu().numpy()
         return answer
+
+    def _decoded(self, features: list[Tensor], size: tuple[int, int]) -> Tensor:
+        """Logits in single precision, cut to a size: of both orders of the dates where it pays."""
+        rows, columns = map(slice, size)
+        logits = self._network.in_order(features)[..., rows, columns].float()
+        if self._card.network.both_orders and (asked := shows_change(logits)).any():
+            backwards = self._network.in_order(features, backwards=True)[..., rows, columns]
+            logits[asked] = both_orders(logits[asked], backwards[asked])
+        return logits
 
     def _prepared(self, image: FloatArray, zoom: int) -> Tensor:
         """A date (n, bands, h, w), enlarged and padded to what the network takes."""

@@ -6,6 +6,7 @@ caller (training, detection, an ONNX runtime) does the same.
 
 from __future__ import annotations
 
+import math
 from functools import reduce
 from typing import Literal
 
@@ -15,7 +16,7 @@ from segmentation_models_pytorch.encoders import get_encoder
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from groundbreak.model.shape import CLASSES, CLEAR, SLIP, STRIDE, NetworkConfig
+from groundbreak.model.shape import CLASSES, CLEAR, SHOWS, SLIP, STRIDE, NetworkConfig
 
 
 class SiameseUNet(nn.Module):
@@ -65,8 +66,7 @@ class SiameseUNet(nn.Module):
         Raises:
             ValueError: shapes differ, or are not what the network takes.
         """
-        logits = self.decode(self.encode(before, after, statistics))
-        return logits if self.training else self.combine_orders(logits)
+        return self.decode(self.encode(before, after, statistics))
 
     def encode(
         self, before: Tensor, after: Tensor, statistics: tuple[Tensor, Tensor] | None = None
@@ -83,24 +83,21 @@ class SiameseUNet(nn.Module):
         return features
 
     def decode(self, features: list[Tensor]) -> Tensor:
-        """Logits of what ``encode`` gave, for ``combine_orders``.
+        """Logits (n, classes, h, w) of what ``encode`` gave; in evaluation mode those to go by."""
+        logits = self.in_order(features)
+        if self.training:
+            return logits
+        if not self.config.both_orders:
+            return logits.float()
+        return both_orders(logits, self.in_order(features, backwards=True))
 
-        (n, classes, h, w) of the dates in order; in evaluation mode, with
-        ``NetworkConfig.both_orders``, (n, 2 x classes, h, w): then those of the other order.
-        """
+    def in_order(self, features: list[Tensor], *, backwards: bool = False) -> Tensor:
+        """Logits (n, classes, h, w) of one order of the dates, of what ``encode`` gave."""
         n = features[0].shape[0] // 2
         earlier = [level[:n] for level in features]
         later = [level[n:] for level in features]
-        logits = self._in_order(earlier, later)
-        if self.training or not self.config.both_orders:
-            return logits
-        return torch.cat([logits, self._in_order(later, earlier)], dim=1)
-
-    def combine_orders(self, logits: Tensor) -> Tensor:
-        """Logits (n, classes, h, w) in single precision of what ``decode`` gave for evaluation."""
-        return both_orders(logits) if self.config.both_orders else logits.float()
-
-    def _in_order(self, earlier: list[Tensor], later: list[Tensor]) -> Tensor:
+        if backwards:
+            earlier, later = later, earlier
         fused = [fusion(a, b) for fusion, a, b in zip(self.fusions, earlier, later, strict=True)]
         # In the place of the picture, which the decoder drops.
         return self.head(self.decoder([earlier[0], *fused]))
@@ -137,13 +134,22 @@ def swap_classes(logits: Tensor) -> Tensor:
     return logits[:, [0, 2, 1, *range(3, logits.shape[1])]]
 
 
-def both_orders(logits: Tensor) -> Tensor:
-    """Logits (n, classes, h, w) of two dates from those of either order (n, 2 x classes, h, w).
+def shows_change(logits: Tensor) -> Tensor:
+    """Which of some pairs (n,) any pixel calls changed with a probability of ``SHOWS``.
+
+    Or nearly: by the odds of the likeliest kind against none.
+    """
+    odds = (logits[:, 1:].amax(dim=1) - logits[:, 0]).amax(dim=(1, 2))
+    return odds >= math.log(SHOWS / (1 - SHOWS))
+
+
+def both_orders(logits: Tensor, backwards: Tensor) -> Tensor:
+    """Logits (n, classes, h, w) of two dates from those of either order, each of that shape.
 
     All but the slip's are averaged. The slip's keeps the odds against the rest that the true order
     gave it: a difference of like numbers, hence in single precision.
     """
-    logits, backwards = logits.float().chunk(2, dim=1)
+    logits, backwards = logits.float(), backwards.float()
     average = (logits + swap_classes(backwards)) / 2
     rest = [index for index in range(logits.shape[1]) if index != SLIP]
     odds = logits[:, SLIP] - _log_sum(logits, rest)

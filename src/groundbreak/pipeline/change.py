@@ -24,7 +24,7 @@ from groundbreak.atomic import write_json
 from groundbreak.inference.engine import Engine, Statistics
 from groundbreak.inference.stitch import StitchConfig, lattice, predict_blocks
 from groundbreak.kept import kept_json, kept_whole
-from groundbreak.model.shape import CLEAR
+from groundbreak.model.shape import CLEAR, SHOWS
 from groundbreak.pipeline.pairs import PairPlan
 from groundbreak.prepare.store import PreparedLook
 from groundbreak.raster.read import read_window
@@ -215,8 +215,8 @@ def _key(job: ChangeJob, plan: PairPlan) -> dict[str, str]:
         "cut": {k: v for k, v in asdict(job.cut).items() if k != "batch"},
         "boxes": hashlib.sha256(repr(boxes).encode()).hexdigest()[:16],
     }
-    if not job.engine.card.network.both_orders:
-        basis["orders"] = "one"
+    both = job.engine.card.network.both_orders
+    basis["orders"] = f"both from {SHOWS}" if both else "one"
     if job.engine.card.network.other:
         basis["other"] = repr(CLEAR)  # maps from before left it aside
     return {k: v if isinstance(v, str) else json.dumps(v, sort_keys=True) for k, v in basis.items()}
