@@ -125,6 +125,20 @@ def test_a_grid_beyond_what_the_weights_know_is_taken_with_a_note(asked, weights
     assert [trained in note for note in chosen.notes] == ([True] if trained else [])
 
 
+def test_panchromatic_looks_are_seen_in_all_colours_with_a_note():
+    days = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 5, 9)]
+    grey = (Asset("a.tif", (Band(1, "pan", "pan"),)),)
+    scenes = tuple(
+        Scene(f"{d:%d}", d, d, assets, gsd_m=0.5)
+        for d, assets in zip(days, (grey, (Asset("b.tif", BANDS),), grey), strict=True)
+    )
+    found = plan_site(SITE, Catalog(scenes, "scenes", HrefPolicy()), PlanRequest(), CARDS)
+    assert found.bands == ("red", "green", "blue")
+    assert len(found.looks) == 3
+    [note] = found.notes
+    assert note.startswith("2 of 3 looks are panchromatic")
+
+
 def test_a_site_that_was_not_searched_is_not_called_uncovered():
     elsewhere = Scene("a", FIRST, FIRST, (), footprint=box(0.0, 0.0, 1.0, 1.0))
     why = "the API has trouble"

@@ -99,6 +99,32 @@ def test_unsuitable_scenes_are_left_out_with_a_reason():
     assert "blue" in reasons["bands"]
 
 
+PAN = (Band(1, "pan", "pan"),)
+
+
+def test_fine_panchromatic_scenes_are_looks():
+    fine, coarse = scene("fine", NOON, gsd=0.5, bands=PAN), scene("coarse", NOON, bands=PAN)
+    looks, [entry] = plan_looks(SITE, [fine, coarse])
+    assert ids(looks) == [("fine",)]
+    assert entry.scene.id == "coarse"
+    assert "at most 1.2 m" in entry.reason
+
+
+def test_a_single_band_without_a_name_is_no_panchromatic_picture_but_the_reason_helps():
+    one = scene("one", NOON, gsd=0.5, bands=(Band(1, "band1"),))
+    assert "'pan' in dates.csv" in unsuitable(one)
+
+
+def test_of_a_day_the_coloured_scene_is_taken():
+    grey = scene("grey", NOON, sensor="w1", gsd=0.5, bands=PAN)
+    colour = scene("colour", NOON + timedelta(hours=20), gsd=1.0)
+    later = scene("later", NOON + timedelta(days=4), gsd=0.5, bands=PAN)
+    looks, [entry] = plan_looks(SITE, [grey, colour, later])
+    assert ids(looks) == [("colour",), ("later",)]
+    assert entry.scene.id == "grey"
+    assert "colour" in entry.reason
+
+
 def test_scenes_elsewhere_or_outside_the_dates_do_not_appear_at_all():
     elsewhere = scene("elsewhere", NOON, footprint=box(20, 20, 21, 21))
     looks, left_out = plan_looks(

@@ -1,6 +1,7 @@
 """Reading rasters onto grids: places, pixel types, valid pixels."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -326,6 +327,25 @@ def test_bands_over_several_files_of_different_pixel_size(tmp_path: Path) -> Non
         RasterError, match=r"scene s: has no band 'green', only B04=red, B11=swir16"
     ):
         read_scene(given, grid, ("green",), HrefPolicy(root=str(tmp_path)))
+
+
+def test_a_panchromatic_scene_is_the_same_in_all_colours(tmp_path: Path) -> None:
+    grey = write(tmp_path / "pan.tif", ramp((40, 40), "uint16")[:1])
+    near = write(tmp_path / "nir.tif", np.full((1, 40, 40), 50, "uint8"))
+    grid = GeoBox((40, 40), HERE, UTM)
+    assets = [Asset(str(near), (Band(1, "nir", "nir"),)), Asset(str(grey), (Band(1, "P", "pan"),))]
+    given = Scene("s", THEN, THEN, tuple(assets))
+    patch = read_scene(given, grid, ("red", "nir", "green", "blue"), HrefPolicy(root=str(tmp_path)))
+    assert patch.bands == ("red", "nir", "green", "blue")
+    assert patch.valid.all()
+    np.testing.assert_array_equal(patch.pixels[0], patch.pixels[2])
+    np.testing.assert_array_equal(patch.pixels[0], patch.pixels[3])
+    assert np.ptp(patch.pixels[0]) > 0
+    assert np.ptp(patch.pixels[1]) == 0
+    red = write(tmp_path / "red.tif", ramp((40, 40), "uint16")[:1])
+    coloured = replace(given, assets=(*assets, Asset(str(red), (Band(1, "red", "red"),))))
+    with pytest.raises(RasterError, match="no band 'green'"):
+        read_scene(coloured, grid, ("red", "green"), HrefPolicy(root=str(tmp_path)))
 
 
 def test_a_band_number_that_is_not_there(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from affine import Affine
 
-from groundbreak.catalog.assets import VISIBLE
 from groundbreak.catalog.judge import Image, LeftOutError, sensor_of
 from groundbreak.catalog.listing import Entry
 from groundbreak.catalog.names import Part, item_id
 from groundbreak.catalog.products import product
 from groundbreak.lonlat import bbox, continuous, cut
+from groundbreak.raster.bands import VISIBLE
 from groundbreak.raster.info import RasterInfo
 from groundbreak.raster.placing import parse_crs
 from groundbreak.times import Precision, precision

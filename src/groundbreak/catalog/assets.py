@@ -21,7 +21,7 @@ from groundbreak.catalog.names import SUFFIXES, mask_kind
 from groundbreak.catalog.roles import CLOUD_ROLES, NO_PICTURE_ROLES, kind_of_classes
 from groundbreak.errors import RasterError
 from groundbreak.lonlat import continuous
-from groundbreak.raster.bands import COMMON_NAMES, common_name
+from groundbreak.raster.bands import COMMON_NAMES, PAN, VISIBLE, common_name, panchromatic
 from groundbreak.raster.placing import ground_gsd
 from groundbreak.types import Asset, Band, Georef, MaskAsset, Scene
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 Resolve = Callable[[str], str]
 """An asset's href → the address to read; raises ``HrefError``."""
 
-VISIBLE = frozenset({"red", "green", "blue"})
 _USELESS_ROLES = frozenset({"thumbnail", "overview", "metadata", "index", "iso-19115"})
 _PICTURES = re.compile(r"visual|tci|true[-_ ]?color|rendered[-_ ]?preview|preview", re.IGNORECASE)
 _JPEG2000 = re.compile(r"\.(jp2|j2k)$", re.IGNORECASE)
@@ -358,8 +357,10 @@ def _asset_gsd(asset: pystac.Asset) -> float | None:
 
 
 def _gsd(item: pystac.Item, images: Sequence[_Candidate]) -> float | None:
-    """The finest of what shows red, green or blue; else what the item states."""
-    known = [c.gsd_m for c in images if c.gsd_m and (c.names & VISIBLE or not c.bands)]
+    """The finest of what shows red, green or blue, or grey; else what the item states."""
+    grey = panchromatic(frozenset[str]().union(*(c.names for c in images)))
+    shown = frozenset({PAN}) if grey else VISIBLE
+    known = [c.gsd_m for c in images if c.gsd_m and (c.names & shown or not c.bands)]
     return min(known) if known else _finite(item.properties.get("gsd")) or None
 
 

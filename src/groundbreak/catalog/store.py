@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groundbreak.atomic import write_json
-from groundbreak.catalog.assets import VISIBLE, item_to_scene, shows, unknown_masks
+from groundbreak.catalog.assets import item_to_scene, shows, unknown_masks
 from groundbreak.catalog.judge import LeftOutError
 from groundbreak.catalog.presets import readable_hosts
 from groundbreak.catalog.scan import count, scan_folder
 from groundbreak.errors import CatalogError, HrefError, RasterError
+from groundbreak.raster.bands import VISIBLE
 from groundbreak.raster.href import is_remote, resolve_href
 from groundbreak.raster.read import inspect
 from groundbreak.types import Catalog, HrefPolicy, Refusal, Scene

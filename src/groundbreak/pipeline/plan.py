@@ -12,7 +12,7 @@ from odc.geo.geobox import GeoBox
 from groundbreak.lonlat import fingerprint
 from groundbreak.model.card import Card
 from groundbreak.prepare.acquire import available_bands
-from groundbreak.prepare.looks import LeftOut, LookPlan, plan_looks
+from groundbreak.prepare.looks import LeftOut, LookPlan, in_grey, plan_looks
 from groundbreak.raster.grid import check_size, site_grid
 from groundbreak.types import Catalog, Scene, Site
 
@@ -90,6 +90,12 @@ def plan_site(
     weights, gsd_m, why = _choose(request, cards, native, earlier_gsd_m)
     if why:
         said.append(why)
+    grey = [look for look in looks if any(map(in_grey, look.scenes))]
+    if grey:
+        said.append(
+            f"{len(grey)} of {len(looks)} looks are panchromatic (shades of grey): expect a "
+            "little less, and a few more false alarms"
+        )
     card = cards[weights]
     coarsest = MIXED_SENSORS * max(gsd_m, native or 0.0)
     kept = [look for look in looks if look.gsd_m is None or look.gsd_m <= coarsest]

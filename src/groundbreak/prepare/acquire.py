@@ -9,7 +9,8 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from groundbreak.errors import RasterError, UnreachedError
-from groundbreak.prepare.looks import LeftOut, LookPlan
+from groundbreak.prepare.looks import LeftOut, LookPlan, in_grey, names_in
+from groundbreak.raster.bands import VISIBLE
 from groundbreak.raster.href import Opener
 from groundbreak.raster.offsets import OffsetDecision
 from groundbreak.raster.read import read_mask, read_scene
@@ -68,8 +69,8 @@ def left_out(scene: Scene, cause: RasterError) -> LeftOut:
 
 
 def available_bands(scenes: Sequence[Scene], wanted: Sequence[str]) -> tuple[str, ...]:
-    """The wanted bands that every scene has, in the wanted order."""
-    names = [{band.common_name for asset in s.assets for band in asset.bands} for s in scenes]
+    """The wanted bands that every scene has, in their order; a panchromatic one has all colours."""
+    names = [names_in(scene) | (VISIBLE if in_grey(scene) else set()) for scene in scenes]
     return tuple(band for band in wanted if all(band in have for have in names))
 
 

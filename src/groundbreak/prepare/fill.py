@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 from scipy.ndimage import binary_dilation, binary_fill_holes, label
 
 from groundbreak.prepare.acquire import Source, read_one
-from groundbreak.prepare.looks import VISIBLE
+from groundbreak.raster.bands import VISIBLE
 from groundbreak.types import BoolArray, Patch, Scene
 
 PROBE, GLANCE = 32, 256

@@ -12,7 +12,7 @@ from odc.geo.geobox import GeoBox
 
 from groundbreak.errors import RasterError
 from groundbreak.prepare.acquire import Source
-from groundbreak.prepare.looks import VISIBLE
+from groundbreak.raster.bands import VISIBLE
 from groundbreak.raster.offsets import is_sentinel2
 from groundbreak.raster.read import read_unscaled
 from groundbreak.scaling import REFLECTANCE_DN, recognise_scale
@@ -39,7 +39,7 @@ def find_scale(scene: Scene, grid: GeoBox, source: Source) -> float | None:
         HrefError: an address may not be read.
     """
     small = grid if max(grid.shape) <= GLANCE else grid.zoom_to(GLANCE)
-    numbers = read_unscaled(scene, small, VISIBLE, source.policy, source.opener)
+    numbers = read_unscaled(scene, small, sorted(VISIBLE), source.policy, source.opener)
     if numbers is None or numbers.shape[1] < FEWEST:
         return None
     whole = numbers.dtype.kind != "f"

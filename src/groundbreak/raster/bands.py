@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from groundbreak.errors import RasterError
@@ -32,6 +32,12 @@ COMMON_NAMES = (
     "lwir12",
 )
 """The common names of the STAC eo extension that imagery of interest uses."""
+
+VISIBLE = frozenset({"red", "green", "blue"})
+"""The colours that buildings are told by."""
+
+PAN = "pan"
+"""The one band of a panchromatic picture: light of all colours."""
 
 SENTINEL2 = {
     "1": "coastal",
@@ -185,6 +191,11 @@ def name_bands(
         ),
         note,
     )
+
+
+def panchromatic(names: Collection[str | None]) -> bool:
+    """Whether bands of these common names show the ground in shades of grey only."""
+    return PAN in names and VISIBLE.isdisjoint(names)
 
 
 def find_band(bands: Sequence[Band], wanted: str) -> Band | None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from groundbreak.errors import RasterError, UnreachedError
-from groundbreak.raster.bands import find_band, missing_band
+from groundbreak.raster.bands import PAN, VISIBLE, find_band, missing_band, panchromatic
 from groundbreak.raster.href import Opener
 from groundbreak.raster.info import RasterInfo
 from groundbreak.raster.offsets import OffsetDecision, baseline_offset
@@ -35,7 +35,6 @@ from groundbreak.types import (
 
 _WHOLE_PX = 1 << 29
 _CHUNK = 1 << 22
-_VISIBLE = frozenset({"red", "green", "blue"})
 
 
 def inspect(path: Path) -> RasterInfo:
@@ -139,7 +138,7 @@ def read_scene(
             silent = band.scale is None and band.offset is None
             told = replace(band, scale=scale) if silent else band
             pixels[place] = to_reflectance(values, told, offset)
-            if bands[place] in _VISIBLE or band.common_name in _VISIBLE:
+            if bands[place] in VISIBLE or band.common_name in VISIBLE:
                 judged = True
                 saturated &= at_maximum(values)
     pixels[:, ~valid] = 0.0
@@ -281,8 +280,13 @@ def read_onto(path: Path, geobox: GeoBox, *, codes: bool = False) -> tuple[NDArr
 def _by_asset(
     scene: Scene, bands: Sequence[str], policy: HrefPolicy, opener: Opener | None
 ) -> list[tuple[Asset, list[tuple[int, Band]]]]:
-    """Which asset has which of the wanted bands: (asset, [(place in the result, band)])."""
+    """Which asset has which of the wanted bands: (asset, [(place in the result, band)]).
+
+    Red, green and blue of a panchromatic scene are its one band.
+    """
     known = [(asset, asset.bands or _file_bands(asset, policy, opener)) for asset in scene.assets]
+    if panchromatic({band.common_name for _, have in known for band in have}):
+        bands = [PAN if name in VISIBLE else name for name in bands]
     wanted: dict[int, list[tuple[int, Band]]] = {}
     for place, name in enumerate(bands):
         for number, (_, have) in enumerate(known):
