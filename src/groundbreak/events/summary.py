@@ -141,9 +141,11 @@ def summarise(
         when = phrases.date(seen[0].span)
         text = f"{site_name} was seen once ({when}): there is nothing to compare it with."
         return SiteSummary((Clause(text),), tuple(gaps), coverage)
-    clauses = [_overview(site_name, events, seen, coverage, kinds)]
-    clauses += _chains(events, looks)
-    clauses += _singles([e for e in events if not (e.replaces or e.replaced_by)], looks)
+    clauses = _alike(site_name, events, looks, seen) or [
+        _overview(site_name, events, seen, coverage, kinds),
+        *_chains(events, looks),
+        *_singles([e for e in events if not (e.replaces or e.replaced_by)], looks),
+    ]
     clauses += _unconfirmed(events, seen)
     buildings = [event for event in events if event.kind is not Kind.DOCKING_SLIP]
     if caution and buildings:
@@ -193,6 +195,26 @@ def _overview(
     return Clause(phrases.sentence(f"{text} {period} ({images})"), _ids(events))
 
 
+def _alike(
+    site_name: str, events: Sequence[Event], looks: Sequence[LookMeta], seen: Sequence[LookMeta]
+) -> list[Clause]:
+    """Overview and events in one sentence, where two images show one group of them only."""
+    if len(seen) != 2 or any(event.replaces or event.replaced_by for event in events):
+        return []
+    groups = _grouped(events, looks)
+    if len(groups) != 1:
+        return []
+    [((name, _, hedge), group)] = groups.items()
+    kind = Kind(name)
+    period = phrases.between(seen[0].span, seen[-1].span)
+    if _period(group[0], looks) != period:
+        return []
+    things = phrases.count(len(group), *THINGS[kind])
+    aside = "; ".join(["two images", *_doubts(group[0], looks)])
+    text = f"{things} {_did(kind, group, hedge)} at {site_name} {period} ({aside})"
+    return [Clause(phrases.sentence(text), _ids(group))]
+
+
 _Key = tuple[str, str, str]
 
 
@@ -206,20 +228,27 @@ def _grouped(events: Sequence[Event], looks: Sequence[LookMeta]) -> dict[_Key, l
 
 
 def _when(event: Event, looks: Sequence[LookMeta]) -> str:
+    return _period(event, looks) + _aside(event, looks)
+
+
+def _period(event: Event, looks: Sequence[LookMeta]) -> str:
     before, after = spans_of(event, looks)
     if after is None and before is not None:
-        when = f"after {phrases.date(before)} and not finished in the newest image"
-    else:
-        when = phrases.between(before, after)
-    return when + _doubts(event, looks)
+        return f"after {phrases.date(before)} and not finished in the newest image"
+    return phrases.between(before, after)
 
 
-def _doubts(event: Event, looks: Sequence[LookMeta]) -> str:
-    """What to beware of, in words that fit one event and many; empty if nothing."""
+def _aside(event: Event, looks: Sequence[LookMeta]) -> str:
+    doubts = _doubts(event, looks)
+    return f" ({'; '.join(doubts)})" if doubts else ""
+
+
+def _doubts(event: Event, looks: Sequence[LookMeta]) -> list[str]:
+    """What to beware of, in words that fit one event and many."""
     words = [words for flag, words in DOUBTS.items() if flag in event.flags]
     if event.provisional and "single_pair" not in event.flags:
         words.insert(0, f"the change shows only in {last_image(event, looks)}")
-    return f" ({'; '.join(words)})" if words else ""
+    return words
 
 
 def _unconfirmed(events: Sequence[Event], seen: Sequence[LookMeta]) -> list[Clause]:
@@ -288,9 +317,9 @@ def _stood(group: Sequence[Event], hedge: str, where: str, looks: Sequence[LookM
     if after is None:
         verb = "was" if len(group) == 1 else "were"
         did = " ".join(part for part in (verb, hedge, "under way") if part)
-        return f"{new} {did}{where} in the newest image{_doubts(group[0], looks)}"
+        return f"{new} {did}{where} in the newest image{_aside(group[0], looks)}"
     stood = f"{hedge} stood" if hedge else "stood"
-    return f"{new} {stood}{where} {phrases.by(after)}{_doubts(group[0], looks)}"
+    return f"{new} {stood}{where} {phrases.by(after)}{_aside(group[0], looks)}"
 
 
 def _plots(events: Sequence[Event]) -> list[list[Event]]:
