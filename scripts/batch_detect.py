@@ -43,6 +43,7 @@ from groundbreak.catalog.search import SearchQuery, search
 from groundbreak.catalog.store import SOURCE, write_catalog
 from groundbreak.cli.main import explain
 from groundbreak.config import load_config
+from groundbreak.errors import OutputError
 from groundbreak.inference.choose import ENGINES
 from groundbreak.lonlat import continuous, shifted
 from groundbreak.model.weights import located
@@ -220,12 +221,18 @@ def do(job: Job) -> Line:
                 command=options.command,
             )
         ).sites[0]
-        write_report(run)
         news = read_news(run).get(site.id)
-        brought = in_words(news) if news and news["fresh"] else ""
+        said = [in_words(news)] if news and news["fresh"] else []
+        trouble = ""
+        try:
+            write_report(run)
+        except OutputError as error:  # what is new no later run tells again
+            trouble = f"no report: {error}"
+            said.append(trouble)
     except Exception as error:
         return False, (site.id, "failed", f"{error or type(error).__name__}")
-    return not outcome.problem, (site.id, *told(outcome, brought))
+    well = not outcome.problem and not trouble
+    return well, (site.id, *told(outcome, "; ".join(filter(None, said))))
 
 
 def killed(job: Job) -> Line:
@@ -279,9 +286,13 @@ def known_scenes(path: Path) -> tuple[list[pystac.Item], dict[str, Any]]:
     """The scenes of the catalogue of a site, and what was asked for them."""
     if not path.is_file():
         return [], {}
-    document = json.loads(path.read_text(encoding="utf-8"))
-    query = document.get(SOURCE, {}).get("query") or {}
-    return list(pystac.ItemCollection.from_dict(document)), query
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        query = document.get(SOURCE, {}).get("query") or {}
+        return list(pystac.ItemCollection.from_dict(document)), query
+    except Exception as error:  # whatever is wrong with it
+        print(f"{path}: damaged ({error}): searched again in full", file=sys.stderr)
+        return [], {}
 
 
 def matches(item: pystac.Item, query: SearchQuery) -> bool:

@@ -108,6 +108,22 @@ def test_the_second_time_only_what_is_new_is_computed(tmp_path, job, engine):
     assert engine.pairs - first == first / 3
 
 
+def test_what_is_new_is_told_also_where_the_report_cannot_be_written(tmp_path, job):
+    write_series(tmp_path / "scenes", [EMPTY, EMPTY])
+    (tmp_path / "scenes" / "2024-03-10.tif").unlink(missing_ok=True)
+    job()
+    write_series(tmp_path / "scenes", [EMPTY, EMPTY, BUILT, BUILT])
+    report = tmp_path / "runs" / "s0" / "report.html"
+    report.unlink()
+    (report / "in the way").mkdir(parents=True)
+    code, lines, _ = job()
+    assert code == 0
+    assert "1 new since" in lines["s1"][0]
+    assert "1 new since" in lines["s0"][0]
+    assert "no report: " in lines["s0"][0]
+    assert str(report) in lines["s0"][0]
+
+
 def test_twice_at_once_the_second_says_so_and_stops(tmp_path, job, batch, engine, capsys):
     with batch.only_one(tmp_path / "runs") as first:
         assert first
@@ -388,6 +404,16 @@ def test_other_options_are_asked_for_anew_and_nothing_wanted_is_forgotten(asked)
     asked.cloudy.add(min(item.stem for item in (asked.path.parent / "archive").iterdir()))
     assert asked(days=400, max_cloud=80) == (400, 3)
     assert asked(days=400, max_cloud=60) == (400, 2)
+
+
+def test_a_damaged_catalogue_is_searched_for_anew(asked, capsys):
+    asked()
+    whole = asked.path.read_text()
+    for damaged in (whole[:100], "[]", '{"features": [{}]}'):
+        asked.path.write_text(damaged)
+        assert asked() == (400, 3)
+        assert "s.json: damaged" in capsys.readouterr().err
+    assert asked()[0] < 40
 
 
 def test_scenes_of_another_api_are_not_mixed_in(asked):

@@ -198,6 +198,18 @@ class TestJson:
         assert "97% Site 0: events" in answer.err
         assert document["notes"] == []
 
+    def test_detect_tells_what_it_found_before_it_fails_to_write_the_report(
+        self, command, tmp_path, places, engine
+    ):
+        assert command("detect", *places, "-o", tmp_path / "run", "--no-report").code == 0
+        (tmp_path / "run" / "report.html" / "in the way").mkdir(parents=True)
+        answer = command("detect", *places, "-o", tmp_path / "run", "--json")
+        assert answer.code == 2
+        document = json.loads(answer.out)
+        assert document["sites"][0]["events"] == 1
+        assert document["report"] is None
+        assert "report.html" in answer.error
+
     def test_detect_names_what_was_left_out(self, command, tmp_path, places, engine):
         (tmp_path / "scenes" / "odd.tif").write_text("")
         answer = command("detect", *places, "-o", tmp_path / "run", "--json")

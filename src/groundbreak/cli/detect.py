@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from groundbreak.cli.output import counted, note, print_json, print_line, progress
-from groundbreak.errors import ConfigError
+from groundbreak.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -88,8 +88,14 @@ def detect(
     )
     with progress() as tell:
         outcome = run_detect(request, tell)
-        page = write_report(output) if report else None
+        page, trouble = None, None
+        try:
+            page = write_report(output) if report else None
+        except OutputError as error:  # what was found, and what is new of it, is told all the same
+            trouble = error
     _show(outcome, page, json)
+    if trouble is not None:
+        raise trouble
 
 
 def _show(outcome: RunOutcome, page: Path | None, json: bool) -> None:
