@@ -43,7 +43,6 @@ from groundbreak.catalog.search import SearchQuery, search
 from groundbreak.catalog.store import SOURCE, write_catalog
 from groundbreak.cli.main import explain
 from groundbreak.config import load_config
-from groundbreak.errors import OutputError
 from groundbreak.inference.choose import ENGINES
 from groundbreak.lonlat import continuous, shifted
 from groundbreak.model.weights import located
@@ -226,7 +225,7 @@ def do(job: Job) -> Line:
         trouble = ""
         try:
             write_report(run)
-        except OutputError as error:  # what is new no later run tells again
+        except Exception as error:  # what is new no later run tells again
             trouble = f"no report: {error}"
             said.append(trouble)
     except Exception as error:
@@ -286,12 +285,14 @@ def known_scenes(path: Path) -> tuple[list[pystac.Item], dict[str, Any]]:
     """The scenes of the catalogue of a site, and what was asked for them."""
     if not path.is_file():
         return [], {}
+    content = path.read_bytes()
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(content)
         query = document.get(SOURCE, {}).get("query") or {}
         return list(pystac.ItemCollection.from_dict(document)), query
-    except Exception as error:  # whatever is wrong with it
-        print(f"{path}: damaged ({error}): searched again in full", file=sys.stderr)
+    except Exception as error:  # whatever is wrong with it; not that it cannot be read now
+        aside = path.rename(path.with_name(f"{path.name}.damaged"))
+        print(f"{aside}: damaged ({error}): searched again in full", file=sys.stderr)
         return [], {}
 
 

@@ -412,7 +412,7 @@ def test_a_damaged_catalogue_is_searched_for_anew(asked, capsys):
     for damaged in (whole[:100], "[]", '{"features": [{}]}'):
         asked.path.write_text(damaged)
         assert asked() == (400, 3)
-        assert "s.json: damaged" in capsys.readouterr().err
+        assert "s.json.damaged: damaged" in capsys.readouterr().err
     assert asked()[0] < 40
 
 

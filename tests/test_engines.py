@@ -1,6 +1,7 @@
 """The engines side by side: the same answers, the same events; and how one is chosen."""
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from groundbreak.inference.graph import load_graphs, write_graphs
 from groundbreak.inference.runtimes import RuntimeEngine
 from groundbreak.inference.torch_engine import TorchEngine, folded
 from groundbreak.model.card import Card
-from groundbreak.model.network import SiameseUNet, both_orders
+from groundbreak.model.network import SiameseUNet, both_orders, class_probabilities, shows_change
 from groundbreak.model.shape import NetworkConfig
 from groundbreak.model.weights import LoadedModel, load_weights, save_weights
 from groundbreak.pairs.index import read_index, read_pair
@@ -111,21 +112,34 @@ def test_the_dates_are_asked_backwards_only_where_they_show_change(name):
     np.testing.assert_array_equal(asked(both=True), asked(both=False))
 
 
-def test_of_a_batch_only_what_shows_change_is_asked_backwards():
+@pytest.mark.parametrize("name", ENGINES)
+def test_of_a_batch_only_what_shows_change_is_asked_backwards(name):
     loaded = model()
-    with torch.no_grad():
-        loaded.network.head[0].weight.zero_()
-        loaded.network.head[0].bias.zero_()
-    engine = TorchEngine(loaded.network, loaded.card, "cpu")
-    forwards = torch.zeros(2, 4, 32, 32)
-    forwards[0, 0] = 9.0
-    backwards = torch.full((2, 4, 32, 32), 5.0)
-    orders = [backwards.clone(), forwards.clone()]
-    engine._network.in_order = lambda _features, **_order: orders.pop()
-    found = engine._decoded([], (32, 30))
-    assert found.shape == (2, 4, 32, 30)
-    torch.testing.assert_close(found[0], forwards[0, :, :, :30])
-    torch.testing.assert_close(found[1], both_orders(forwards, backwards)[1, :, :, :30])
+    before, after = images((3, 3, 64, 96))
+    before[[0, 2]], after[[0, 2]] = 0.4, 0.4
+    scene = Statistics(np.full((2, 3), 0.4), np.full((2, 3), 0.2))
+    tensors = [torch.from_numpy(date) for date in (before, after)]
+    given = [torch.from_numpy(values.astype(np.float32)) for values in (scene.mean, scene.spread)]
+    with torch.inference_mode():
+        network = loaded.network
+        features = network.encode(*tensors, given)
+        there = network.in_order(features)
+        odds = (there[:, 1:].logsumexp(dim=1) - there[:, 0]).amax(dim=(1, 2))
+        alike, other = float(odds[[0, 2]].max()), float(odds[1])
+        assert alike < other
+        # Of two dates that are alike too little is said to ask again, of the others enough.
+        network.head[0].bias[:4] += (alike + other) / 2 - math.log(0.2 / 0.8)
+        there, back = (network.in_order(features, backwards=order) for order in (False, True))
+        asked = shows_change(there, 1.0)
+        assert asked.tolist() == [False, True, False]
+        both = class_probabilities(both_orders(there, back))
+        once = class_probabilities(there)
+    assert (both - once).abs().amax(dim=(1, 2, 3)).min() > 0.01
+    exact = TorchEngine(network, loaded.card, "cpu")
+    engine = exact if name == "torch" else choose.RUNTIMES[name](write_graphs(loaded))
+    found = engine.predict(before, after, scene, 1)
+    for number, expected in enumerate((once, both, once)):
+        np.testing.assert_allclose(found[number], expected[number], atol=5e-3)
 
 
 def test_folding_the_normalisations_changes_nothing():

@@ -347,15 +347,15 @@ def test_two_images_confirm_nothing_which_is_said_once() -> None:
     assert told[-1].event_ids == ("a", "b")
     told = summarise("Port One", [two[0]], LOOKS[:2], ALL).clauses
     assert [clause.text for clause in told] == [
-        "One building was torn down at Port One between 3 January and 14 March 2024 (two images).",
-        "Only two images: nothing confirms it.",
+        "One building was torn down at Port One between 3 January and 14 March 2024 (only two "
+        "images: nothing confirms it).",
     ]
     assert told[0].event_ids == ("a",)
     shifted = event(NEW, 0, 1, id="c", provisional=True, flags=("single_pair", "misregistered"))
     told = summarise("Port One", [shifted, replace(shifted, id="d")], LOOKS[:2], ALL).clauses
     assert told[0].text == (
-        "Two buildings were built at Port One between 3 January and 14 March 2024 (two images; the "
-        "images may be shifted against each other)."
+        "Two buildings were built at Port One between 3 January and 14 March 2024 (only two "
+        "images: nothing confirms them; the images may be shifted against each other)."
     )
     told = summarise("Port One", [two[0], event(NEW, 2, 3, id="c")], LOOKS, ALL).clauses
     assert told[-1].text == "Only two images show the place of one change: nothing confirms it."

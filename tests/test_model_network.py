@@ -66,12 +66,14 @@ def test_one_order_is_half_of_both() -> None:
 
 def test_a_window_shows_change_where_any_kind_at_any_pixel_is_likely_enough() -> None:
     logits = torch.zeros(4, 5, 3, 2)
-    logits[:, 0] = 2.0
-    logits[1, 4, 2, 1] = 2.0 + math.log(0.31 / 0.69)
-    logits[2, 1, 0, 0] = 2.0 + math.log(0.29 / 0.71)
-    logits[3, 2] = 9.0
-    assert shows_change(logits).tolist() == [False, True, False, True]
-    assert runtimes.shows_change(logits.numpy()).tolist() == [False, True, False, True]
+    logits[:, 0] = 40.0
+    for pair, total in ((1, 0.21), (2, 0.19)):  # shared by two kinds at one pixel
+        logits[pair, [1, 4], 2, 1] = 40.0 + 2.0 * math.log(total / 2 / (1 - total))
+    logits[3, 2] = 90.0
+    assert shows_change(logits, 2.0).tolist() == [False, True, False, True]
+    assert runtimes.shows_change(logits.numpy(), 2.0).tolist() == [False, True, False, True]
+    told = 1 - class_probabilities(logits, 2.0)[:, 0].amax(dim=(1, 2))
+    assert told.min() >= 0
 
 
 def test_a_fifth_class_is_shared_out_between_the_kinds_of_buildings() -> None:

@@ -125,18 +125,47 @@ def test_a_grid_beyond_what_the_weights_know_is_taken_with_a_note(asked, weights
     assert [trained in note for note in chosen.notes] == ([True] if trained else [])
 
 
-def test_panchromatic_looks_are_seen_in_all_colours_with_a_note():
-    days = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 5, 9)]
-    grey = (Asset("a.tif", (Band(1, "pan", "pan"),)),)
+def mixed(*gsds, request=None):
+    """A plan of scenes of these pixel sizes on days in turn; panchromatic ones are negative."""
+    assets = {True: (Asset("a.tif", (Band(1, "pan", "pan"),)),), False: (Asset("b.tif", BANDS),)}
+    days = [datetime(2024, 1, day, tzinfo=UTC) for day in range(1, len(gsds) + 1)]
     scenes = tuple(
-        Scene(f"{d:%d}", d, d, assets, gsd_m=0.5)
-        for d, assets in zip(days, (grey, (Asset("b.tif", BANDS),), grey), strict=True)
+        Scene(f"{d:%d}", d, d, assets[gsd < 0], gsd_m=abs(gsd))
+        for d, gsd in zip(days, gsds, strict=True)
     )
-    found = plan_site(SITE, Catalog(scenes, "scenes", HrefPolicy()), PlanRequest(), CARDS)
+    catalog = Catalog(scenes, "scenes", HrefPolicy())
+    return plan_site(SITE, catalog, request or PlanRequest(), CARDS)
+
+
+def test_panchromatic_looks_are_seen_in_all_colours_with_a_note():
+    found = mixed(-0.5, 0.5, -0.5, 4.0)
     assert found.bands == ("red", "green", "blue")
     assert len(found.looks) == 3
     [note] = found.notes
     assert note.startswith("2 of 3 looks are panchromatic")
+
+
+@pytest.mark.parametrize(
+    ("gsds", "request_", "gsd_m"),
+    [
+        ((10, 10, -0.5, 10, 10), None, 10.0),
+        ((10, -0.5, -0.5, 10), None, 10.0),  # the middle of both is no pixel size of either
+        ((-0.5, 0.5, 0.5), PlanRequest(gsd_m=2.0), 2.0),
+        ((-0.5, 0.5, 0.5), PlanRequest(weights=COARSE), 5.0),
+    ],
+)
+def test_on_a_coarse_grid_panchromatic_looks_show_nothing(gsds, request_, gsd_m):
+    found = mixed(*gsds, request=request_)
+    assert found.gsd_m == gsd_m
+    assert len(found.looks) == len([gsd for gsd in gsds if gsd > 0])
+    assert {"panchromatic" in entry.reason for entry in found.left_out} == {True}
+    assert not any("panchromatic" in note for note in found.notes)
+
+
+def test_nothing_is_left_where_all_looks_are_panchromatic_on_a_coarse_grid():
+    found = mixed(-0.5, -0.5, request=PlanRequest(gsd_m=3.0))
+    assert (found.looks, found.grid) == ((), None)
+    assert len(found.left_out) == 2
 
 
 def test_a_site_that_was_not_searched_is_not_called_uncovered():

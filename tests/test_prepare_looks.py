@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from shapely.geometry import box
 
 from groundbreak.events.looks import LookMeta, in_date_order
-from groundbreak.prepare.looks import plan_looks, unsuitable
+from groundbreak.prepare.looks import in_grey, plan_looks, unsuitable
 from groundbreak.types import Asset, Band, MaskAsset, MaskKind, Scene, Site
 
 SITE = Site("port", "Port", box(10.0, 50.0, 10.1, 50.1))
@@ -107,7 +107,7 @@ def test_fine_panchromatic_scenes_are_looks():
     looks, [entry] = plan_looks(SITE, [fine, coarse])
     assert ids(looks) == [("fine",)]
     assert entry.scene.id == "coarse"
-    assert "at most 1.2 m" in entry.reason
+    assert "at most 1.25 m" in entry.reason
 
 
 def test_a_single_band_without_a_name_is_no_panchromatic_picture_but_the_reason_helps():
@@ -115,14 +115,19 @@ def test_a_single_band_without_a_name_is_no_panchromatic_picture_but_the_reason_
     assert "'pan' in dates.csv" in unsuitable(one)
 
 
-def test_of_a_day_the_coloured_scene_is_taken():
+def test_a_panchromatic_and_a_coloured_picture_of_a_day_are_two_looks():
     grey = scene("grey", NOON, sensor="w1", gsd=0.5, bands=PAN)
-    colour = scene("colour", NOON + timedelta(hours=20), gsd=1.0)
-    later = scene("later", NOON + timedelta(days=4), gsd=0.5, bands=PAN)
-    looks, [entry] = plan_looks(SITE, [grey, colour, later])
-    assert ids(looks) == [("colour",), ("later",)]
-    assert entry.scene.id == "grey"
-    assert "colour" in entry.reason
+    colour = scene("colour", NOON + timedelta(hours=2), gsd=0.6)
+    looks, left_out = plan_looks(SITE, [colour, grey])
+    assert ids(looks) == [("grey",), ("colour",)]
+    assert [look.flags for look in looks] == [("panchromatic",), ()]
+    assert left_out == []
+
+
+def test_files_whose_bands_nobody_names_may_be_coloured():
+    unnamed = replace(scene("mixed", NOON), assets=(Asset("p.tif", PAN), Asset("ms.tif", ())))
+    assert not in_grey(unnamed)
+    assert "red" in unsuitable(unnamed)
 
 
 def test_scenes_elsewhere_or_outside_the_dates_do_not_appear_at_all():

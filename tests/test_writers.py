@@ -152,17 +152,24 @@ def test_the_schema_refuses_a_provisional_event_without_an_end() -> None:
     [
         (
             {"type": "Polygon", "coordinates": [[[1], [2, 3], [3, 4], [4, 5]]]},
-            "geometry/coordinates/0/0: ",
+            r"geometry/coordinates/0/0: \[1\] has less than 2 items",
         ),
-        ({"type": "Point", "coordinates": [1, 2]}, "geometry/type: "),
+        ({"type": "Point", "coordinates": [1, 2]}, 'geometry/type: "Polygon" was expected'),
         ({"type": "Polygon", "coordinates": [[[0, 91]] * 999]}, "geometry/coordinates/0/0/1: 91 "),
-        ([[[0, 1]] * 999], "geometry: "),
+        ([[[0, 1]] * 999], 'geometry: .* is not of type "object"'),
     ],
 )
 def test_a_broken_outline_is_named_in_one_line(geometry: Any, message: str) -> None:
     with pytest.raises(InternalError, match=f"event {HALL.id}: {message}") as raised:
         validate_feature(event_feature(HALL) | {"geometry": geometry})
     assert len(str(raised.value)) < 300
+
+
+def test_numbers_that_json_has_not_are_refused() -> None:
+    feature = event_feature(HALL)
+    feature["properties"]["confidence"] = np.float64(0.9)
+    with pytest.raises(InternalError, match=HALL.id):
+        validate_feature(feature)
 
 
 def test_azimuths_do_not_round_up_to_a_full_turn() -> None:

@@ -344,5 +344,6 @@ FLAGS: tuple[str, ...] = (
     "assumed_date",
     "coarse_date",
     "mixed_sensors",
+    "panchromatic",
 )
 """Every value ``Event.flags`` may hold."""

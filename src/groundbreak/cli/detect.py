@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from groundbreak.cli.output import counted, note, print_json, print_line, progress
-from groundbreak.errors import ConfigError, OutputError
+from groundbreak.errors import ConfigError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -88,10 +88,11 @@ def detect(
     )
     with progress() as tell:
         outcome = run_detect(request, tell)
-        page, trouble = None, None
+        page: Path | None = None
+        trouble: Exception | None = None
         try:
             page = write_report(output) if report else None
-        except OutputError as error:  # what was found, and what is new of it, is told all the same
+        except Exception as error:  # what was found, and what is new of it, is told all the same
             trouble = error
     _show(outcome, page, json)
     if trouble is not None:

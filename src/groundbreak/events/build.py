@@ -299,6 +299,7 @@ def _flags(
         "assumed_date": any(look.date_assumed for look in ends),
         "coarse_date": any(look.coarse for look in ends),
         "mixed_sensors": len({_design(look.sensor) for look in ends}) > 1,
+        "panchromatic": any(look.panchromatic for look in ends),
     }
     return tuple(flag for flag in FLAGS if true[flag])
 

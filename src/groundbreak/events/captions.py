@@ -23,5 +23,6 @@ MEANINGS: Mapping[str, str] = {
     "assumed_date": "a date was assumed by whoever made the catalogue",
     "coarse_date": "a date is known to the month or year only",
     "mixed_sensors": "the two looks are of different sensors",
+    "panchromatic": "one of the looks is in shades of grey, in which more is taken for a change",
 }
 """Of flags: why to take care."""

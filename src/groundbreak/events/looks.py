@@ -25,7 +25,7 @@ class LookMeta:
     reference look, None when unknown; ``aligned`` is False where the shift could not be trusted,
     ``apart`` True where nothing of it lies where the reference look shows it. ``cloud_masked`` is
     False where no delivered mask said which pixels are cloud. ``date_assumed`` marks a date that
-    somebody supposed.
+    somebody supposed, ``panchromatic`` a picture in shades of grey.
     """
 
     id: str
@@ -40,6 +40,7 @@ class LookMeta:
     apart: bool = False
     cloud_masked: bool = True
     date_assumed: bool = False
+    panchromatic: bool = False
 
     @property
     def middle(self) -> datetime:

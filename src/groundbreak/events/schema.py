@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
-from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from groundbreak.errors import InternalError
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from jsonschema_rs import Draft202012Validator, ValidationError
 
 MOST_LETTERS = 200
-"""Of a message, which quotes what is wrong: a whole outline, at worst."""
+"""Of a message."""
 
 
 def event_properties(event: Event) -> dict[str, Any]:
@@ -66,11 +65,21 @@ def validate_feature(feature: Mapping[str, Any]) -> None:
     Raises:
         InternalError: the feature breaks the schema; the message names the field.
     """
-    if not _validator().is_valid(feature):
-        error = _most_telling(list(_validator().iter_errors(feature)))
+    try:
+        errors = [] if _validator().is_valid(feature) else list(_validator().iter_errors(feature))
+    except ValueError as problem:  # what JSON has not: numbers of NumPy
+        raise InternalError(f"event {feature.get('id')}: {problem}") from problem
+    if errors:
+        error = _most_telling(errors)
         where = "/".join(str(part) for part in error.instance_path) or "feature"
-        message = shorten(error.message, MOST_LETTERS)
-        raise InternalError(f"event {feature.get('id')}: {where}: {message}")
+        raise InternalError(f"event {feature.get('id')}: {where}: {_short(error.message)}")
+
+
+def _short(message: str) -> str:
+    """A message without the middle of what it quotes, which may be a whole outline."""
+    if len(message) <= MOST_LETTERS:
+        return message
+    return f"{message[: MOST_LETTERS // 4]} … {message[-MOST_LETTERS // 2 :]}"
 
 
 def _most_telling(errors: Sequence[ValidationError]) -> ValidationError:

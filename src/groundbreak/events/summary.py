@@ -145,8 +145,8 @@ def summarise(
         _overview(site_name, events, seen, coverage, kinds),
         *_chains(events, looks),
         *_singles([e for e in events if not (e.replaces or e.replaced_by)], looks),
+        *_unconfirmed(events, seen),
     ]
-    clauses += _unconfirmed(events, seen)
     buildings = [event for event in events if event.kind is not Kind.DOCKING_SLIP]
     if caution and buildings:
         clauses.append(Clause(caution, _ids(buildings)))
@@ -198,8 +198,10 @@ def _overview(
 def _alike(
     site_name: str, events: Sequence[Event], looks: Sequence[LookMeta], seen: Sequence[LookMeta]
 ) -> list[Clause]:
-    """Overview and events in one sentence, where two images show one group of them only."""
+    """Overview, events and caution in one sentence, where two images show one group of them."""
     if len(seen) != 2 or any(event.replaces or event.replaced_by for event in events):
+        return []
+    if not all("single_pair" in event.flags for event in events):
         return []
     groups = _grouped(events, looks)
     if len(groups) != 1:
@@ -210,7 +212,8 @@ def _alike(
     if _period(group[0], looks) != period:
         return []
     things = phrases.count(len(group), *THINGS[kind])
-    aside = "; ".join(["two images", *_doubts(group[0], looks)])
+    them = "it" if len(group) == 1 else "them"
+    aside = "; ".join([f"only two images: nothing confirms {them}", *_doubts(group[0], looks)])
     text = f"{things} {_did(kind, group, hedge)} at {site_name} {period} ({aside})"
     return [Clause(phrases.sentence(text), _ids(group))]
 

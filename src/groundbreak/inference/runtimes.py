@@ -104,9 +104,11 @@ class RuntimeEngine:
             second = run.later([later, *(np.ascontiguousarray(v[:, ::-1]) for v in (mean, spread))])
             inside = (..., slice(height * zoom), slice(width * zoom))
             logits = np.array(run.decoder([*first, *second])[0][inside], np.float32)
-            if self._card.network.both_orders and (asked := shows_change(logits)).any():
-                backwards = run.decoder([*second, *first])[0][inside]
-                logits[asked] = both_orders(logits[asked], backwards[asked])
+            if self._card.network.both_orders:
+                asked = shows_change(logits, self._card.temperature)
+                if asked.any():  # of all: the graph may be one of this size only
+                    backwards = run.decoder([*second, *first])[0][inside]
+                    logits[asked] = both_orders(logits[asked], backwards[asked])
         if zoom > 1:
             logits = logits.reshape(n, -1, height, zoom, width, zoom).mean((3, 5))
         return probabilities(logits, self._card.temperature)
@@ -136,9 +138,10 @@ def _enlarged(image: FloatArray, zoom: int, axis: int) -> FloatArray:
     return image.take(low, axis) * (1 - share) + image.take(high, axis) * share
 
 
-def shows_change(logits: FloatArray) -> BoolArray:
+def shows_change(logits: FloatArray, temperature: float) -> BoolArray:
     """As ``network.shows_change``."""
-    odds = (logits[:, 1:].max(axis=1) - logits[:, 0]).max(axis=(1, 2))
+    logits = logits / np.float32(temperature)
+    odds = (_log_sum(logits[:, 1:]) - logits[:, 0]).max(axis=(1, 2))
     return np.asarray(odds >= math.log(SHOWS / (1 - SHOWS)))
 
 

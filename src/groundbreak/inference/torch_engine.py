@@ -134,9 +134,13 @@ class TorchEngine:
         """Logits in single precision, cut to a size: of both orders of the dates where it pays."""
         rows, columns = map(slice, size)
         logits = self._network.in_order(features)[..., rows, columns].float()
-        if self._card.network.both_orders and (asked := shows_change(logits)).any():
-            backwards = self._network.in_order(features, backwards=True)[..., rows, columns]
-            logits[asked] = both_orders(logits[asked], backwards[asked])
+        if not self._card.network.both_orders:
+            return logits
+        asked = shows_change(logits, self._card.temperature)
+        if asked.any():
+            chosen = [level[asked.repeat(2)] for level in features]  # all earlier, then all later
+            backwards = self._network.in_order(chosen, backwards=True)[..., rows, columns]
+            logits[asked] = both_orders(logits[asked], backwards)
         return logits
 
     def _prepared(self, image: FloatArray, zoom: int) -> Tensor:

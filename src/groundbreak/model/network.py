@@ -134,13 +134,14 @@ def swap_classes(logits: Tensor) -> Tensor:
     return logits[:, [0, 2, 1, *range(3, logits.shape[1])]]
 
 
-def shows_change(logits: Tensor) -> Tensor:
-    """Which of some pairs (n,) any pixel calls changed with a probability of ``SHOWS``.
+def shows_change(logits: Tensor, temperature: float) -> Tensor:
+    """Which of some pairs (n,) any pixel calls changed, whatever the kind, by ``SHOWS`` or more.
 
-    Or nearly: by the odds of the likeliest kind against none.
+    At the size that the network sees, so that no pixel averaged from them can say more.
     """
-    odds = (logits[:, 1:].amax(dim=1) - logits[:, 0]).amax(dim=(1, 2))
-    return odds >= math.log(SHOWS / (1 - SHOWS))
+    logits = logits / temperature
+    odds = _log_sum(logits, [*range(1, logits.shape[1])]) - logits[:, 0]
+    return odds.amax(dim=(1, 2)) >= math.log(SHOWS / (1 - SHOWS))
 
 
 def both_orders(logits: Tensor, backwards: Tensor) -> Tensor:

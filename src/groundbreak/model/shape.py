@@ -14,7 +14,7 @@ SLIP = 3
 CLEAR = 0.7
 """Share of new or of demolished from which a change of no kind is told as one."""
 
-SHOWS = 0.3
+SHOWS = 0.2
 """Probability of change from which both orders of the dates are asked (`NetworkConfig`)."""
 
 STRIDE = 32

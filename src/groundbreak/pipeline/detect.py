@@ -370,6 +370,7 @@ def look_meta(look: PreparedLook) -> LookMeta:
         apart=look.apart,
         cloud_masked=look.masked,
         date_assumed="assumed_date" in look.flags,
+        panchromatic="panchromatic" in look.flags,
     )
 
 

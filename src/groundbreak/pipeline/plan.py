@@ -12,11 +12,12 @@ from odc.geo.geobox import GeoBox
 from groundbreak.lonlat import fingerprint
 from groundbreak.model.card import Card
 from groundbreak.prepare.acquire import available_bands
-from groundbreak.prepare.looks import LeftOut, LookPlan, in_grey, plan_looks
+from groundbreak.prepare.looks import COARSEST_PAN_GSD_M, LeftOut, LookPlan, plan_looks
 from groundbreak.raster.grid import check_size, site_grid
 from groundbreak.types import Catalog, Scene, Site
 
 FINE, COARSE = "site-2m", "area-10m"
+GREY = "panchromatic"
 FINE_UP_TO_M = 4.5
 """Scenes of up to this pixel size go to the fine weights; beyond, the 10 m weights see more."""
 
@@ -88,14 +89,16 @@ def plan_site(
     native = _median_gsd([scene for look in looks for scene in look.scenes])
     said = [f"scenes may be missing: {incomplete}"] if incomplete else []
     weights, gsd_m, why = _choose(request, cards, native, earlier_gsd_m)
+    coloured = [look for look in looks if GREY not in look.flags]
+    if len(coloured) < len(looks) and (weights == COARSE or gsd_m > COARSEST_PAN_GSD_M):
+        reason = f"panchromatic: nothing can be told by it on this site's {gsd_m:g} m grid"
+        left_out += [LeftOut(s, reason) for k in looks if k not in coloured for s in k.scenes]
+        if not coloured:
+            return SitePlan(site, (), tuple(left_out), incomplete=incomplete)
+        looks, native = coloured, _median_gsd([scene for k in coloured for scene in k.scenes])
+        weights, gsd_m, why = _choose(request, cards, native, earlier_gsd_m)
     if why:
         said.append(why)
-    grey = [look for look in looks if any(map(in_grey, look.scenes))]
-    if grey:
-        said.append(
-            f"{len(grey)} of {len(looks)} looks are panchromatic (shades of grey): expect a "
-            "little less, and a few more false alarms"
-        )
     card = cards[weights]
     coarsest = MIXED_SENSORS * max(gsd_m, native or 0.0)
     kept = [look for look in looks if look.gsd_m is None or look.gsd_m <= coarsest]
@@ -105,6 +108,11 @@ def plan_site(
             left_out += [LeftOut(scene, reason) for scene in look.scenes]
     if not kept:
         return SitePlan(site, (), tuple(left_out), incomplete=incomplete)
+    if grey := sum(GREY in look.flags for look in kept):
+        said.append(
+            f"{grey} of {len(kept)} looks are panchromatic (shades of grey): expect less, and more "
+            "false alarms"
+        )
     grid = site_grid(site, gsd_m)
     check_size(site, grid, MOST_PIXELS)
     scenes = [scene for look in kept for scene in look.scenes]

@@ -122,7 +122,7 @@ def _fits(value: Any, hint: Any) -> bool:
         inner = [first] * size if last is Ellipsis else [first, last]
         return isinstance(value, tuple) and len(value) == size and all(map(_fits, value, inner))
     # JSON does not tell 1.0 from 1 everywhere.
-    return isinstance(value, hint) or (type(value) is int and isinstance(float(value), hint))
+    return isinstance(value, hint) or (type(value) is int and isinstance(0.0, hint))
 
 
 def digest(basis: list[Any]) -> str:

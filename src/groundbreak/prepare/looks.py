@@ -18,13 +18,10 @@ SAME_PASS = timedelta(minutes=15)
 """Neighbouring frames of one overpass are seconds to minutes apart; two satellites of one
 constellation pass at least half an hour apart."""
 
-SAME_TIME = timedelta(days=1)
-"""Of a panchromatic and a coloured scene within this time the coloured one counts."""
-
 COARSEST_GSD_M = 30.0
 """Beyond this a building is a fraction of a pixel."""
 
-COARSEST_PAN_GSD_M = 1.2
+COARSEST_PAN_GSD_M = 1.25
 """Without colour much less is found in coarser pixels: on validation of mshs_bcd (2 m) F1 of change
 is 0.27 instead of 0.64, of levir and sejong_k3a at 1 m 0.82 and 0.63 instead of 0.87 and 0.62."""
 
@@ -61,8 +58,10 @@ class LookPlan:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """What the user must know of the date: assumed, or not known to the day."""
+        """What the user must know: the date assumed, or not known to the day; shades of grey."""
         flags = []
+        if any(map(in_grey, self.scenes)):
+            flags.append("panchromatic")
         if any(scene.properties.get("groundbreak:date_assumed") for scene in self.scenes):
             flags.append("assumed_date")
         if self.end - self.start > timedelta(days=1):
@@ -99,8 +98,8 @@ def unsuitable(scene: Scene) -> str | None:
     missing = [name for name in ("red", "green", "blue") if name not in names_in(scene)]
     if missing:
         one = sum(len(asset.bands) for asset in scene.assets) == 1 and None in names_in(scene)
-        hint = "; of a panchromatic picture call it 'pan' in dates.csv" if one else ""
-        return f"no {', '.join(missing)} band{hint}"
+        hint = ", but one without a name (of a panchromatic picture name it 'pan' in dates.csv)"
+        return f"no {', '.join(missing)} band{hint if one else ''}"
     return None
 
 
@@ -110,8 +109,8 @@ def names_in(scene: Scene) -> set[str | None]:
 
 
 def in_grey(scene: Scene) -> bool:
-    """Whether a scene is panchromatic, without colours."""
-    return panchromatic(names_in(scene))
+    """Whether a scene is panchromatic: without colours, also in files whose bands nobody names."""
+    return all(asset.bands for asset in scene.assets) and panchromatic(names_in(scene))
 
 
 def covers(scene: Scene, site: Site) -> bool:
@@ -151,11 +150,6 @@ def plan_looks(
             suitable.append(scene)
         else:
             left_out.append(LeftOut(scene, reason))
-    coloured = [scene for scene in suitable if not in_grey(scene)]
-    for scene in [scene for scene in suitable if in_grey(scene)]:
-        if any(_apart(scene, other) <= SAME_TIME for other in coloured):
-            suitable.remove(scene)
-            left_out.append(LeftOut(scene, "panchromatic, and of that day there is one in colour"))
     suitable.sort(key=lambda scene: (scene.start, scene.end, scene.sensor or "", scene.id))
     groups: list[list[Scene]] = []
     for scene in suitable:
@@ -167,11 +161,6 @@ def plan_looks(
     # Events tell time by the middle of what is known of it: pairs must have the same order.
     looks = sorted((_look(group) for group in groups), key=lambda k: (k.middle, k.end, k.id))
     return looks, left_out
-
-
-def _apart(a: Scene, b: Scene) -> timedelta:
-    """Least time between two scenes; none where they overlap."""
-    return max(a.start - b.end, b.start - a.end, timedelta(0))
 
 
 def same_pass(a: Scene, b: Scene) -> bool:

@@ -132,9 +132,11 @@ def read_scene(
         with opened(asset.href, policy, opener) as source:
             scaled = with_file_scaling([band for _, band in wanted], source.naming.bands)
             placement = source.placement(asset.georef)
-            dn, seen = source.onto(placement, scaled, geobox, zero_is_nodata)
+            once = list(dict.fromkeys(scaled))  # one band may be wanted at several places
+            dn, seen = source.onto(placement, once, geobox, zero_is_nodata)
         valid &= seen
-        for (place, _), band, values in zip(wanted, scaled, dn, strict=True):
+        for (place, _), band in zip(wanted, scaled, strict=True):
+            values = dn[once.index(band)]
             silent = band.scale is None and band.offset is None
             told = replace(band, scale=scale) if silent else band
             pixels[place] = to_reflectance(values, told, offset)
@@ -285,7 +287,8 @@ def _by_asset(
     Red, green and blue of a panchromatic scene are its one band.
     """
     known = [(asset, asset.bands or _file_bands(asset, policy, opener)) for asset in scene.assets]
-    if panchromatic({band.common_name for _, have in known for band in have}):
+    named = all(asset.bands for asset in scene.assets)
+    if named and panchromatic({band.common_name for _, have in known for band in have}):
         bands = [PAN if name in VISIBLE else name for name in bands]
     wanted: dict[int, list[tuple[int, Band]]] = {}
     for place, name in enumerate(bands):
