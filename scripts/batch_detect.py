@@ -120,7 +120,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--weights", default="auto")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--engine", choices=ENGINES, help="what runs the network")
-    parser.add_argument("--gsd", type=number(0.05), help="pixel size in metres (the scenes' own)")
+    parser.add_argument(
+        "--gsd", type=number(0.05, 30), help="pixel size in metres (the scenes' own)"
+    )
     parser.add_argument("--min-confidence", type=number(0, 1), help="leave out events below")
     parser.add_argument(
         "--allow", action="append", default=[], help="a host or folder to be read; repeatable"

@@ -301,6 +301,25 @@ class TestJson:
         assert document["simulated"] is True
         assert len(document["scenes"]) == 2
         assert all(Path(path).exists() for path in [*document["scenes"], document["truth"]])
+        again = command("simulate", "-o", tmp_path / "s", "--seed", "4", "--json")
+        assert again.code == 2
+        assert "is not empty" in again.error
+        assert json.loads((tmp_path / "s" / "sites.geojson").read_text())["features"]
+
+    def test_tiles_have_a_folder_of_their_own(self, command, tmp_path, places):
+        answer = command("tile", *places, "-o", tmp_path / "scenes", "--size", "64", "--json")
+        assert answer.code == 2
+        assert "is not empty and no folder of tiles" in answer.error
+        for _ in range(2):  # made again in their own folder they are no trouble
+            answer = command("tile", *places, "-o", tmp_path / "t", "--size", "64", "--json")
+            assert answer.code == 0
+
+    def test_a_catalogue_is_no_watch_list(self, command, tmp_path, places):
+        catalog = tmp_path / "catalog.json"
+        assert command("catalog", "scan", tmp_path / "scenes", "-o", catalog).code == 0
+        answer = command("sites", "check", catalog, "--json")
+        assert answer.code == 2
+        assert "is a catalogue of scenes" in answer.error
 
 
 class TestText:

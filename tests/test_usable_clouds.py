@@ -103,6 +103,20 @@ def test_new_roofs_and_yards_stay_usable(colour):
     assert not judge(look, town(), gsd_m=10.0).cloud.any()
 
 
+def grey(image):
+    return np.tensordot(np.float32([0.3, 0.5, 0.2]), image, 1)[None].repeat(3, 0)
+
+
+def test_in_shades_of_grey_ground_that_became_bright_is_no_cloud_and_a_cloud_is():
+    yard = town()
+    yard[:, 100:160, 120:190] = np.float32([0.9, 0.72, 0.54])[:, None, None]  # bare sand
+    yard = ndimage.gaussian_filter(yard, (0, 1.5, 1.5))
+    assert not judge(yard, town(light=0.7)).cloud.any()
+    assert not judge(grey(yard), grey(town(light=0.7))).cloud.any()
+    look, cloud, _ = overcast(town(), [(200, 200)], radius_px=110, soft_px=20)
+    assert judge(grey(look), grey(town())).cloud[cloud].mean() > 0.8
+
+
 def test_haze_and_another_light_are_no_cloud():
     hazy = town() * 0.6 + 0.3
     assert not judge(hazy.astype(np.float32), town()).cloud.any()

@@ -105,7 +105,9 @@ def _placed(info: RasterInfo, entry: Entry | None, notes: list[str]) -> Placed:
             "does not say where it lies: give it a world file, or its corners in dates.csv"
         )
     if crs is None:
-        raise LeftOutError("has no CRS: name it in the column crs of dates.csv")
+        raise LeftOutError(
+            "has no CRS: put a .prj beside it, or name it in the column crs of dates.csv"
+        )
     if info.crs is not None and by is not None and not _same_place(info, crs, transform):
         notes.append("dates.csv overrides where the file says that it lies")
     if by is None and info.footprint is not None and info.gsd_m is not None:

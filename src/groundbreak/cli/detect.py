@@ -27,7 +27,8 @@ Allow = Annotated[
 ]
 Dates = Annotated[str | None, typer.Option(help="A/B, both included; either may be '..'.")]
 Gsd = Annotated[
-    float | None, typer.Option(help="Pixel size in metres; default: that of the scenes.", min=0.05)
+    float | None,
+    typer.Option(help="Pixel size in metres; default: that of the scenes.", min=0.05, max=30),
 ]
 Config = Annotated[Path | None, typer.Option(help="YAML; see configs/detect/default.yaml.")]
 

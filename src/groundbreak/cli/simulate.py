@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from groundbreak.cli.output import counted, note, print_json, print_line, progress
+from groundbreak.errors import OutputError
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
@@ -57,6 +58,8 @@ def simulate(
     """Render dated series of fictional coasts with their exact truth."""
     from groundbreak.simulate.series import write_series
 
+    if output.is_dir() and any(output.iterdir()):
+        raise OutputError(str(output), "is not empty: a series is written to a folder of its own")
     write_series(output, seed, sites)
     files = sorted(str(path) for path in (output / "scenes").iterdir())
     if json:

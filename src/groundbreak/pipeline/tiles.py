@@ -57,10 +57,13 @@ def cut_sites(request: TileRequest, tell: Tell = lambda _message, _share: None) 
     Raises:
         InputError: no site or no scene is left, or every site failed.
         HrefError: an address may not be read.
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or holds something else than tiles.
     """
     sites = read_sites(request.sites)
     catalog = read_catalog(request.catalog, allow=request.allow)
+    manifest = request.output / MANIFEST
+    if request.output.is_dir() and any(request.output.iterdir()) and not manifest.is_file():
+        raise OutputError(str(request.output), "is not empty and no folder of tiles: give another")
     cards = {name: read_card(name) for name in (FINE, COARSE)}
     request = replace(request, config=request.config.settled())
     refused = [f"{r.subject}: {r.reason}" for r in (*sites.refused, *catalog.refused)]
@@ -84,7 +87,6 @@ def cut_sites(request: TileRequest, tell: Tell = lambda _message, _share: None) 
             notes += remarks
     if problems and len(problems) == len(sites.sites):
         raise problems[0]
-    manifest = request.output / MANIFEST
     write_manifest(tiles, manifest)
     return TileResult(manifest, len(tiles), tuple(notes))
 

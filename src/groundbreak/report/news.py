@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from groundbreak.pipeline.news import LISTS, since
+from groundbreak.pipeline.news import since
 from groundbreak.report.timeline import day
 
 MOST_NEWS = 40
@@ -14,11 +14,13 @@ MOST_NEWS = 40
 
 WORDS = {
     "new": "new",
-    "confirmed": "confirmed",
-    "redated": "other dates",
     "withdrawn": "withdrawn",
+    "redated": "other dates",
     "unchecked": "cannot be checked",
+    "confirmed": "confirmed",
 }
+"""Of the lists, what asks for a reader first: what was merely confirmed may be many."""
+
 MEANINGS = {
     "new": "not told before the last update",
     "confirmed": "seen in the newest look only before, now in another one too",
@@ -46,7 +48,7 @@ def site_news(news: Mapping[str, Any] | None, cards: Mapping[str, str]) -> dict[
             "text": entry["sentence"],
             "anchor": cards.get(entry["id"], ""),
         }
-        for name in LISTS
+        for name in WORDS
         for entry in news[name]
     ]
     return {
@@ -62,8 +64,8 @@ def marks(news: Mapping[str, Any] | None) -> dict[str, list[dict[str, str]]]:
     """By id of an event, what its card is marked with; nothing at a first update."""
     found: dict[str, list[dict[str, str]]] = {}
     if news is not None and news["since"] is not None:
-        for name in LISTS:
-            mark = {"name": WORDS[name], "meaning": MEANINGS[name]}
+        for name, word in WORDS.items():
+            mark = {"name": word, "meaning": MEANINGS[name]}
             for entry in news[name]:
                 found.setdefault(entry["id"], []).append(mark)
     return found

@@ -74,6 +74,8 @@ def read_geojson(path: Path) -> Watchlist:
         members = document.get("features")
         if not isinstance(members, list):
             raise SiteError(str(path), "has no list of features", "give a FeatureCollection")
+        if any(isinstance(member, dict) and "stac_version" in member for member in members):
+            raise SiteError(str(path), "is a catalogue of scenes, not a watch-list")
     elif kind == "Feature":
         members = [document]
     elif isinstance(document.get("coordinates"), list):

@@ -111,8 +111,8 @@ def detect_clouds(
         config: thresholds; the defaults when None.
 
     Returns:
-        The masks at the size of the input. Without a background no shadow is told from dark
-        ground, and only large, white, soft-edged clouds are found.
+        The masks at the size of the input. Without a background, or in shades of grey, no shadow
+        is told from dark ground, and only large, white, soft-edged clouds are found.
 
     Raises:
         ValueError: if shapes and bands do not fit.
@@ -124,7 +124,7 @@ def detect_clouds(
     factor = max(1, round(config.working_gsd_m / gsd_m))
     visible = [i for i, name in enumerate(bands) if name in _VISIBLE] or list(range(len(bands)))
     look, seen = block_mean(pixels[visible], valid, factor)
-    if background is None or background_valid is None:
+    if background is None or background_valid is None or _in_grey(look, seen):
         body, shadow, reason = _alone(look, seen, gsd_m * factor, config)
     else:
         ground, known = block_mean(background[visible], background_valid, factor)
@@ -133,6 +133,11 @@ def detect_clouds(
         return CloudMask(valid.copy(), np.zeros_like(valid), reason)
     cloud = unblock(body, factor, valid.shape) & valid
     return CloudMask(cloud, unblock(shadow, factor, valid.shape) & valid & ~cloud)
+
+
+def _in_grey(look: FloatArray, seen: BoolArray) -> bool:
+    """Whether a look is panchromatic: nothing tells cloud from ground that became as bright."""
+    return len(look) > 1 and not np.ptp(look[:, seen], axis=0).any()
 
 
 def _check(
