@@ -165,7 +165,7 @@ def test_what_no_longer_fits_the_schema_is_named(tmp_path, detect, read):
     path.write_text(json.dumps(document))
     answer = read("report")
     assert answer.code == 2
-    assert "properties/confidence: 'high' is not of type 'number'" in answer.error
+    assert 'properties/confidence: "high" is not of type "number"' in answer.error
     assert "give the same detect command again" in answer.error
 
 
