@@ -223,17 +223,16 @@ def do(job: Job) -> Line:
             )
         ).sites[0]
         news = read_news(run).get(site.id)
-        said = [in_words(news)] if news and news["fresh"] else []
+        brought = in_words(news) if news and news["fresh"] else ""
         trouble = ""
         try:
             write_report(run)
         except Exception as error:  # what is new no later run tells again
             trouble = f"no report: {error}"
-            said.append(trouble)
     except Exception as error:
         return False, (site.id, "failed", f"{error or type(error).__name__}")
     well = not outcome.problem and not trouble
-    return well, (site.id, *told(outcome, "; ".join(filter(None, said))))
+    return well, (site.id, *told(outcome, "; ".join(filter(None, (brought, trouble)))))
 
 
 def killed(job: Job) -> Line:

@@ -358,9 +358,7 @@ def _asset_gsd(asset: pystac.Asset) -> float | None:
 
 def _gsd(item: pystac.Item, images: Sequence[_Candidate]) -> float | None:
     """The finest of what shows red, green or blue, or grey; else what the item states."""
-    named = all(c.bands for c in images)
-    grey = named and panchromatic(frozenset[str]().union(*(c.names for c in images)))
-    shown = frozenset({PAN}) if grey else VISIBLE
+    shown = frozenset({PAN}) if panchromatic([c.bands for c in images]) else VISIBLE
     known = [c.gsd_m for c in images if c.gsd_m and (c.names & shown or not c.bands)]
     return min(known) if known else _finite(item.properties.get("gsd")) or None
 

@@ -92,7 +92,7 @@ def gather_evidence(
     for members in blocks.values():
         around = shapely.box(*shapely.total_bounds([outlines[n] for n in members]))
         box = pixel_box(around).grown(1, shape)
-        whole, core = _Zones.of([_pixels(outlines[n], box) for n in members])
+        whole, core = _Zones.of([_pixels(outlines[n], box, shape) for n in members])
         usable = np.array([whole.mean(read_usable(look.id, box)) for look in looks])
         evidence: list[dict[PairKey, tuple[float, float, float, float]]] = [{} for _ in members]
         for pair in pairs:
@@ -130,17 +130,16 @@ class _Zones:
         return np.asarray(np.add.reduceat(picked, self._starts) / self._sizes)
 
 
-def _pixels(outline: BaseGeometry, box: Box) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Flat indices of a footprint in a window, and of its core without mixed border pixels."""
+def _pixels(
+    outline: BaseGeometry, box: Box, shape: tuple[int, int]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Flat indices of a footprint in a window, and of its core without mixed border pixels.
+
+    ``box`` holds the footprint with a margin of a pixel, as far as the grid of ``shape`` reaches.
+    """
     from scipy import ndimage
 
-    own = pixel_box(outline)
-    own = Box(
-        max(own.y0 - 1, box.y0),
-        min(own.y1 + 1, box.y1),
-        max(own.x0 - 1, box.x0),
-        min(own.x1 + 1, box.x1),
-    )
+    own = pixel_box(outline).grown(1, shape)
     mask = burn(outline, own)
     core = ndimage.binary_erosion(mask)
     if 2 * core.sum() < mask.sum():

@@ -77,7 +77,7 @@ def answer(network: SiameseUNet, windows: Iterable[dict[str, Any]]) -> list[Answ
         )
         features = network.encode(before, after, (statistics[0], statistics[1]))
         with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
-            logits = network.decode(features).float()
+            logits = network.decode(features)
         height, width = window["label"].shape
         logits = torch.nn.functional.avg_pool2d(logits, window["zoom"])[0, :, :height, :width]
         gsd = None if math.isnan(window["gsd_m"]) else float(window["gsd_m"])

@@ -109,8 +109,8 @@ def names_in(scene: Scene) -> set[str | None]:
 
 
 def in_grey(scene: Scene) -> bool:
-    """Whether a scene is panchromatic: without colours, also in files whose bands nobody names."""
-    return all(asset.bands for asset in scene.assets) and panchromatic(names_in(scene))
+    """Whether a scene is panchromatic."""
+    return panchromatic([asset.bands for asset in scene.assets])
 
 
 def covers(scene: Scene, site: Site) -> bool:

@@ -193,9 +193,13 @@ def name_bands(
     )
 
 
-def panchromatic(names: Collection[str | None]) -> bool:
-    """Whether bands of these common names show the ground in shades of grey only."""
-    return PAN in names and VISIBLE.isdisjoint(names)
+def panchromatic(files: Collection[Sequence[Band]]) -> bool:
+    """Whether the bands of all files of a scene show the ground in shades of grey only.
+
+    Not where those of a file are not known: they may be coloured.
+    """
+    names = {band.common_name for bands in files for band in bands}
+    return all(files) and PAN in names and VISIBLE.isdisjoint(names)
 
 
 def find_band(bands: Sequence[Band], wanted: str) -> Band | None:

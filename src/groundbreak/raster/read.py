@@ -287,8 +287,7 @@ def _by_asset(
     Red, green and blue of a panchromatic scene are its one band.
     """
     known = [(asset, asset.bands or _file_bands(asset, policy, opener)) for asset in scene.assets]
-    named = all(asset.bands for asset in scene.assets)
-    if named and panchromatic({band.common_name for _, have in known for band in have}):
+    if panchromatic([asset.bands for asset in scene.assets]):
         bands = [PAN if name in VISIBLE else name for name in bands]
     wanted: dict[int, list[tuple[int, Band]]] = {}
     for place, name in enumerate(bands):
