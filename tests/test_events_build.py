@@ -1,5 +1,6 @@
 """From change maps of a whole series to events, ledger and summary."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -21,6 +22,7 @@ from groundbreak.events.emission import Emission
 from groundbreak.events.evidence import EvidenceConfig, ReadPixels
 from groundbreak.events.history import escaped
 from groundbreak.events.looks import LookMeta, PairKey
+from groundbreak.events.objects import KnownObject
 from groundbreak.events.schema import validate_feature
 from groundbreak.events.states import Family, Rates
 from groundbreak.events.summary import Coverage
@@ -89,6 +91,7 @@ class Series:
         self,
         config: EventsConfig = CONFIG,
         read_pixels: ReadPixels | None = None,
+        known: Sequence[KnownObject] = (),
         **changes: object,
     ) -> EventsResult:
         maps = {key: self.pair(int(key.earlier[1:]), int(key.later[1:])) for key in self.pairs()}
@@ -107,7 +110,7 @@ class Series:
         site = SiteObservations("port", "Port One", AREA, GRID, self.looks, list(maps), Coverage())
         site = replace(site, **changes)  # type: ignore[arg-type]
         readers = Readers(read, lambda name, w: self.usable(int(name[1:]))[w.slices], read_pixels)
-        return build_events(site, patches, readers, config)
+        return build_events(site, patches, readers, config, known)
 
 
 def only(result: EventsResult) -> Event:
@@ -425,20 +428,25 @@ def test_another_look_keeps_ids_and_intervals() -> None:
 def test_a_run_that_knows_its_objects_gives_the_same_result() -> None:
     series = Series(changes=[(2, NEW, HALL), (5, SLIP, BASIN)])
     first = series.result()
-    site = SiteObservations("port", "Port One", AREA, GRID, series.looks, series.pairs())
-    assert site.coverage == Coverage()
-    maps = {key: series.pair(int(key.earlier[1:]), int(key.later[1:])) for key in series.pairs()}
-    patches = [
-        c
-        for key, (p, seen) in maps.items()
-        for c in candidates(ChangeMap(key.earlier, key.later, GRID, p, seen), VectorConfig())
-    ]
-    readers = Readers(
-        lambda k, w: (maps[k][0][:, w.slices[0], w.slices[1]], maps[k][1][w.slices]),
-        lambda n, w: series.usable(int(n[1:]))[w.slices],
-    )
-    again = build_events(site, patches, readers, CONFIG, known=first.objects)
+    again = series.result(known=first.objects)
     assert again == first
+
+
+def test_an_event_keeps_its_id_when_its_outline_is_cut_anew() -> None:
+    series = Series(changes=[(2, NEW, HALL), (4, TORN, HALL), (5, NEW, HALL)])
+    first = series.result()
+    [built, *_] = first.events
+    wide = built.geometry.buffer(15)  # so wide that by its outline it is another object
+    before = KnownObject("building-before", NEW, wide, {NEW: built.interval})
+    again = series.result(known=[before])
+    name = "building-before-new_building"
+    assert [event.id for event in again.events].count(name) == 1
+    [same] = [event for event in again.events if event.id == name]
+    assert replace(same, id=built.id) == built
+    assert len(again.ledger) == len(first.ledger)
+    assert sum(row.object_id == "building-before" for row in again.ledger) == len(series.looks)
+    assert {o.id: o.told.get(NEW) for o in again.objects}["building-before"] == built.interval
+    assert name in {i for clause in again.summary.clauses for i in clause.event_ids}
 
 
 def test_a_look_mostly_under_cloud_deserves_little_trust() -> None:

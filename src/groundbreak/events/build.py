@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -30,6 +30,15 @@ from groundbreak.events.geometry import (
     width_px,
 )
 from groundbreak.events.history import History, LedgerRow
+from groundbreak.events.identity import (
+    SAME_GROUND,
+    event_id,
+    object_of,
+    overlap,
+    renamed_events,
+    renamed_ledger,
+    swapped_ids,
+)
 from groundbreak.events.looks import LookMeta, PairKey, in_date_order
 from groundbreak.events.objects import (
     KnownObject,
@@ -162,7 +171,8 @@ def build_events(
         candidates: patches of change of all pairs.
         readers: give masks and probabilities of windows.
         config: parameters.
-        known: objects of an earlier run of this site; they keep their ids.
+        known: objects of an earlier run of this site; they and what was told of them keep their
+            ids.
 
     Returns:
         Events (by end of interval, then id), the ledger, the objects, the summary.
@@ -176,10 +186,12 @@ def build_events(
     events, ledger = events_of(
         replace(site, looks=looks), objects, evidence, config, readers.pixels
     )
+    swapped = swapped_ids(events, known)
+    events = tuple(sorted(renamed_events(events, swapped), key=_by_time))
     return EventsResult(
         events,
-        ledger,
-        tuple(KnownObject(o.id, o.founded_by, o.footprint) for o in objects),
+        renamed_ledger(ledger, swapped),
+        _to_be_known(objects, swapped, events),
         summarise(
             site.site_name,
             events,
@@ -190,6 +202,20 @@ def build_events(
             config.kinds,
             config.min_confidence if config.min_confidence > EventsConfig.min_confidence else None,
         ),
+    )
+
+
+def _to_be_known(
+    objects: Sequence[TrackedObject], swapped: Mapping[str, str], events: Sequence[Event]
+) -> tuple[KnownObject, ...]:
+    """What the next run shall know: the objects by their ids, and what is told of them."""
+    told: dict[str, dict[Kind, Interval]] = {}
+    for event in events:
+        told.setdefault(object_of(event), {})[event.kind] = event.interval
+    names = [swapped.get(tracked.id, tracked.id) for tracked in objects]
+    return tuple(
+        KnownObject(name, tracked.founded_by, tracked.footprint, told.get(name, {}))
+        for name, tracked in zip(names, objects, strict=True)
     )
 
 
@@ -254,7 +280,7 @@ def _event(
     usable = min(history.seen.usable[history.counted[position]] for position in ends)
     outline = tracked.outlines[kind]
     return Event(
-        id=f"{tracked.id}-{kind.value}",
+        id=event_id(tracked.id, kind),
         site_id=site.site_id,
         site_name=site.site_name,
         kind=kind,
@@ -345,10 +371,8 @@ def _certain(
 def _doubles(event: Event, other: Event) -> bool:
     if event.kind is not other.kind or not event.geometry.intersects(other.geometry):
         return False
-    starts = [e.interval.start for e in (event, other) if e.interval.start is not None]
-    ends = [e.interval.end for e in (event, other) if e.interval.end is not None]
-    apart = bool(starts and ends) and max(starts) >= min(ends)
-    return not apart and containment(event.geometry, other.geometry) >= 0.5
+    same_ground = containment(event.geometry, other.geometry) >= SAME_GROUND
+    return same_ground and overlap(event.interval, other.interval)
 
 
 def _shaped(

@@ -27,7 +27,7 @@ from groundbreak.events.geometry import containment, iou, largest_polygon
 from groundbreak.events.looks import LookMeta
 from groundbreak.events.states import Family
 from groundbreak.events.vectorize import Candidate
-from groundbreak.types import Kind
+from groundbreak.types import Interval, Kind
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,15 @@ class TrackedObject:
 
 @dataclass(frozen=True)
 class KnownObject:
-    """An object of an earlier run of the same site, whose id is kept."""
+    """An object of an earlier run of the same site, whose id is kept.
+
+    ``told`` are the dates of what that run told of it.
+    """
 
     id: str
     founded_by: Kind
     footprint: BaseGeometry
+    told: Mapping[Kind, Interval] = field(default_factory=dict)
 
 
 @dataclass

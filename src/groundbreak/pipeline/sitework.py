@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,9 +17,10 @@ from shapely.geometry import mapping, shape
 
 from groundbreak.atomic import write_json
 from groundbreak.events.objects import KnownObject
+from groundbreak.events.schema import iso
 from groundbreak.kept import kept_json
 from groundbreak.prepare.store import LOOKS, PreparedLook, read_look
-from groundbreak.types import Kind
+from groundbreak.types import Interval, Kind
 
 WORK = "work"
 LONGEST_NAME = 120
@@ -94,7 +96,12 @@ def save_objects(folder: Path, objects: Sequence[KnownObject]) -> None:
         OutputError: the file cannot be written.
     """
     document = [
-        {"id": o.id, "founded_by": o.founded_by.value, "footprint": mapping(o.footprint)}
+        {
+            "id": o.id,
+            "founded_by": o.founded_by.value,
+            "footprint": mapping(o.footprint),
+            "told": {kind.value: [iso(t.start), iso(t.end)] for kind, t in o.told.items()},
+        }
         for o in objects
     ]
     write_json(folder / "objects.json", document, indent=None)
@@ -109,4 +116,20 @@ def load_objects(folder: Path) -> list[KnownObject] | None:
 def _objects(document: Any) -> list[KnownObject]:
     if not isinstance(document, list):
         raise TypeError("no list of objects")
-    return [KnownObject(o["id"], Kind(o["founded_by"]), shape(o["footprint"])) for o in document]
+    return [
+        KnownObject(
+            o["id"],
+            Kind(o["founded_by"]),
+            shape(o["footprint"]),
+            # Runs of before noted none.
+            {Kind(kind): _interval(*ends) for kind, ends in o.get("told", {}).items()},
+        )
+        for o in document
+    ]
+
+
+def _interval(start: str | None, end: str | None) -> Interval:
+    return Interval(
+        None if start is None else datetime.fromisoformat(start),
+        None if end is None else datetime.fromisoformat(end),
+    )
