@@ -53,6 +53,32 @@ def test_an_update_brings_what_is_new_sure_dated_otherwise_or_gone():
     assert in_words(news) == words
 
 
+def test_what_is_in_doubt_again_or_told_again_is_no_news_of_the_first_kind():
+    """A scene is taken away, and comes back."""
+    state = State(FIRST, A | B | C, {"house": SURE, "shed": SHED})
+    state = state.followed_by(State(SECOND, A | B, {"house": HOUSE}))
+    assert names(state.news()) == {"unconfirmed": ["house"], "withdrawn": ["shed"]}
+    state = state.followed_by(State(THIRD, A | B | C, {"house": SURE, "shed": SHED, "barn": SURE}))
+    assert names(state.news()) == {"new": ["barn"], "returned": ["shed"], "confirmed": ["house"]}
+
+
+def test_what_else_than_the_images_changed_is_told_with_the_news():
+    basis = {"outline": "1", "gsd_m": "0.5", "weights": "w"}
+    state = State(FIRST, A | B, {"house": HOUSE}, basis)
+    other = basis | {"outline": "2", "weights": "v"}
+    state = state.followed_by(State(SECOND, A | B, {}, other))
+    assert state.news()["changed"] == ["outline", "weights"]
+    told = "1 withdrawn since 16 November 2026, with another outline of the site and other weights"
+    assert in_words(state.news()) == told
+    # What brought nothing is not told of, and is no news later either.
+    state = state.followed_by(State(SECOND, A | B, {}, basis))
+    state = state.followed_by(State(THIRD, A | B | C, {"house": HOUSE}, basis))
+    assert (state.changed, names(state.news())) == ((), {"returned": ["house"]})
+    # A version that noted nothing of it knows of no change.
+    state = State(FIRST, A | B, {}).followed_by(State(SECOND, A | B | C, {"house": HOUSE}, basis))
+    assert state.changed == ()
+
+
 def test_what_cannot_be_seen_any_more_is_not_withdrawn():
     state = State(FIRST, A | B, {"house": HOUSE}).followed_by(State(SECOND, A | C, {}))
     assert names(state.news()) == {"unchecked": ["house"]}

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+from groundbreak.pipeline.news import LISTS
 from groundbreak.report import page
 from groundbreak.report.timeline import day, period, timeline
 from groundbreak.times import parse_time
@@ -201,13 +202,7 @@ def test_how_well_images_lie_over_each_other_is_said_only_where_it_is_known():
 def test_of_many_sites_those_with_news_and_events_have_pictures(monkeypatch):
     monkeypatch.setattr(page, "MOST_PICTURED", 3)
     fresh = {"since": "2024-03-01T00:00:00Z", "updated": "2024-03-08T00:00:00Z", "fresh": True}
-    fresh |= {
-        "new": [{"id": "a", "sentence": "A."}],
-        "confirmed": [],
-        "redated": [],
-        "withdrawn": [],
-        "unchecked": [],
-    }
+    fresh |= {name: [] for name in LISTS} | {"new": [{"id": "a", "sentence": "A."}]}
     sites = [replace(SITE, document=SITE.document | {"id": name}) for name in "abcde"]
     sites[2] = replace(sites[2], events=[event(1)])
     sites[4] = replace(sites[4], news=fresh)

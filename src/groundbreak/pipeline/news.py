@@ -25,9 +25,20 @@ NEWS = "news.json"
 TOLD = "told.json"
 """In the working folder of a site: what it was told of, and what before its last update."""
 
-LISTS = ("new", "confirmed", "redated", "withdrawn", "unchecked")
-"""What an update brings: events that were not told before, that are provisional no more, that have
-other dates, that are told no more, and those of which the images take no part any more."""
+LISTS = ("new", "returned", "confirmed", "unconfirmed", "redated", "withdrawn", "unchecked")
+"""What an update brings: events that were never told before, that were told once, but not the time
+before, that are provisional no more, or again, that have other dates, that are told no more, and
+those of which the images take no part any more."""
+
+BASIS = {
+    "outline": "another outline of the site",
+    "gsd_m": "another pixel size",
+    "dates": "other dates asked for",
+    "weights": "other weights",
+    "settings": "other settings",
+    "version": "another version of groundbreak",
+}
+"""What else than the images decides what is told, and how to say that it is not the same."""
 
 
 @dataclass(frozen=True)
@@ -67,21 +78,36 @@ class State:
         updated: time of the run that first told this.
         looks: of the looks that were compared, by id, the ids of their scenes.
         events: by id.
+        basis: what else than the images it rests on, in any words, by the names in ``BASIS``.
         since: time of the update before; None at the first one.
         before: the events as they were told then, by id.
+        past: ids of all events that were told at earlier updates than that.
+        changed: of ``BASIS``, what was not the same at the update before.
     """
 
     updated: str
     looks: Mapping[str, tuple[str, ...]]
     events: Mapping[str, Told]
+    basis: Mapping[str, str] = field(default_factory=dict)
     since: str | None = None
     before: Mapping[str, Told] = field(default_factory=dict)
+    past: frozenset[str] = frozenset()
+    changed: tuple[str, ...] = ()
 
     def followed_by(self, other: State) -> State:
         """The state after a run that told ``other``, without knowing of this one."""
         if (other.looks, other.events) == (self.looks, self.events):
-            return self
-        return replace(other, since=self.updated, before=self.events)
+            return replace(self, basis=other.basis)
+        known = self.basis.keys() & other.basis.keys()
+        return replace(
+            other,
+            since=self.updated,
+            before=self.events,
+            past=self.past.union(self.before),
+            changed=tuple(
+                name for name in BASIS if name in known and self.basis[name] != other.basis[name]
+            ),
+        )
 
     def news(self) -> dict[str, Any]:
         """What the last update brought, as JSON; no lists at the first one, when all is new."""
@@ -96,16 +122,28 @@ class State:
         gone = {name: then for name, then in self.before.items() if name not in pairs}
         there = {scene for scenes in self.looks.values() for scene in scenes}
         checked = {name for name, then in gone.items() if there.issuperset(then.scenes)}
+        fresh = {name: now for name, now in self.events.items() if name not in pairs}
         return document | {
+            "changed": list(self.changed),
             "new": [
                 {"id": name, "sentence": now.sentence}
-                for name, now in self.events.items()
-                if name not in pairs
+                for name, now in fresh.items()
+                if name not in self.past
+            ],
+            "returned": [
+                {"id": name, "sentence": now.sentence}
+                for name, now in fresh.items()
+                if name in self.past
             ],
             "confirmed": [
                 {"id": name, "sentence": now.sentence}
                 for name, (then, now) in pairs.items()
                 if then.provisional and not now.provisional
+            ],
+            "unconfirmed": [
+                {"id": name, "sentence": now.sentence}
+                for name, (then, now) in pairs.items()
+                if now.provisional and not then.provisional
             ],
             "redated": [
                 {"id": name, "sentence": now.sentence, "before": then.sentence}
@@ -122,7 +160,11 @@ class State:
 
 
 def update(
-    folder: Path, looks: Mapping[str, tuple[str, ...]], events: Sequence[Event], now: str
+    folder: Path,
+    looks: Mapping[str, tuple[str, ...]],
+    events: Sequence[Event],
+    basis: Mapping[str, str],
+    now: str,
 ) -> State:
     """Note what is told of a site, beside what was told before.
 
@@ -130,16 +172,17 @@ def update(
         folder: working folder of the site.
         looks: of the looks that were compared, by id, the ids of their scenes.
         events: of the site, in the order in which they are told.
+        basis: see `State`.
         now: time of the run, in ISO 8601.
 
     Raises:
         OutputError: the note cannot be written.
     """
-    state = State(now, looks, {event.id: Told.of(event) for event in events})
+    state = State(now, looks, {event.id: Told.of(event) for event in events}, basis)
     earlier = kept_json(folder / TOLD, _state)
     if earlier is not None:
         state = earlier.followed_by(state)
-    write_json(folder / TOLD, asdict(state), indent=None)
+    write_json(folder / TOLD, asdict(state) | {"past": sorted(state.past)}, indent=None)
     return state
 
 
@@ -173,7 +216,13 @@ def in_words(news: Mapping[str, Any] | None) -> str:
     if news is None or news["since"] is None:
         return ""
     counts = [f"{len(news[name])} {name}" for name in LISTS if news[name]]
-    return f"{', '.join(counts)} since {since(news)}" if counts else ""
+    return f"{', '.join(counts)} since {since(news)}{changed(news)}" if counts else ""
+
+
+def changed(news: Mapping[str, Any]) -> str:
+    """``, with other weights and other settings``; empty where only the images are others."""
+    names = [BASIS[name] for name in news.get("changed", ())]
+    return f", with {phrases.listed(names)}" if names else ""
 
 
 def since(news: Mapping[str, Any]) -> str:
@@ -190,8 +239,9 @@ def _news(site: dict[str, Any]) -> dict[str, Any]:
     _ = datetime.fromisoformat(site["updated"])
     if site["since"] is not None:
         _ = since(site)
+        _ = changed(site)
         for name in LISTS:
-            for entry in site[name]:
+            for entry in site.setdefault(name, []):  # earlier versions had fewer lists
                 _ = entry["id"] + entry["sentence"]
     return site
 
@@ -209,6 +259,9 @@ def _state(document: dict[str, Any]) -> State:
         document["updated"],
         {str(look): tuple(map(str, scenes)) for look, scenes in document["looks"].items()},
         told(document["events"]),
+        {str(name): str(value) for name, value in document.get("basis", {}).items()},
         document["since"],
         told(document["before"]),
+        frozenset(map(str, document.get("past", ()))),
+        tuple(name for name in document.get("changed", ()) if name in BASIS),
     )

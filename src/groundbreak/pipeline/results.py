@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +18,7 @@ from groundbreak.lonlat import cut
 from groundbreak.pipeline.detect import SiteOutcome, look_meta
 from groundbreak.pipeline.folder import read_document, read_run, unreadable
 from groundbreak.pipeline.news import NEWS, update
+from groundbreak.pipeline.plan import SitePlan
 from groundbreak.pipeline.sitework import load_work, site_folder
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.store import PIXELS
@@ -284,10 +287,23 @@ def write_news(run: Path, outcomes: Sequence[SiteOutcome], record: Mapping[str, 
             continue
         site = outcome.plan.site
         looks = {look.id: look.scene_ids for look in outcome.prepared.looks}
-        state = update(site_folder(run, site.id), looks, outcome.result.events, record["started"])
+        folder, events = site_folder(run, site.id), outcome.result.events
+        state = update(folder, looks, events, _basis(outcome.plan, record), record["started"])
         sites.append({"id": site.id, "name": site.name, **state.news()})
     about = {"run": record["started"], "finished_before": record["finished_before"]}
     write_json(run / NEWS, about | {"sites": sites})
+
+
+def _basis(plan: SitePlan, record: Mapping[str, Any]) -> dict[str, str]:
+    """What else than the images decides what is told of a site, by the names in ``news.BASIS``."""
+    return {
+        "outline": hashlib.sha256(plan.site.geometry.normalize().wkb).hexdigest()[:16],
+        "gsd_m": f"{plan.gsd_m:g}",
+        "dates": json.dumps(record["asked"]["dates"]),
+        "weights": record["weights"][plan.weights]["sha256"],
+        "settings": hashlib.sha256(json.dumps(record["config"]).encode()).hexdigest()[:16],
+        "version": record["version"],
+    }
 
 
 def read_summary(run: Path) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from groundbreak.pipeline.news import since
+from groundbreak.pipeline.news import changed, since
 from groundbreak.report.timeline import day
 
 MOST_NEWS = 40
@@ -14,15 +14,19 @@ MOST_NEWS = 40
 
 WORDS = {
     "new": "new",
+    "returned": "told again",
     "withdrawn": "withdrawn",
     "redated": "other dates",
     "unchecked": "cannot be checked",
+    "unconfirmed": "in doubt again",
     "confirmed": "confirmed",
 }
 """Of the lists, what asks for a reader first: what was merely confirmed may be many."""
 
 MEANINGS = {
     "new": "not told before the last update",
+    "returned": "told at an earlier update, but not at the one before the last",
+    "unconfirmed": "seen in more than one look before, now in the newest one only",
     "confirmed": "seen in the newest look only before, now in another one too",
     "redated": "told with other dates before",
     "withdrawn": "told before, and no longer",
@@ -55,6 +59,7 @@ def site_news(news: Mapping[str, Any] | None, cards: Mapping[str, str]) -> dict[
         "fresh": news["fresh"],
         "updated": day(*(datetime.fromisoformat(news["updated"]),) * 2),
         "since": since(news),
+        "changed": changed(news),
         "lines": lines[:MOST_NEWS],
         "more": f"… and {len(lines) - MOST_NEWS} more in news.json" if lines[MOST_NEWS:] else "",
     }
