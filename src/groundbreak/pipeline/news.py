@@ -33,7 +33,6 @@ those of which the images take no part any more."""
 BASIS = {
     "outline": "another outline of the site",
     "gsd_m": "another pixel size",
-    "dates": "other dates asked for",
     "weights": "other weights",
     "settings": "other settings",
     "version": "another version of groundbreak",

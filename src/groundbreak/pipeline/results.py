@@ -299,7 +299,6 @@ def _basis(plan: SitePlan, record: Mapping[str, Any]) -> dict[str, str]:
     return {
         "outline": hashlib.sha256(plan.site.geometry.normalize().wkb).hexdigest()[:16],
         "gsd_m": f"{plan.gsd_m:g}",
-        "dates": json.dumps(record["asked"]["dates"]),
         "weights": record["weights"][plan.weights]["sha256"],
         "settings": hashlib.sha256(json.dumps(record["config"]).encode()).hexdigest()[:16],
         "version": record["version"],
