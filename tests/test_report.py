@@ -7,9 +7,10 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from pyproj import Transformer
 
 from groundbreak.report.page import write_report
-from series import GRID, SIDE, picture, write_picture, write_series
+from series import CRS, GRID, SIDE, picture, write_picture, write_series
 
 EMPTY = {}
 HIDDEN = {"cloud": (slice(0, 90), slice(0, 80))}
@@ -235,6 +236,35 @@ def test_the_outline_lies_on_the_house(detect):
     xs, ys = zip(*points, strict=True)
     assert (min(xs), max(xs)) == (pytest.approx(30, abs=1.5), pytest.approx(55, abs=1.5))
     assert (min(ys), max(ys)) == (pytest.approx(40, abs=1.5), pytest.approx(60, abs=1.5))
+
+
+def test_the_edge_of_a_site_is_drawn_where_something_lies_outside(tmp_path, detect, command):
+    """A round one, whose corners the picture shows too; one that fills the picture has no line."""
+    run = detect([EMPTY, {"house": True}], ("a", "A", 0))
+    page, _ = read(run)
+    assert page.count("path", "edge") == 0
+    assert "White line" not in page.text
+    (lon, lat) = Transformer.from_crs(CRS, "OGC:CRS84", always_xy=True).transform(
+        *(GRID.affine @ (SIDE / 2, SIDE / 2))
+    )
+    (tmp_path / "round.csv").write_text(f"id,name,lat,lon,buffer_m\na,A,{lat},{lon},{SIDE / 2}\n")
+    words = ("--sites", tmp_path / "round.csv", "--catalog", tmp_path / "scenes")
+    assert command("detect", *words, "-o", tmp_path / "round").code == 0
+    page, _ = read(tmp_path / "round")
+    assert page.count("path", "edge") == 2  # light on dark, to be seen on any ground
+    assert "White line: the edge of the site; what lies outside is not told." in page.text
+    path = next(a["d"] for tag, a in page.tags if tag == "path" and a["class"] == "edge")
+    points = [tuple(map(float, p.split(","))) for p in re.findall(r"[-\d.]+,[-\d.]+", path)]
+    _, _, width, height = map(float, next(a for t, a in page.tags if t == "svg")["viewbox"].split())
+    middle = np.array([width / 2, height / 2])
+    reach = np.hypot(*(np.array(points) - middle).T)
+    assert reach == pytest.approx(SIDE / 2, abs=1.5)
+    note = tmp_path / "round" / "work" / "a" / "site.json"
+    earlier = {k: v for k, v in json.loads(note.read_text()).items() if k != "area"}
+    note.write_text(json.dumps(earlier))
+    write_report(tmp_path / "round")
+    page, _ = read(tmp_path / "round")
+    assert (page.count("div", "map"), page.count("path", "edge")) == (1, 0)
 
 
 def test_notes_on_the_input_are_listed(tmp_path, detect):

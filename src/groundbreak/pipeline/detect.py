@@ -197,7 +197,7 @@ def _detect(job: DetectJob, spoilt: frozenset[str], tell: Tell) -> SiteOutcome:
     _forget(job.folder / LOOKS, {look.id for look in prepared.looks} | prepared.spared)
     prepared = in_sure_order(prepared, job.plan.looks)
     looks = prepared.looks
-    save_work(job.folder, SiteWork(grid, looks))
+    save_work(job.folder, SiteWork(grid, looks, site_shape(job.plan.site)))
     zoom = job.engine.card.magnification(float(abs(grid.resolution.x)))
     cut = job.settings.inference.scaled(zoom)
     maps, candidates = _changes(job, grid, cut, looks, tell)

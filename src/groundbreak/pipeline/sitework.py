@@ -14,6 +14,7 @@ from urllib.parse import quote
 from affine import Affine
 from odc.geo.geobox import GeoBox
 from shapely.geometry import mapping, shape
+from shapely.geometry.base import BaseGeometry
 
 from groundbreak.atomic import write_json
 from groundbreak.events.objects import KnownObject
@@ -28,10 +29,14 @@ LONGEST_NAME = 120
 
 @dataclass(frozen=True)
 class SiteWork:
-    """What a site's work left: enough for the report to draw on."""
+    """What a site's work left: enough for the report to draw on.
+
+    ``area`` is the site's polygon in the grid's CRS; None where an earlier version did not keep it.
+    """
 
     grid: GeoBox
     looks: tuple[PreparedLook, ...]
+    area: BaseGeometry | None = None
 
 
 def site_folder(run: Path, site_id: str) -> Path:
@@ -43,7 +48,7 @@ def site_folder(run: Path, site_id: str) -> Path:
 
 
 def save_work(folder: Path, work: SiteWork) -> None:
-    """Record grid and looks.
+    """Record grid, looks and, if it is known, the site's polygon.
 
     Raises:
         OutputError: the file cannot be written.
@@ -53,21 +58,22 @@ def save_work(folder: Path, work: SiteWork) -> None:
         "transform": list(work.grid.affine)[:6],
         "shape": list(work.grid.shape),
         "looks": [look.id for look in work.looks],
+        "area": None if work.area is None else mapping(work.area),
     }
     write_json(folder / "site.json", document)
 
 
 def load_work(folder: Path) -> SiteWork | None:
-    """Grid and looks of a site, as far as they are whole.
+    """Grid, looks and polygon of a site, as far as they are whole.
 
-    None where the working folder was deleted or never made, or what it says of the grid is damaged.
+    None where the working folder was deleted or never made, or what it says of the site is damaged.
     """
     known = kept_json(folder / "site.json", _site)
     if known is None:
         return None
-    grid, names = known
+    grid, names, area = known
     looks = [read_look(folder / LOOKS / name) for name in names]
-    return SiteWork(grid, tuple(look for look in looks if look is not None))
+    return SiteWork(grid, tuple(look for look in looks if look is not None), area)
 
 
 def load_gsd(folder: Path) -> float | None:
@@ -79,14 +85,15 @@ def load_gsd(folder: Path) -> float | None:
     return None if known is None else float(abs(known[0].resolution.x))
 
 
-def _site(document: dict[str, Any]) -> tuple[GeoBox, list[str]]:
-    """Grid and names of the looks."""
+def _site(document: dict[str, Any]) -> tuple[GeoBox, list[str], BaseGeometry | None]:
+    """Grid, names of the looks, and the site's polygon."""
     height, width = (int(side) for side in document["shape"])
     grid = GeoBox((height, width), Affine(*document["transform"]), document["crs"])
     gsd_m = abs(grid.resolution.x)
     if not (math.isfinite(gsd_m) and gsd_m > 0):
         raise ValueError(f"pixels of {gsd_m} m")
-    return grid, [str(name) for name in document["looks"]]
+    area = document.get("area")  # working folders of earlier versions have none
+    return grid, [str(name) for name in document["looks"]], None if area is None else shape(area)
 
 
 def save_objects(folder: Path, objects: Sequence[KnownObject]) -> None:

@@ -25,7 +25,7 @@ from groundbreak.pipeline.news import read_news
 from groundbreak.pipeline.results import LEDGER, OBSERVED, read_summary, read_table
 from groundbreak.pipeline.sitework import SiteWork, load_work, site_folder
 from groundbreak.prepare.store import PreparedLook, unit
-from groundbreak.report.draw import pixel_outline, svg_path
+from groundbreak.report.draw import pixel_outline, site_edge, svg_path
 from groundbreak.report.gaps import not_checked, not_observed, nothing_hidden, refused_sites
 from groundbreak.report.images import (
     Stretch,
@@ -329,15 +329,19 @@ def _map_view(
     ]
     gsd_m = abs(float(site.work.grid.resolution.x))
     image, some_veiled = look_overview(look, (height, width), step, stretch)
+    edge = site_edge(site.work.area, site.work.grid, max(height, width) / (2 * MAP_SIDE))
     return {
         "image": image,
         "date": day(look.start, look.end),
         "width": width,
         "height": height,
         "shapes": shapes,
+        "edge": edge,
         "caption": f"{day(look.start, look.end)}, {look.sensor or 'sensor not stated'}, "
         f"{width * gsd_m / 1000:.2f} × {height * gsd_m / 1000:.2f} km, "
-        f"{gsd_m:g} m a pixel." + (" Veiled: not usable on that date." if some_veiled else ""),
+        f"{gsd_m:g} m a pixel."
+        + (" White line: the edge of the site; what lies outside is not told." if edge else "")
+        + (" Veiled: not usable on that date." if some_veiled else ""),
     }
 
 
