@@ -1,14 +1,18 @@
 """The page of a run: complete by itself, well-formed, linked, escaped, honest about gaps."""
 
+import csv
 import json
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from pyproj import Transformer
 
+from groundbreak.report.labels import WIDTHS
 from groundbreak.report.page import write_report
 from series import CRS, GRID, SIDE, picture, write_picture, write_series
 
@@ -125,6 +129,28 @@ def test_every_event_is_shown_with_two_chips_and_its_sentence(detect):
         assert page.text.count(f"[{number}]") >= 2  # on its card and in a sentence
 
 
+def test_an_event_has_one_number_on_the_page_and_in_every_file(detect):
+    run = detect(STATES)
+    _, text = read(run)
+    with (run / "events.csv").open(encoding="utf-8-sig", newline="") as file:
+        called = {row["id"]: row["number"] for row in csv.DictReader(file)}
+    assert sorted(called.values()) == ["1", "2"]
+    kml = (run / "events.kml").read_text(encoding="utf-8")
+    with closing(sqlite3.connect(run / "events.gpkg")) as database:
+        rows = database.execute("SELECT id, fid FROM events").fetchall()
+    assert {name: str(fid) for name, fid in rows} == called
+    for (name, number), feature in zip(called.items(), features(run), strict=True):
+        assert feature["id"] == name  # the files are in the order of the numbers
+        anchor = f"event-{name}"
+        assert re.search(rf'id="{anchor}">\s*<h4>[^\[]*\[{number}\] ', text)
+        assert f'<a href="#{anchor}">[{number}]</a>' in text  # of a sentence
+        on_map = rf'<a href="#{anchor}" tabindex="-1"><text [^>]*>{number}</text></a>'
+        assert len(re.findall(on_map, text)) == len(WIDTHS)
+        assert f'<a id="map-{name}" href="#{anchor}"><title>[{number}] ' in text
+        assert f'<a href="#map-{name}">↑ map</a>' in text
+        assert f"<name>[{number}] " in kml
+
+
 def test_what_is_folded_up_is_printed(detect):
     """Printers cannot unfold: the reasons that the page refers to would be missing on paper."""
     _, text = read(detect([EMPTY, EMPTY], ("a", "A", 0)))
@@ -228,7 +254,7 @@ def test_the_outline_lies_on_the_house(detect):
     [viewbox] = [
         a["viewbox"]
         for tag, a in page.tags
-        if tag == "svg" and "map" in text and a["viewbox"].endswith(f"{SIDE} {SIDE}")
+        if tag == "svg" and "map" in text and a.get("viewbox", "").endswith(f"{SIDE} {SIDE}")
     ]
     assert viewbox == f"0 0 {SIDE} {SIDE}"
     path = next(a["d"] for tag, a in page.tags if tag == "path" and "outline" in a["class"])

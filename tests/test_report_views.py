@@ -97,7 +97,12 @@ def test_sentences_link_only_to_events_that_the_page_shows(monkeypatch):
     shown = {shown["anchor"] for shown in view["events"]}
     links = {link["anchor"] for link in view["sentences"][0]["links"]}
     assert links == shown == {"event-o0-demolition", "event-o1-demolition"}
-    assert view["more"] == "1 less certain events are in events.geojson."
+    assert view["sentences"][0]["more"] == "… and 1 more: 3"
+    assert view["more"] == "Without a picture here: 1 less certain, 3; all are in events.csv."
+    sentence = {"text": "One went.", "events": ids[2:]}
+    document = SITE.document | {"sentences": [sentence]}
+    (told,) = page._site_view(replace(site, document=document))["sentences"]
+    assert (told["links"], told["more"]) == ([], "3")
 
 
 def test_an_event_has_one_number_on_its_card_and_in_every_sentence():
@@ -145,7 +150,13 @@ def test_of_many_dates_and_events_only_some_are_listed():
     site = replace(SITE, document=document, events=[event(n) for n in range(30)])
     (sentence,) = page._site_view(site)["sentences"]
     assert len(sentence["links"]) == page.MOST_LINKS
-    assert sentence["more"] == "… and 18 more"
+    assert sentence["more"] == "… and 18 more: 13–30"
+    document["sentences"][0]["events"] = [f"o{n}-demolition" for n in range(0, 999, 2)]
+    site = replace(SITE, document=document, events=[event(n, 1 - n / 999) for n in range(999)])
+    (sentence,) = page._site_view(site)["sentences"]
+    assert sentence["more"].startswith("… and 488 more: 25, 27, 29, ")
+    assert sentence["more"].endswith(", …")
+    assert len(sentence["more"]) < page.MOST_LETTERS + 30
 
 
 def test_what_was_not_compared_is_told_once():

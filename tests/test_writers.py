@@ -35,7 +35,8 @@ from groundbreak.writers.gpkg import write_gpkg
 from groundbreak.writers.kml import COLOURS, write_kml
 from groundbreak.writers.kwcoco import Video, write_kwcoco
 from groundbreak.writers.lonlat import to_lonlat
-from groundbreak.writers.spreadsheet import csv_columns, write_csv
+from groundbreak.writers.plain import plain_columns
+from groundbreak.writers.spreadsheet import write_csv
 from groundbreak.writers.stac import write_stac
 from groundbreak.writers.table import LISTS, NUMBERS, TEXTS, TIMES, TRUTHS, columns
 
@@ -389,10 +390,13 @@ def test_csv_has_every_property_and_a_place(tmp_path: Path) -> None:
     hook = shapely.affinity.translate(HOOK, 300_000, 4_000_000)
     write_csv([replace(HALL, geometry=hook), UNFINISHED, SLIP], tmp_path / "e.csv")
     assert (
-        (tmp_path / "e.csv").read_bytes().startswith(b"\xef\xbb\xbfid,site_id,site_name,kind,lon,")
+        (tmp_path / "e.csv")
+        .read_bytes()
+        .startswith(b"\xef\xbb\xbfid,site_id,site_name,number,kind,lon,lat,")
     )
     hall, unfinished, slip = read_csv(tmp_path / "e.csv")
-    assert [name for name in hall if name not in ("lon", "lat")] == list(columns())
+    assert [name for name in hall if name not in ("number", "lon", "lat")] == list(columns())
+    assert [row["number"] for row in (hall, unfinished, slip)] == ["1", "2", "3"]
     assert hall["site_name"] == "Chŏng Port"
     assert hall["sentence"].startswith("A building of about 2,300 m² was")
     assert (hall["start_datetime"], hall["end_datetime"]) == (
@@ -415,7 +419,7 @@ def test_csv_opens_in_pandas(tmp_path: Path) -> None:
 
     write_csv(EVENTS, tmp_path / "e.csv")
     table = pd.read_csv(tmp_path / "e.csv", parse_dates=list(TIMES))
-    assert list(table.columns) == list(csv_columns())
+    assert list(table.columns) == list(plain_columns())
     assert table["confidence"].tolist() == [0.812] * 3
     assert table["start_datetime"][0] == pd.Timestamp("2024-03-14 02:15")
 
@@ -487,14 +491,17 @@ def test_kml_has_a_placemark_with_a_time_for_each_event(tmp_path: Path) -> None:
     ]
     assert unfinished.find("k:TimeSpan/k:end", KML) is None
     assert slip.find("k:TimeSpan/k:begin", KML) is None
-    assert hall.findtext("k:name", None, KML) == "New building, between 14 March and 9 July 2024"
-    assert slip.findtext("k:name", None, KML) == "Docking slip, before 9 July 2024, provisional"
+    assert (
+        hall.findtext("k:name", None, KML) == "[1] New building, between 14 March and 9 July 2024"
+    )
+    assert slip.findtext("k:name", None, KML) == "[3] Docking slip, before 9 July 2024, provisional"
     about = hall.findtext("k:description", "", KML)
     assert HALL.sentence in about
     assert "Take care: part of the footprint was hidden" in about
     assert {hall.findtext("k:styleUrl", "", KML)[1:]} <= styles == {kind.value for kind in Kind}
     data = {d.get("name"): d.findtext("k:value", "", KML) for d in hall.iter(f"{{{KML['k']}}}Data")}
-    assert set(data) == {*columns(), "lon", "lat"}
+    assert set(data) == {*columns(), "number", "lon", "lat"}
+    assert data["number"] == "1"
     assert data["confidence"] == "0.812"
 
 
@@ -525,6 +532,25 @@ def test_kml_holds_any_text(tmp_path: Path) -> None:
     assert about.startswith("<p>&lt;script&gt;alert(1)&lt;/script&gt; &amp;  done</p>")
 
 
+def test_an_event_has_one_number_in_csv_and_kml_in_whichever_order_they_come(
+    tmp_path: Path,
+) -> None:
+    """Each site counts for itself; so does what is read again, with three digits of confidence."""
+    surest = replace(SLIP, confidence=0.9)
+    alike = replace(UNFINISHED, id="a", confidence=0.8121)  # not surer than HALL in the files
+    events = [HALL, ELSEWHERE, alike, surest]
+    write_geoparquet(events, tmp_path / "e.parquet")
+    expected = [(surest.id, 1), ("a", 2), (HALL.id, 3), (ELSEWHERE.id, 1)]
+    for given in (events, read_geoparquet(tmp_path / "e.parquet")):
+        write_csv(given, tmp_path / "e.csv")
+        rows = [(row["id"], int(row["number"])) for row in read_csv(tmp_path / "e.csv")]
+        assert rows == expected
+        write_kml(given, tmp_path / "e.kml")
+        marks = ET.parse(tmp_path / "e.kml").getroot().iterfind(".//k:Placemark", KML)
+        names = [mark.findtext("k:name", "", KML).split()[0] for mark in marks]
+        assert names == [f"[{number}]" for _, number in expected]
+
+
 @pytest.mark.parametrize("write", [write_csv, write_kml])
 def test_csv_and_kml_are_the_same_each_time(tmp_path: Path, write: Any) -> None:
     write(EVENTS, tmp_path / "a")
@@ -541,7 +567,7 @@ def test_no_events_make_valid_files(tmp_path: Path) -> None:
     write_geoparquet([], tmp_path / "e.parquet")
     write_csv([], tmp_path / "e.csv")
     write_kml([], tmp_path / "e.kml")
-    assert (tmp_path / "e.csv").read_text("utf-8-sig") == ",".join(csv_columns()) + "\n"
+    assert (tmp_path / "e.csv").read_text("utf-8-sig") == ",".join(plain_columns()) + "\n"
     assert ET.parse(tmp_path / "e.kml").getroot().find("k:Document/k:Folder", KML) is None
     assert read_json(tmp_path / "e.geojson") == {"type": "FeatureCollection", "features": []}
     assert rows_of(tmp_path / "e.gpkg", "SELECT count(*) FROM events")[0][0] == 0

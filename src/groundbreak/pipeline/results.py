@@ -13,6 +13,7 @@ from shapely.ops import unary_union
 
 from groundbreak.atomic import atomic_path, write_json
 from groundbreak.errors import OutputError
+from groundbreak.events.numbers import numbered
 from groundbreak.events.summary import SOME_SHARE
 from groundbreak.lonlat import cut
 from groundbreak.pipeline.detect import SiteOutcome, look_meta
@@ -366,12 +367,13 @@ def write_results(
         refused: rows of what was left out before any site was begun.
 
     Returns:
-        the events of all sites.
+        the events of all sites, each site's in the order of their numbers.
 
     Raises:
         OutputError: a file cannot be written.
     """
-    events = [event for outcome in outcomes if outcome.result for event in outcome.result.events]
+    found = [event for outcome in outcomes if outcome.result for event in outcome.result.events]
+    events = [event for _, event in numbered(found)]
     write_geojson(events, run / "events.geojson")
     write_gpkg(events, run / "events.gpkg")
     write_geoparquet(events, run / "events.parquet")

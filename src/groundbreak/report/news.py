@@ -35,12 +35,15 @@ MEANINGS = {
 GONE = ("withdrawn", "unchecked")
 
 
-def site_news(news: Mapping[str, Any] | None, cards: Mapping[str, str]) -> dict[str, Any] | None:
+def site_news(
+    news: Mapping[str, Any] | None, called: Mapping[str, int], anchors: Mapping[str, str]
+) -> dict[str, Any] | None:
     """The news of a site for its part of the page; None at a first update.
 
     Args:
         news: of the site, as ``pipeline.news.read_news`` gives them.
-        cards: by id of the events that have a card, its anchor.
+        called: numbers of its events by id.
+        anchors: where the page shows them, by id.
     """
     if news is None or news["since"] is None:
         return None
@@ -50,7 +53,8 @@ def site_news(news: Mapping[str, Any] | None, cards: Mapping[str, str]) -> dict[
             "meaning": MEANINGS[name],
             "gone": name in GONE,
             "text": entry["sentence"],
-            "anchor": cards.get(entry["id"], ""),
+            "label": f"[{called[entry['id']]}]" if entry["id"] in called else "",
+            "anchor": anchors.get(entry["id"], ""),
         }
         for name in WORDS
         for entry in news[name]

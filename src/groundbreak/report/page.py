@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,10 +13,12 @@ from urllib.parse import quote
 
 import numpy as np
 from odc.geo import Shape2d
+from shapely.geometry.base import BaseGeometry
 
 from groundbreak.atomic import write_text
 from groundbreak.errors import RasterError
 from groundbreak.events.captions import MEANINGS, TITLES
+from groundbreak.events.numbers import numbers, runs
 from groundbreak.events.phrases import between, share
 from groundbreak.events.schema import validate_feature
 from groundbreak.events.summary import NOT_COMPARED, NOT_OBSERVED
@@ -35,6 +37,7 @@ from groundbreak.report.images import (
     rows_of,
     shown,
 )
+from groundbreak.report.labels import WIDTHS, place_labels
 from groundbreak.report.news import marks, site_news
 from groundbreak.report.timeline import day, period, timeline
 from groundbreak.types import KINDS
@@ -53,7 +56,8 @@ MOST_PICTURED = 150
 """Sites that are shown with pictures: those with news first, then those with events."""
 MOST_IN_STRIP = 24
 MOST_LINKS = 12
-"""Of a sentence."""
+"""Of a sentence; the other numbers are told, up to so many letters."""
+MOST_LETTERS = 300
 FEW_NOTES = 12
 """Up to so many are shown without being asked for."""
 
@@ -76,6 +80,11 @@ class _Site:
     @property
     def anchor(self) -> str:
         return _anchor("site", self.id)
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """Of its events, by id."""
+        return numbers({e["id"]: e["properties"]["confidence"] for e in self.events})
 
 
 def _anchor(what: str, name: str) -> str:
@@ -136,10 +145,7 @@ def _read_sites(run: Path, observed: list[dict[str, Any]]) -> list[_Site]:
     return [
         _Site(
             document,
-            sorted(
-                events.get(name := document["id"], []),
-                key=lambda feature: (-feature["properties"]["confidence"], feature["id"]),
-            ),
+            events.get(name := document["id"], []),
             looks.get(name, []),
             ledger.get(name, {}),
             load_work(site_folder(run, name)),
@@ -229,31 +235,28 @@ NO_FILES = "The working files of this site were deleted, or are damaged."
 def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
     counts = Counter(event["properties"]["kind"] for event in site.events)
     stretch = _stretch(site)
-    surest = site.events[: MOST_EVENTS if most is None else most]
-    numbers = {event["id"]: number for number, event in enumerate(surest, start=1)}
+    called = site.numbers
+    surest, others = _carded(site, MOST_EVENTS if most is None else most)
+    shown_map = _map_view(site, called, {event["id"] for event in surest}, stretch)
+    anchors = {event["id"]: _anchor("map", event["id"]) for event in others if shown_map}
+    anchors |= {event["id"]: _anchor("event", event["id"]) for event in surest}
     used = [row for row in site.observed if row["used"]]
     none = "–" if site.document["remark"] else "0"
     marked = marks(site.news)
     return {
-        "news": site_news(site.news, {name: _anchor("event", name) for name in numbers}),
+        "news": site_news(site.news, called, anchors),
         "anchor": site.anchor,
         "name": site.document["name"],
         "counts": {kind.value: counts[kind.value] or none for kind in KINDS},
         "looks_line": f"{len(used)} of {len(site.observed)}",
         "remark": site.document["remark"],
-        "map": _map_view(site, numbers, stretch),
+        "map": shown_map,
         # A look that is the only one is not used, but there is a picture of it.
         "no_map": NO_FILES
         if site.document["looks"]
         else "There is no picture: no look could be used.",
         "sentences": [
-            {
-                "text": sentence["text"],
-                "links": (links := _links(sentence["events"], numbers)),
-                "more": f"… and {unlinked} more"
-                if links and (unlinked := len(sentence["events"]) - len(links))
-                else "",
-            }
+            {"text": sentence["text"], **_links(sentence["events"], called, anchors)}
             for sentence in site.document["sentences"]
             if not sentence["text"].startswith((NOT_OBSERVED, NOT_COMPARED))  # told below
         ],
@@ -264,27 +267,54 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
         "period": period(site.observed),
         "events": [
             {
-                "number": numbers[event["id"]],
+                "number": called[event["id"]],
+                "on_map": _anchor("map", event["id"]) if shown_map else "",
                 "marks": marked.get(event["id"], []),
                 **_event_view(site, event, stretch, with_strip=i < MOST_STRIPS),
             }
             for i, event in enumerate(surest)
         ],
         "more": (
-            f"{len(site.events) - len(surest)} less certain events are in events.geojson."
-            if len(site.events) > len(surest)
+            f"Without a picture here: {len(others)} less certain, "
+            f"{runs([called[event['id']] for event in others])}; all are in events.csv."
+            if others
             else ""
         ),
     }
 
 
-def _links(events: list[str], numbers: Mapping[str, int]) -> list[dict[str, str]]:
-    """Links to the surest of the events that the page shows, by the numbers on their cards."""
-    linked = sorted((name for name in events if name in numbers), key=lambda name: numbers[name])
-    return [
-        {"anchor": _anchor("event", name), "label": f"[{numbers[name]}]"}
-        for name in linked[:MOST_LINKS]
-    ]
+def _carded(site: _Site, most: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The surest events of a site, which have a card, and the others; both by their numbers."""
+    called = site.numbers
+    ordered = sorted(site.events, key=lambda event: called[event["id"]])
+    return ordered[:most], ordered[most:]
+
+
+def _links(
+    events: list[str], called: Mapping[str, int], anchors: Mapping[str, str]
+) -> dict[str, Any]:
+    """Links to the surest events of a sentence by their numbers, and the numbers of the others.
+
+    Args:
+        events: ids of the sentence's events.
+        called: their numbers.
+        anchors: where the page shows them, by id.
+    """
+    known = sorted((name for name in events if name in called), key=lambda name: called[name])
+    linked = [name for name in known if name in anchors][:MOST_LINKS]
+    rest = [called[name] for name in known if name not in linked]
+    named = _shortened(runs(rest))
+    return {
+        "links": [{"anchor": anchors[name], "label": f"[{called[name]}]"} for name in linked],
+        "more": "" if not rest else f"… and {len(rest)} more: {named}" if linked else named,
+    }
+
+
+def _shortened(text: str) -> str:
+    """A list without its end, if it is very long."""
+    if len(text) <= MOST_LETTERS:
+        return text
+    return text[:MOST_LETTERS].rpartition(",")[0] + ", …"
 
 
 def _most_events(sites: int) -> int:
@@ -308,8 +338,16 @@ def _stretch(site: _Site) -> Stretch | None:
 
 
 def _map_view(
-    site: _Site, numbers: Mapping[str, int], stretch: Stretch | None
+    site: _Site, called: Mapping[str, int], carded: Container[str], stretch: Stretch | None
 ) -> dict[str, Any] | None:
+    """The picture of a site with its events; None without one.
+
+    Args:
+        site: with its work.
+        called: numbers of its events by id.
+        carded: ids of those that have a card, to which their outlines lead.
+        stretch: of its pictures.
+    """
     if stretch is None or site.work is None:
         return None
     look = max(
@@ -317,15 +355,19 @@ def _map_view(
     )
     height, width = site.work.grid.shape
     step = max(1, max(height, width) // (2 * MAP_SIDE))
+    events = sorted(site.events, key=lambda event: called[event["id"]])
+    outlines = [pixel_outline(event["geometry"], site.work.grid) for event in events]
     shapes = [
         {
-            "anchor": _anchor("event", event["id"]) if event["id"] in numbers else site.anchor,
-            "title": event["properties"]["sentence"],
+            "id": _anchor("map", event["id"]),
+            "anchor": _anchor("event", event["id"]) if event["id"] in carded else site.anchor,
+            "number": called[event["id"]],
+            "title": f"[{called[event['id']]}] {event['properties']['sentence']}",
             "kind": event["properties"]["kind"],
             "provisional": event["properties"]["provisional"],
-            "path": svg_path(pixel_outline(event["geometry"], site.work.grid)),
+            "path": svg_path(outline),
         }
-        for event in site.events
+        for event, outline in zip(events, outlines, strict=True)
     ]
     gsd_m = abs(float(site.work.grid.resolution.x))
     image, some_veiled = look_overview(look, (height, width), step, stretch)
@@ -337,12 +379,34 @@ def _map_view(
         "height": height,
         "shapes": shapes,
         "edge": edge,
+        "labels": _labels(shapes, outlines, (width, height)),
         "caption": f"{day(look.start, look.end)}, {look.sensor or 'sensor not stated'}, "
         f"{width * gsd_m / 1000:.2f} × {height * gsd_m / 1000:.2f} km, "
         f"{gsd_m:g} m a pixel."
         + (" White line: the edge of the site; what lies outside is not told." if edge else "")
         + (" Veiled: not usable on that date." if some_veiled else ""),
     }
+
+
+def _labels(
+    shapes: Sequence[Mapping[str, Any]], outlines: Sequence[BaseGeometry], size: tuple[int, int]
+) -> list[dict[str, Any]]:
+    """The numbers of the shapes of a map, for each width that they are placed for."""
+    digits = [len(str(shape["number"])) for shape in shapes]
+    views = []
+    for width in WIDTHS:
+        placed = place_labels(outlines, digits, size, width)
+        left_out = len(shapes) - len(placed)
+        views.append(
+            {
+                "width": width,
+                "numbers": [{"at": label, **shapes[label.index]} for label in placed],
+                "left_out": f"{left_out} without a number here: there is no room."
+                if left_out
+                else "",
+            }
+        )
+    return views
 
 
 def look_overview(

@@ -17,6 +17,7 @@ from shapely.geometry import LinearRing, Polygon
 
 from groundbreak.atomic import atomic_path
 from groundbreak.events.captions import MEANINGS, TITLES
+from groundbreak.events.numbers import numbered
 from groundbreak.events.phrases import between
 from groundbreak.events.schema import iso
 from groundbreak.types import Event
@@ -33,8 +34,8 @@ def write_kml(events: Sequence[Event], path: Path) -> None:
     """Write a KML 2.2 document: a folder for each site, a placemark for each event.
 
     A placemark lasts from the last look without to the first look with it, which is what the time
-    slider shows. It has the outline, a label at a point inside it, the sentence with what casts
-    doubt on it, and every property of the schema.
+    slider shows. It has the outline, a label with its number at a point inside it, the sentence
+    with what casts doubt on it, and every property of the schema.
 
     Raises:
         OutputError: the file cannot be written.
@@ -46,11 +47,11 @@ def write_kml(events: Sequence[Event], path: Path) -> None:
     for kind, colour in COLOURS.items():
         _style(document, kind, colour)
     folders: dict[str, ET.Element] = {}
-    for event in events:
+    for number, event in numbered(events):
         if event.site_id not in folders:
             folders[event.site_id] = ET.SubElement(document, "Folder")
             _put(folders[event.site_id], "name", event.site_name)
-        _placemark(folders[event.site_id], event)
+        _placemark(folders[event.site_id], event, number)
     ET.indent(root, " ")
     with atomic_path(path) as temporary:
         ET.ElementTree(root).write(temporary, encoding="utf-8", xml_declaration=True)
@@ -77,14 +78,14 @@ def _style(document: ET.Element, kind: str, colour: str) -> None:
     _put(ET.SubElement(style, "PolyStyle"), "color", f"46{bgr}")
 
 
-def _placemark(folder: ET.Element, event: Event) -> None:
+def _placemark(folder: ET.Element, event: Event, number: int) -> None:
     """Children in the order that the schema of KML wants."""
-    values = plain_values(event)
+    values = plain_values(event, number)
     start, end = event.interval.start, event.interval.end
     when = between((start, start) if start else None, (end, end) if end else None)
     hint = ", provisional" if event.provisional else ""
     placemark = ET.SubElement(folder, "Placemark")
-    _put(placemark, "name", f"{TITLES[event.kind]}, {when}{hint}")
+    _put(placemark, "name", f"[{number}] {TITLES[event.kind]}, {when}{hint}")
     _put(placemark, "description", _description(event, values))
     span = ET.SubElement(placemark, "TimeSpan")
     for tag, moment in (("begin", start), ("end", end)):
