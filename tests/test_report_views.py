@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+from groundbreak.events.looks import LookMeta
+from groundbreak.events.summary import Coverage, Period, summarise
 from groundbreak.pipeline.news import LISTS
 from groundbreak.report import page
 from groundbreak.report.timeline import day, period, timeline
@@ -171,6 +173,23 @@ def test_what_was_not_compared_is_told_once():
     assert view["not_observed"] == [
         "1.6 % of the site was usable in one look only: nothing to compare it with."
     ]
+
+
+def test_a_long_time_between_two_looks_does_not_contradict_what_is_dated_to_it():
+    """The same words as in the summary, and once: below what was not observed."""
+    days = [0, 10, 20, 320, 330]
+    meta = [LookMeta(f"L{n}", *(NOON + timedelta(days=n),) * 2, (f"S{n}",)) for n in days]
+    asked = Period(NOON, NOON + timedelta(days=600))
+    summary = summarise("Port", [], meta, Coverage(), asked).document()
+    site = replace(SITE, document=SITE.document | summary, observed=[look(n) for n in days])
+    view = page._site_view(site)
+    assert [sentence["text"][:9] for sentence in view["sentences"]] == ["No change"]
+    inner, outer = view["not_observed"]
+    assert [s["text"] for s in summary["sentences"][1:]] == [inner, outer]
+    assert inner.startswith("No usable image shows the site between 21 March 2024 and 15 January")
+    assert outer.startswith("Not observed: between 25 January and 22 October 2025, after the last")
+    nothing = page._site_view(replace(site, observed=[look(n, used=False) for n in days]))
+    assert nothing["not_observed"][-1].startswith("Not observed: between 21 March 2024 and")
 
 
 def test_numbers_say_no_more_than_is_so():

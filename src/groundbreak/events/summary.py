@@ -45,7 +45,9 @@ DOUBTS = {
 }
 """Flags that a reader of the site's sentences must know of, for one event or for many."""
 
+NO_IMAGE = "No usable image shows the site"
 NOT_OBSERVED, NOT_COMPARED = "Not observed:", "Not compared:"
+UNSEEN = (NO_IMAGE, NOT_OBSERVED, NOT_COMPARED)
 """How sentences begin that tell of what was not seen."""
 
 
@@ -151,7 +153,8 @@ def summarise(
     if caution and buildings:
         clauses.append(Clause(caution, _ids(buildings)))
     clauses += _left_out(kinds, stricter_than)
-    clauses += _not_observed(gaps, coverage)
+    clauses += [Clause(text) for text in unseen(gaps, (seen[0].start, seen[-1].end))]
+    clauses += _not_observed(coverage)
     return SiteSummary(tuple(clauses), tuple(gaps), coverage)
 
 
@@ -363,11 +366,43 @@ def _days(period: Period) -> float:
     return (period.end - period.start).total_seconds() / 86_400
 
 
-def _not_observed(gaps: Sequence[Period], coverage: Coverage) -> list[Clause]:
+def unseen(gaps: Sequence[Period], seen: phrases.Span | None) -> list[str]:
+    """What long times without a look mean, in a sentence or two.
+
+    Between two looks changes are found nevertheless, by comparing these: such a time does not
+    contradict events that are dated to it.
+
+    Args:
+        gaps: in order.
+        seen: from the first to the last look that shows something; None if none does.
+    """
+    between: list[str] = []
+    outside: list[str] = []
+    for gap in gaps:
+        time = phrases.between((gap.start, gap.start), (gap.end, gap.end))
+        if seen is None:
+            outside.append(time)
+        elif gap.end <= seen[0]:
+            outside.append(f"{time}, before the first usable image")
+        elif gap.start >= seen[1]:
+            outside.append(f"{time}, after the last usable image")
+        else:
+            between.append(time)
+    texts = []
+    if between:
+        when, it = ("that time", "it") if len(between) == 1 else ("these times", "them")
+        texts.append(
+            f"{NO_IMAGE} {phrases.listed(between)}. Changes of {when} are told from the images "
+            f"before and after {it}: they cannot be dated more closely, and what came and went in "
+            "between was missed."
+        )
+    if outside:
+        texts.append(f"{NOT_OBSERVED} {'; '.join(outside)}.")
+    return texts
+
+
+def _not_observed(coverage: Coverage) -> list[Clause]:
     clauses = []
-    if gaps:
-        times = [phrases.between((g.start, g.start), (g.end, g.end)) for g in gaps]
-        clauses.append(Clause(f"{NOT_OBSERVED} {phrases.listed(times)}."))
     if coverage.never >= SOME_SHARE:
         share = phrases.share(coverage.never)
         clauses.append(Clause(f"{NOT_OBSERVED} {share} of the site, which no usable image shows."))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from groundbreak.events.phrases import share
-from groundbreak.report.timeline import day, look_date, unchecked
+from groundbreak.events.summary import SOME_SHARE as SEEN_SHARE
+from groundbreak.events.summary import Period, unseen
+from groundbreak.report.timeline import look_date, unchecked
 
 SOME_SHARE = 0.001
 SOME_HIDDEN = 0.02
@@ -47,10 +50,13 @@ def not_observed(summary: Mapping[str, Any], observed: Rows) -> list[str]:
         texts.append(f"Not used at all: {len(unused)} looks (dates and reasons below).")
     elif unused:
         texts.append("Not used at all: " + ", ".join(map(look_date, unused)) + " (reasons below).")
-    return texts + [
-        f"Nothing was seen between {day(p['start_datetime'])} and {day(p['end_datetime'])}."
-        for p in known["periods"]
+    gaps = [
+        Period(*(datetime.fromisoformat(gap[name]) for name in ("start_datetime", "end_datetime")))
+        for gap in known["periods"]
     ]
+    used = [row for row in observed if row["used"] and row["usable_share"] >= SEEN_SHARE]
+    seen = (used[0]["start"], used[-1]["end"]) if used else None
+    return texts + unseen(gaps, seen)
 
 
 def not_checked(observed: Rows, *, events: bool) -> list[str]:

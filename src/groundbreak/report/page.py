@@ -21,7 +21,7 @@ from groundbreak.events.captions import MEANINGS, TITLES
 from groundbreak.events.numbers import numbers, runs
 from groundbreak.events.phrases import between, share
 from groundbreak.events.schema import validate_feature
-from groundbreak.events.summary import NOT_COMPARED, NOT_OBSERVED
+from groundbreak.events.summary import UNSEEN
 from groundbreak.pipeline.folder import read_document, read_run
 from groundbreak.pipeline.news import read_news
 from groundbreak.pipeline.results import LEDGER, OBSERVED, read_summary, read_table
@@ -258,7 +258,7 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
         "sentences": [
             {"text": sentence["text"], **_links(sentence["events"], called, anchors)}
             for sentence in site.document["sentences"]
-            if not sentence["text"].startswith((NOT_OBSERVED, NOT_COMPARED))  # told below
+            if not sentence["text"].startswith(UNSEEN)  # told below
         ],
         "not_observed": not_observed(site.document, site.observed),
         "nothing_hidden": nothing_hidden(site.observed),
