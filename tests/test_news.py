@@ -1,6 +1,7 @@
 """What is told of events that were not told before, were told otherwise, or are told no more."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -101,6 +102,50 @@ def test_two_updates_of_one_day_are_told_apart_by_the_time():
     assert in_words(state.news()) == "1 new since 16 November 2026, 05:00 UTC"
 
 
+def test_an_outline_drawn_otherwise_is_no_news():
+    """Nor is a place that an earlier version did not note; from then on it is."""
+    placed = replace(HOUSE, lon=127.1, lat=36.5, area_m2=500.0)
+    state = State(FIRST, A | B, {"house": HOUSE})
+    same = state.followed_by(State(SECOND, A | B, {"house": placed}))
+    assert (same.updated, same.since) == (FIRST, None)
+    news = same.followed_by(State(SECOND, A | B, {})).news()
+    assert (news["withdrawn"][0]["lat"], news["withdrawn"][0]["lon"]) == (36.5, 127.1)
+
+
+@pytest.mark.parametrize(("lon", "lat"), [(181.0, 0.0), (0.0, 90.1), (float("nan"), 0.0)])
+def test_what_is_no_place_is_refused(lon, lat):
+    with pytest.raises(ValueError, match=r"^(lon|lat) is "):
+        replace(HOUSE, lon=lon, lat=lat)
+
+
+def test_what_is_told_no_more_is_shown_where_it_was(tmp_path, engine, week):
+    job = request(tmp_path, [EMPTY, EMPTY, BUILT])
+    run_detect(job)
+    [note] = job.run.glob(f"work/*/{TOLD}")
+    state = json.loads(note.read_text())
+    [(name, house)] = state["events"].items()
+    assert (house["lon"], house["lat"]) == pytest.approx((129.0, 39.75), abs=0.01)
+    assert house["area_m2"] > 0
+    unplaced = {k: v for k, v in house.items() if k not in ("lon", "lat", "area_m2")}
+    away = house | {"lon": 0.0}
+    state["events"] |= {"shed": house, "barn": unplaced, "far": away}
+    note.write_text(json.dumps(state))
+    week()
+    run_detect(job)
+    page = write_report(job.run).read_text()
+    where = f"{house['lat']:.5f}, {house['lon']:.5f}"
+    assert f'<a href="#gone-shed">{where}</a>' in page
+    assert f'<a id="gone-shed" href="#news-shed"><title>withdrawn: {house["sentence"]}' in page
+    assert '<li id="news-barn">' in page
+    assert f"</s> {house['lat']:.5f}, 0.00000" in page  # told, though it is not on the map
+    assert page.count('<a id="gone-') == page.count("pictures of the place") == 1
+    [pictures] = re.findall(r"pictures of the place.*?</details>", page, re.DOTALL)
+    assert pictures.count("<img ") == 2
+    assert re.findall(r"<figcaption>(\w+): ", pictures) == ["before", "after"]
+    assert "Dotted rings: told before, and no longer." in page
+    assert name not in {entry["id"] for entry in read_news(job.run)["s0"]["withdrawn"]}
+
+
 @pytest.fixture
 def week(monkeypatch):
     """``week()`` lets a week pass."""
@@ -186,6 +231,7 @@ def test_a_site_that_cannot_be_judged_now_withdraws_nothing(tmp_path, engine, we
         {"updated": None},
         {"events": {"x": {"kind": "demolition"}}},
         {"before": {"x": dict(vars(HOUSE), sentence=None)}},
+        {"before": {"x": dict(vars(HOUSE), lat=91.0)}},
     ],
 )
 def test_a_damaged_note_is_as_good_as_none(tmp_path, engine, damage):
@@ -203,8 +249,12 @@ def test_a_damaged_note_is_as_good_as_none(tmp_path, engine, damage):
 def test_damaged_news_are_named(tmp_path, engine):
     job = request(tmp_path, [EMPTY, BUILT])
     run_detect(job)
-    (job.run / NEWS).write_text('{"finished_before": null, "sites": [{"id": "s0", "updated": ""}]}')
-    with pytest.raises(OutputError, match=r"news\.json: is damaged"):
-        write_report(job.run)
+    lists = dict.fromkeys(room.LISTS, ()) | {"since": FIRST, "updated": SECOND}
+    nowhere = {"id": "x", **vars(HOUSE), "lon": "east"}
+    for damage in ({"updated": ""}, lists | {"withdrawn": [nowhere]}):
+        document = {"finished_before": None, "sites": [{"id": "s0", **damage}]}
+        (job.run / NEWS).write_text(json.dumps(document))
+        with pytest.raises(OutputError, match=r"news\.json: is damaged"):
+            write_report(job.run)
     (job.run / NEWS).unlink()
     assert "What is new" not in write_report(job.run).read_text()

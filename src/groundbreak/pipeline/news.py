@@ -20,6 +20,8 @@ from groundbreak.kept import kept_json
 from groundbreak.pipeline.folder import read_document
 from groundbreak.prepare.known import record
 from groundbreak.types import Event
+from groundbreak.writers.lonlat import point_lonlat
+from groundbreak.writers.plain import DECIMALS
 
 NEWS = "news.json"
 TOLD = "told.json"
@@ -29,6 +31,8 @@ LISTS = ("new", "returned", "confirmed", "unconfirmed", "redated", "withdrawn", 
 """What an update brings: events that were never told before, that were told once, but not the time
 before, that are provisional no more, or again, that have other dates, that are told no more, and
 those of which the images take no part any more."""
+GONE = ("withdrawn", "unchecked")
+"""Of the lists, those of events that no other file of the run has."""
 
 BASIS = {
     "outline": "another outline of the site",
@@ -42,7 +46,12 @@ BASIS = {
 
 @dataclass(frozen=True)
 class Told:
-    """What a reader was told of an event; times in ISO 8601, None for an open end."""
+    """What a reader was told of an event; times in ISO 8601, None for an open end.
+
+    ``lon`` and ``lat`` are a point inside its outline, in degrees, and ``area_m2`` tells how far it
+    reached; None where an earlier version did not note them. An outline that is drawn a little
+    otherwise is no other answer: they are not compared.
+    """
 
     kind: str
     start_datetime: str | None
@@ -50,10 +59,20 @@ class Told:
     provisional: bool
     sentence: str
     scenes: tuple[str, ...]
+    lon: float | None = field(default=None, compare=False)
+    lat: float | None = field(default=None, compare=False)
+    area_m2: float | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what is no place."""
+        for name, most in (("lon", 180.0), ("lat", 90.0)):
+            if (degrees := getattr(self, name)) is not None and not abs(degrees) <= most:
+                raise ValueError(f"{name} is {degrees!r}")
 
     @classmethod
     def of(cls, event: Event) -> Told:
         """The event as it is told now."""
+        lon, lat = point_lonlat(event.geometry, event.crs)
         return cls(
             event.kind.value,
             iso(event.interval.start),
@@ -61,6 +80,9 @@ class Told:
             event.provisional,
             event.sentence,
             (*event.before_scenes, *event.after_scenes),
+            round(lon, DECIMALS),
+            round(lat, DECIMALS),
+            round(event.area_m2, 2),
         )
 
     @property
@@ -96,7 +118,8 @@ class State:
     def followed_by(self, other: State) -> State:
         """The state after a run that told ``other``, without knowing of this one."""
         if (other.looks, other.events) == (self.looks, self.events):
-            return replace(self, basis=other.basis)
+            # With places that were not noted before.
+            return replace(self, events=other.events, basis=other.basis)
         known = self.basis.keys() & other.basis.keys()
         return replace(
             other,
@@ -242,25 +265,25 @@ def _news(site: dict[str, Any]) -> dict[str, Any]:
         for name in LISTS:
             for entry in site.setdefault(name, []):  # earlier versions had fewer lists
                 _ = entry["id"] + entry["sentence"]
+        for entry in (entry for name in GONE for entry in site[name]):
+            _ = _told({key: value for key, value in entry.items() if key != "id"})
     return site
 
 
-def _state(document: dict[str, Any]) -> State:
-    def told(events: dict[str, Any]) -> dict[str, Told]:
-        listed = {
-            name: event | {"scenes": tuple(event["scenes"])} for name, event in events.items()
-        }
-        return {name: record(Told)(event) for name, event in listed.items()}
+def _told(event: dict[str, Any]) -> Told:
+    return record(Told)(event | {"scenes": tuple(event["scenes"])})
 
+
+def _state(document: dict[str, Any]) -> State:
     for moment in (document["updated"], document["since"] or document["updated"]):
         _ = datetime.fromisoformat(moment)
     return State(
         document["updated"],
         {str(look): tuple(map(str, scenes)) for look, scenes in document["looks"].items()},
-        told(document["events"]),
+        {name: _told(event) for name, event in document["events"].items()},
         {str(name): str(value) for name, value in document.get("basis", {}).items()},
         document["since"],
-        told(document["before"]),
+        {name: _told(event) for name, event in document["before"].items()},
         frozenset(map(str, document.get("past", ()))),
         tuple(name for name in document.get("changed", ()) if name in BASIS),
     )

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from groundbreak.pipeline.news import changed, since
+from groundbreak.pipeline.news import GONE, changed, since
+from groundbreak.report.anchors import anchor_of
 from groundbreak.report.timeline import day
 
 MOST_NEWS = 40
@@ -32,7 +33,6 @@ MEANINGS = {
     "withdrawn": "told before, and no longer",
     "unchecked": "told before; images that showed it take no part now",
 }
-GONE = ("withdrawn", "unchecked")
 
 
 def site_news(
@@ -53,8 +53,12 @@ def site_news(
             "meaning": MEANINGS[name],
             "gone": name in GONE,
             "text": entry["sentence"],
-            "label": f"[{called[entry['id']]}]" if entry["id"] in called else "",
+            "label": _where(entry) if name in GONE else _number(called.get(entry["id"])),
             "anchor": anchors.get(entry["id"], ""),
+            "id": entry["id"],
+            "own_anchor": anchor_of("news", entry["id"]),
+            "told": entry if name in GONE else None,
+            "chips": [],
         }
         for name in WORDS
         for entry in news[name]
@@ -67,6 +71,17 @@ def site_news(
         "lines": lines[:MOST_NEWS],
         "more": f"… and {len(lines) - MOST_NEWS} more in news.json" if lines[MOST_NEWS:] else "",
     }
+
+
+def _number(number: int | None) -> str:
+    return "" if number is None else f"[{number}]"
+
+
+def _where(told: Mapping[str, Any]) -> str:
+    """Latitude and longitude to the metre, as maps take them; empty where they are not known."""
+    if told.get("lat") is None or told.get("lon") is None:
+        return ""
+    return f"{told['lat']:.5f}, {told['lon']:.5f}"
 
 
 def marks(news: Mapping[str, Any] | None) -> dict[str, list[dict[str, str]]]:

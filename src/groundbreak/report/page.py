@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 from odc.geo import Shape2d
@@ -27,8 +26,10 @@ from groundbreak.pipeline.news import read_news
 from groundbreak.pipeline.results import LEDGER, OBSERVED, read_summary, read_table
 from groundbreak.pipeline.sitework import SiteWork, load_work, site_folder
 from groundbreak.prepare.store import PreparedLook, unit
+from groundbreak.report.anchors import anchor_of
 from groundbreak.report.draw import pixel_outline, site_edge, svg_path
 from groundbreak.report.gaps import not_checked, not_observed, nothing_hidden, refused_sites
+from groundbreak.report.gone import bounds, looks_of, on_map, ring
 from groundbreak.report.images import (
     Stretch,
     data_uri,
@@ -55,6 +56,8 @@ LEAST_EVENTS, MOST_ON_PAGE, MOST_STRIPS = 5, 400, 20
 MOST_PICTURED = 150
 """Sites that are shown with pictures: those with news first, then those with events."""
 MOST_IN_STRIP = 24
+MOST_GONE = 8
+"""Of a site's events that are told no more, so many have pictures."""
 MOST_LINKS = 12
 """Of a sentence; the other numbers are told, up to so many letters."""
 MOST_LETTERS = 300
@@ -79,17 +82,12 @@ class _Site:
 
     @property
     def anchor(self) -> str:
-        return _anchor("site", self.id)
+        return anchor_of("site", self.id)
 
     @property
     def numbers(self) -> dict[str, int]:
         """Of its events, by id."""
         return numbers({e["id"]: e["properties"]["confidence"] for e in self.events})
-
-
-def _anchor(what: str, name: str) -> str:
-    """An id of the page, which may hold no spaces."""
-    return f"{what}-{quote(name)}"
 
 
 def write_report(run: Path) -> Path:
@@ -238,13 +236,16 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
     called = site.numbers
     surest, others = _carded(site, MOST_EVENTS if most is None else most)
     shown_map = _map_view(site, called, {event["id"] for event in surest}, stretch)
-    anchors = {event["id"]: _anchor("map", event["id"]) for event in others if shown_map}
-    anchors |= {event["id"]: _anchor("event", event["id"]) for event in surest}
+    anchors = {event["id"]: anchor_of("map", event["id"]) for event in others if shown_map}
+    anchors |= {event["id"]: anchor_of("event", event["id"]) for event in surest}
+    news = site_news(site.news, called, anchors)
+    if news is not None and shown_map is not None:
+        shown_map["gone"] = _gone(site, news["lines"], stretch)
     used = [row for row in site.observed if row["used"]]
     none = "–" if site.document["remark"] else "0"
     marked = marks(site.news)
     return {
-        "news": site_news(site.news, called, anchors),
+        "news": news,
         "anchor": site.anchor,
         "name": site.document["name"],
         "counts": {kind.value: counts[kind.value] or none for kind in KINDS},
@@ -268,7 +269,7 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
         "events": [
             {
                 "number": called[event["id"]],
-                "on_map": _anchor("map", event["id"]) if shown_map else "",
+                "on_map": anchor_of("map", event["id"]) if shown_map else "",
                 "marks": marked.get(event["id"], []),
                 **_event_view(site, event, stretch, with_strip=i < MOST_STRIPS),
             }
@@ -359,8 +360,8 @@ def _map_view(
     outlines = [pixel_outline(event["geometry"], site.work.grid) for event in events]
     shapes = [
         {
-            "id": _anchor("map", event["id"]),
-            "anchor": _anchor("event", event["id"]) if event["id"] in carded else site.anchor,
+            "id": anchor_of("map", event["id"]),
+            "anchor": anchor_of("event", event["id"]) if event["id"] in carded else site.anchor,
             "number": called[event["id"]],
             "title": f"[{called[event['id']]}] {event['properties']['sentence']}",
             "kind": event["properties"]["kind"],
@@ -379,12 +380,59 @@ def _map_view(
         "height": height,
         "shapes": shapes,
         "edge": edge,
+        "gone": [],
         "labels": _labels(shapes, outlines, (width, height)),
         "caption": f"{day(look.start, look.end)}, {look.sensor or 'sensor not stated'}, "
         f"{width * gsd_m / 1000:.2f} × {height * gsd_m / 1000:.2f} km, "
         f"{gsd_m:g} m a pixel."
         + (" White line: the edge of the site; what lies outside is not told." if edge else "")
         + (" Veiled: not usable on that date." if some_veiled else ""),
+    }
+
+
+def _gone(
+    site: _Site, lines: Sequence[dict[str, Any]], stretch: Stretch | None
+) -> list[dict[str, Any]]:
+    """Rings on the map around what is told no more, to which its lines of the news then lead.
+
+    Some of the lines get pictures of the place.
+    """
+    rings: list[dict[str, Any]] = []
+    for line in (line for line in lines if line["told"]):
+        found = None if site.work is None else ring(line["told"], site.work.grid)
+        if found is None or site.work is None or stretch is None:
+            continue
+        if len(rings) < MOST_GONE:
+            window = _chip_window(bounds(found), site.work.grid.shape)
+            x, y, radius = found
+            place = {"x": x - window[1].start, "y": y - window[0].start, "r": radius}
+            line["chips"] = [
+                _chip(word, look, window, stretch) | place
+                for word, look in looks_of(line["told"], site.work)
+            ]
+        x, y, radius = on_map(found, site.work.grid)
+        line["anchor"] = anchor_of("gone", line["id"])
+        rings.append(
+            {
+                "id": line["anchor"],
+                "anchor": line["own_anchor"],
+                "title": f"{line['word']}: {line['text']}",
+                "kind": line["told"]["kind"],
+                **{"x": round(x, 1), "y": round(y, 1), "r": round(radius, 1)},
+            }
+        )
+    return rings
+
+
+def _chip(
+    word: str, look: PreparedLook, window: tuple[slice, slice], stretch: Stretch
+) -> dict[str, Any]:
+    """A window of a look as a picture, with its date below."""
+    return {
+        "image": picture(look, window, stretch, CHIP_SIDE),
+        "caption": f"{word}: {day(look.start, look.end)}" if word else day(look.start, look.end),
+        "width": window[1].stop - window[1].start,
+        "height": window[0].stop - window[0].start,
     }
 
 
@@ -434,7 +482,7 @@ def _event_view(
     about = event["properties"]
     view = {
         "id": event["id"],
-        "anchor": _anchor("event", event["id"]),
+        "anchor": anchor_of("event", event["id"]),
         "kind": about["kind"],
         "provisional": about["provisional"],
         "title": f"{TITLES[about['kind']]}, {_interval(about, site.observed)}",
@@ -458,15 +506,9 @@ def _event_view(
     outline = pixel_outline(event["geometry"], site.work.grid)
     window = _chip_window(outline.bounds, site.work.grid.shape)
     view["path"] = svg_path(outline, window[1].start, window[0].start)
-    for word, look in _before_after(site.work, about):
-        view["chips"].append(
-            {
-                "image": picture(look, window, stretch, CHIP_SIDE),
-                "caption": f"{word}: {day(look.start, look.end)}",
-                "width": window[1].stop - window[1].start,
-                "height": window[0].stop - window[0].start,
-            }
-        )
+    view["chips"] = [
+        _chip(word, look, window, stretch) for word, look in _before_after(site.work, about)
+    ]
     if not with_strip:
         return view
     view["strip_title"] = _strip_title(site.work)
