@@ -2,13 +2,25 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import combinations, pairwise
 from types import SimpleNamespace
+
+import pytest
 
 from groundbreak.events.looks import LookMeta
 from groundbreak.events.summary import Coverage, Period, summarise
 from groundbreak.pipeline.news import LISTS
 from groundbreak.report import page
-from groundbreak.report.timeline import day, period, timeline
+from groundbreak.report.timeline import (
+    LANE,
+    MOST_LANES,
+    NARROWEST,
+    _reach,
+    dates_below,
+    day,
+    period,
+    timeline,
+)
 from groundbreak.times import parse_time
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
@@ -68,11 +80,46 @@ SITE = page._Site(
 
 def test_looks_lie_along_the_line_by_their_dates():
     rows = timeline([look(0, shift=(1.25, -0.5)), look(10, 0.5), look(40, used=False)])
-    assert [row["x"] for row in rows] == [12.0, 256.0, 988.0]
+    assert [row["x"] for row in rows] == [2.0, 26.0, 98.0]
+    assert [row["r"] for row in rows] == [5.0, 3.5, 5.0]
     assert [row["shift"] for row in rows] == ["1.2, -0.5", "", ""]
     assert [row["reason"] for row in rows] == ["yes", "yes", "clouds"]
     assert period([look(0), look(40)]) == "1 Mar 2024 to 10 Apr 2024"
-    assert timeline([]) == []
+    assert timeline([]) == dates_below([]) == []
+
+
+@pytest.mark.parametrize("step", [1, 5, 30, 400])
+@pytest.mark.parametrize("number", [2, 10, 60, 200])
+def test_no_look_lies_on_another_and_no_date_on_another(number, step):
+    """On the narrowest phone, up to as many as have room above each other."""
+    rows = [look(n * step, share=(n % 3) / 2) for n in range(number)]
+    # Three on one day.
+    rows = sorted([*rows, look(0), look(step)], key=lambda row: row["start"])
+    dots = timeline(rows)
+    assert max(dot["lane"] for dot in dots) < MOST_LANES
+    for one, other in combinations(dots if number < 200 else (), 2):
+        apart = abs(one["x"] - other["x"]) / 100 * NARROWEST
+        beside = apart >= one["r"] + other["r"] - 0.1
+        assert beside or one["lane"] != other["lane"]
+    assert max(2 * dot["r"] for dot in dots) < LANE
+    dates = dates_below(rows)
+    assert (dates[0]["text"], dates[-1]["text"]) == (dots[0]["date"], dots[-1]["date"])
+    reach = sorted(_reach(date) for date in dates)
+    assert all(one[1] < other[0] for one, other in pairwise(reach))
+    assert reach[0][0] >= 0
+    assert reach[-1][1] <= NARROWEST
+
+
+def test_dates_below_the_line_are_round_ones_between_the_first_and_the_last():
+    def texts(*days):
+        return [date["text"] for date in dates_below([look(n) for n in days])]
+
+    assert texts(0, 30) == ["1 Mar 2024", "31 Mar 2024"]
+    assert texts(0, 250) == ["1 Mar 2024", "Jul 2024", "6 Nov 2024"]
+    assert texts(0, 3000) == ["1 Mar 2024", "2027", "2028", "2029", "18 May 2032"]
+    assert texts(0, 0) == ["1 Mar 2024"]
+    year = look(0) | dict(zip(("start", "end"), parse_time("2018"), strict=True))
+    assert dates_below([year, look(0)])[0]["text"] == "2018"
 
 
 def test_dates_are_no_more_exact_than_they_are_known():

@@ -40,7 +40,7 @@ from groundbreak.report.images import (
 )
 from groundbreak.report.labels import WIDTHS, place_labels
 from groundbreak.report.news import marks, site_news
-from groundbreak.report.timeline import day, period, timeline
+from groundbreak.report.timeline import LANE, dates_below, day, period, timeline
 from groundbreak.types import KINDS
 
 MAP_SIDE, CHIP_SIDE, STRIP_SIDE = 900, 260, 74
@@ -265,6 +265,8 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
         "nothing_hidden": nothing_hidden(site.observed),
         "notes": [*site.document["notes"], *not_checked(site.observed, events=bool(site.events))],
         "timeline": timeline(site.observed),
+        "lane": LANE,
+        "dates": dates_below(site.observed),
         "period": period(site.observed),
         "events": [
             {

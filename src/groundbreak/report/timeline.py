@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
 
 from groundbreak.events.phrases import share
 from groundbreak.times import Precision, precision
 
+NARROWEST = 320.0
+"""Width in CSS pixels that the line has at least: what is apart then is so on any wider one."""
+LANE = 11.0
+"""Height of a row of looks in CSS pixels: that of the largest dot, with air."""
+MOST_LANES = 8
+LETTER, APART = 6.5, 10.0
+"""Width of a letter below the line, and least space between two dates, in CSS pixels."""
+STEPS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600)
+"""Months between two dates below the line."""
+
 
 def timeline(observed: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The looks of a site, in the order of time, with their places on a line of 1000 units.
+    """The looks of a site, in the order of time, with their places along a line.
+
+    ``x`` is in per cent of its length, ``r`` in CSS pixels. ``lane`` counts from 0: looks that
+    would lie on each other stand above each other.
 
     Args:
         observed: rows of ``observed.parquet``.
     """
     if not observed:
         return []
-    times = [datetime.fromisoformat(str(row["start"])).timestamp() for row in observed]
-    first, span = min(times), max(max(times) - min(times), 1.0)
+    places = [_place(row["start"], observed) for row in observed]
+    radii = [round(2 + 3 * float(row["usable_share"]), 1) for row in observed]
     return [
         {
-            "x": round(12 + 976 * (time - first) / span, 1),
-            "r": round(3 + 6 * float(row["usable_share"]), 1),
+            "x": round(place, 2),
+            "r": radius,
+            "lane": lane,
             "used": bool(row["used"]),
             "date": look_date(row),
             "sensor": row["sensor"] or "",
@@ -32,8 +49,87 @@ def timeline(observed: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "reason": "yes" if row["used"] else row["reason"],
             "title": f"{look_date(row)}: {share(row['usable_share'])} seen",
         }
-        for row, time in zip(observed, times, strict=True)
+        for row, place, radius, lane in zip(
+            observed, places, radii, _lanes(places, radii), strict=True
+        )
     ]
+
+
+def dates_below(observed: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Dates to write below the line of `timeline`: the first, the last, and some in between.
+
+    None of them touches another. ``x`` is in per cent; ``at`` says which end of the text is there.
+
+    Args:
+        observed: rows of ``observed.parquet``.
+    """
+    if not observed:
+        return []
+    first, last = (look_date(row).split(" to ")[0] for row in (observed[0], observed[-1]))
+    ends = [{"x": _place(observed[0]["start"], observed), "text": first, "at": "start"}]
+    if last != first:
+        ends.append({"x": _place(observed[-1]["start"], observed), "text": last, "at": "end"})
+    for months in STEPS:
+        between = _turns(observed, months)
+        kept = [tick for tick in between if all(_apart(tick, end) for end in ends)]
+        if all(_apart(one, other) for one, other in pairwise(kept)):
+            return [ends[0], *kept, *ends[1:]]
+    return ends
+
+
+def _place(moment: datetime | str, observed: Sequence[Mapping[str, Any]]) -> float:
+    """Per cent of the line at which a moment lies, dots of the first and last look inside."""
+    first, last = (_seconds(observed[n]["start"]) for n in (0, -1))
+    return 2 + 96 * (_seconds(moment) - first) / max(last - first, 1.0)
+
+
+def _seconds(moment: datetime | str) -> float:
+    return datetime.fromisoformat(str(moment)).timestamp()
+
+
+def _lanes(places: Sequence[float], radii: Sequence[float]) -> list[int]:
+    """The lowest lane in which each dot is free; of many in one place, some lie on others."""
+    ends = [-np.inf] * MOST_LANES
+    lanes = []
+    for place, radius in zip(places, radii, strict=True):
+        x = place / 100 * NARROWEST
+        free = [lane for lane, end in enumerate(ends) if x - radius >= end]
+        lane = free[0] if free else int(np.argmin(ends))
+        ends[lane] = x + radius + 1
+        lanes.append(lane)
+    return lanes
+
+
+def _turns(observed: Sequence[Mapping[str, Any]], months: int) -> list[dict[str, Any]]:
+    """Beginnings of months between the first and the last look, each so many months apart."""
+    first, last = (datetime.fromisoformat(str(observed[n]["start"])) for n in (0, -1))
+    counted = range(12 * first.year + first.month, 12 * last.year + last.month)
+    turns = [
+        datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)
+        for month in counted
+        if month % months == 0  # of years the round ones
+    ]
+    return [
+        {
+            "x": _place(turn, observed),
+            "text": f"{turn:%Y}" if months >= 12 else f"{turn:%b %Y}",
+            "at": "middle",
+        }
+        for turn in turns
+    ]
+
+
+def _apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two dates have space between them on the narrowest line."""
+    low, high = sorted((_reach(one), _reach(other)))
+    return low[1] + APART <= high[0]
+
+
+def _reach(tick: Mapping[str, Any]) -> tuple[float, float]:
+    """From where to where a date reaches, in CSS pixels of the narrowest line."""
+    x, width = tick["x"] / 100 * NARROWEST, LETTER * len(tick["text"])
+    west = x - width * {"start": 0.0, "middle": 0.5, "end": 1.0}[tick["at"]]
+    return west, west + width
 
 
 def period(observed: Sequence[Mapping[str, Any]]) -> str:
