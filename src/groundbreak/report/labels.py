@@ -73,20 +73,28 @@ def place_labels(
     labels = []
     for index, box in enumerate(found[:MOST]):
         half = np.array([DIGIT * digits[index] / 2, HIGH / 2])
-        boxes = _candidates(box, half)
-        free = _inside(boxes, width, height) & ~(_shared(boxes, taken) > 0).any(axis=1)
-        boxes = boxes[free]
-        if not len(boxes):
+        best, least = None, np.inf
+        for ring in DISTANCES:
+            if ring >= least:  # nothing better is so far away
+                break
+            boxes = _candidates(box, half, ring)
+            free = _inside(boxes, width, height) & ~(_shared(boxes, taken) > 0).any(axis=1)
+            boxes = boxes[free]
+            if not len(boxes):
+                continue
+            others = found[_others(found, index, boxes)]
+            covered = _shared(boxes, others).sum(axis=1) / HIGH
+            cost = shapely.distance(shapes[index], shapely.box(*boxes.T)) + COVERING * covered
+            if cost.min() < least:
+                best, least = boxes[np.argmin(cost)], cost.min()
+        if best is None:
             continue
-        others = _others(found, index, boxes)
-        distances = shapely.distance(shapes[index], shapely.box(*boxes.T))
-        covered = _shared(boxes, found[others]).sum(axis=1) / HIGH
-        best = boxes[np.argmin(distances + COVERING * covered)]
         taken = np.vstack([taken, best])
         inside = shapely.point_on_surface(shapes[index])
         middle = (best[:2] + best[2:]) / 2
         place = 100 * np.array([*middle, inside.x, inside.y]) / [width, height, width, height]
-        near = _near(best, shapes[index], shapes[others])
+        around = _others(found, index, best[None] + np.array([-1, -1, 1, 1]) * (NEAR + CLEAR))
+        near = _near(best, shapes[index], shapes[around])
         x, y, x0, y0 = (round(float(part), 2) for part in place)
         labels.append(Label(index, x, y, x0, y0, near))
     return labels
@@ -100,14 +108,14 @@ def _near(box: NDArray[np.float64], own: BaseGeometry, others: NDArray[np.object
     return bool(distance <= NEAR and (to_others >= distance + CLEAR).all())
 
 
-def _candidates(box: NDArray[np.float64], half: NDArray[np.float64]) -> Boxes:
-    """Boxes (n, 4) of a number around an outline, the nearest first."""
+def _candidates(box: NDArray[np.float64], half: NDArray[np.float64], distance: float) -> Boxes:
+    """Boxes (n, 4) of a number around an outline, so far from its frame."""
     angles = 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS
     ways = np.column_stack([np.cos(angles), np.sin(angles)])
     # On the frame around the outline, not on a circle: beside a long one, not far away from it.
     ways /= np.abs(ways).max(axis=1, keepdims=True)
     middle, reach = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2 + half
-    middles = np.vstack([middle + ways * (reach + distance) for distance in DISTANCES])
+    middles = middle + ways * (reach + distance)
     return np.hstack([middles - half, middles + half])
 
 
