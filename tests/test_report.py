@@ -162,6 +162,8 @@ def test_a_long_name_without_spaces_does_not_widen_the_page(detect):
     _, text = read(detect([EMPTY, EMPTY], ("a", "A", 0)))
     assert re.search(r"\nbody \{[^}]*overflow-wrap: break-word", text)
     assert re.search(r"\ntd \{[^}]*overflow-wrap: anywhere", text)
+    [phone] = re.findall(r"@media \(max-width: 30rem\) \{(.*)\}\n", text)
+    assert "th, td { padding-right: .4rem; }" in phone  # six columns in the width of a phone
 
 
 def test_links_lead_to_anchors(detect):
