@@ -20,7 +20,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from groundbreak.inference.choose import ENGINES, RUNTIMES, EngineChoice, installed, open_engine
+from groundbreak.inference.choose import ENGINES, EngineChoice, installed, open_engine, package_of
 from groundbreak.inference.engine import Statistics
 from groundbreak.model.shape import STRIDE
 from groundbreak.model.weights import LoadedModel, load_weights
@@ -40,7 +40,7 @@ def main() -> None:
     runs: dict[str, Callable[[], FloatArray]] = {PLAIN: plain(loaded, before, after, scene)}
     engines = {}
     for name in ENGINES:
-        if name in RUNTIMES and not installed(name):
+        if (package := package_of(name)) and not installed(package):
             continue
         choice = EngineChoice(name, "cpu", work_px=float("inf"))
         engines[name] = engine = open_engine(options.weights, choice)

@@ -16,18 +16,19 @@ from shapely.geometry import shape
 from groundbreak.catalog.scan import scan_folder
 from groundbreak.catalog.store import write_catalog
 from groundbreak.config import DetectConfig
-from groundbreak.errors import ConfigError
+from groundbreak.errors import ConfigError, WeightsError
 from groundbreak.evaluate.predict import open_predictor
 from groundbreak.inference import choose, device, graph, kept
 from groundbreak.inference.choose import AutoEngine, EngineChoice, open_engine
 from groundbreak.inference.engine import Statistics
 from groundbreak.inference.graph import load_graphs, write_graphs
-from groundbreak.inference.runtimes import RuntimeEngine
+from groundbreak.inference.quantise import load_quantised, quantised_decoder, quantised_path
+from groundbreak.inference.runtimes import RuntimeEngine, open_onnxruntime
 from groundbreak.inference.torch_engine import TorchEngine, folded
 from groundbreak.model.card import Card
 from groundbreak.model.network import SiameseUNet, both_orders, class_probabilities, shows_change
 from groundbreak.model.shape import NetworkConfig
-from groundbreak.model.weights import LoadedModel, load_weights, save_weights
+from groundbreak.model.weights import LoadedModel, find_weights, load_weights, save_weights
 from groundbreak.pairs.index import read_index, read_pair
 from groundbreak.pipeline import tasks
 from groundbreak.pipeline.run import RunRequest, run_detect
@@ -164,6 +165,83 @@ def test_probabilities_of_real_pairs_agree(shared, scene):
     for name in ("torch", *(name for name in choose.RUNTIMES if find_spec(name))):
         found = open_predictor("site-2m", "cpu", engine=name)(pair)
         assert np.abs(found - expected).max() < 1e-2, name
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(find_spec("openvino") is None, reason="groundbreak[openvino] is not installed")
+@pytest.mark.parametrize(("weights", "scene"), [("site-2m", "levir"), ("area-10m", "mshs_s2")])
+def test_the_decoder_in_8_bit_integers_says_nearly_the_same_of_real_pairs(shared, weights, scene):
+    record = next(r for r in read_index(shared / "pairs") if (r.set, r.split) == (scene, "val"))
+    pair = read_pair(record)
+    exact, quick = (open_predictor(weights, "cpu", engine=e) for e in ("openvino", choose.INT8))
+    expected, found = exact(pair), quick(pair)
+    assert "8-bit integers" in quick.engine.description
+    off = np.abs(found - expected)
+    assert 0 < off.max() < 0.2
+    assert off.mean() < 0.005
+
+
+SCENE = Statistics(np.full((2, 3), 0.5, np.float32), np.full((2, 3), 0.3, np.float32))
+
+
+@pytest.fixture
+def quantised(tmp_path):
+    """Weights with a decoder in 8-bit integers beside them, and the features it is made for."""
+    pytest.importorskip("openvino")
+    pytest.importorskip("onnxruntime")
+    loaded = model()
+    path = tmp_path / "mine.safetensors"
+    save_weights(loaded.network, loaded.card, path)
+    graphs = load_graphs(str(path))
+    dates = images((4, 3, 128, 128))
+    engine = open_onnxruntime(graphs)
+    statistics = [np.repeat(values[None], 4, axis=0) for values in (SCENE.mean, SCENE.spread)]
+    run = engine.parts(dates[0].shape)
+    levels = [[np.array(level) for level in run.earlier([date, *statistics])] for date in dates]
+    quantised_path(str(path)).write_bytes(quantised_decoder(graphs, [[*levels[0], *levels[1]]]))
+    return path
+
+
+@pytest.mark.parametrize("size", [(128, 128), (64, 96)])
+def test_a_quantised_decoder_is_run_by_the_size_of_the_pictures(quantised, size):
+    quick = open_engine(str(quantised), EngineChoice(choose.INT8))
+    exact = open_engine(str(quantised), EngineChoice("openvino"))
+    dates = images((2, 3, *size), seed=2)
+    found, expected = (engine.predict(*dates, SCENE, 1) for engine in (quick, exact))
+    assert 0 < np.abs(found - expected).max() < 0.1
+
+
+def test_a_quantised_decoder_that_is_off_is_not_used(stubs, monkeypatch, caplog):
+    wrong, exact = Stub(stubs.card, answer=0.9), Stub(stubs.card)
+    opened = []
+    engine = choose.CheckedEngine(wrong, lambda: opened.append(1) or exact)
+    dates = images((2, 3, 600, 600))
+    for _ in range(2):
+        assert (engine.predict(*dates, zoom=1) == exact.answer).all()
+    assert "is off by 0.650: not used" in caplog.text
+    assert (opened, wrong.asked) == ([1], [(1, 3, 512, 512)])
+
+
+def test_a_quantised_decoder_of_other_weights_is_refused(quantised):
+    beside = quantised_path(str(quantised))
+    whole = beside.read_bytes()
+    with pytest.raises(WeightsError, match="was made from other weights"):
+        load_quantised_beside("site-2m", whole, quantised.parent)
+    beside.write_bytes(whole[:500])
+    with pytest.raises(WeightsError, match="is no ONNX graph"):
+        open_engine(str(quantised), EngineChoice(choose.INT8))
+    beside.unlink()
+    with pytest.raises(WeightsError, match=r"there is no mine\.int8\.onnx beside it"):
+        open_engine(str(quantised), EngineChoice(choose.INT8))
+
+
+def load_quantised_beside(name, decoder, folder):
+    """The decoder of some weights put beside others."""
+    for suffix in (".safetensors", ".json"):
+        path = find_weights(name).with_suffix(suffix)
+        shutil.copy(path, folder / f"other{suffix}")
+    (folder / "other.int8.onnx").write_bytes(decoder)
+    return load_quantised(str(folder / "other.safetensors"))
 
 
 def events(run):

@@ -46,7 +46,8 @@ def detect(
     weights: Annotated[str, typer.Option(help="auto, a shipped name or a file.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     engine: Annotated[
-        str | None, typer.Option(help="auto (default), torch, openvino or onnxruntime.")
+        str | None,
+        typer.Option(help="auto (default), torch, openvino, onnxruntime or openvino-int8."),
     ] = None,
     gsd: Gsd = None,
     dates: Dates = None,

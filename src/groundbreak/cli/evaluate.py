@@ -23,7 +23,9 @@ def evaluate(
     weights: Annotated[str, typer.Option(help="A name or a .safetensors file.")] = "site-2m",
     sets: Annotated[str | None, typer.Option(help="Only these sets, between commas.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    engine: Annotated[str, typer.Option(help="torch, openvino or onnxruntime.")] = "torch",
+    engine: Annotated[
+        str, typer.Option(help="torch, openvino, onnxruntime or openvino-int8.")
+    ] = "torch",
     tta: Annotated[
         bool, typer.Option(help="Average over mirror images: four times slower.")
     ] = False,

@@ -51,7 +51,8 @@ class RuntimeEngine:
     """A runtime on the CPU; threads may share it, and take turns."""
 
     def __init__(self, card: Card, description: str, parts: PartsFor) -> None:
-        self._card, self._description, self._parts = card, description, parts
+        """``parts`` gives the graphs that are run."""
+        self._card, self._description, self.parts = card, description, parts
         self._turn = threading.Lock()
 
     @property
@@ -99,7 +100,7 @@ class RuntimeEngine:
         )
         n, _, height, width = before.shape
         with self._turn:
-            run = self._parts(earlier.shape)
+            run = self.parts(earlier.shape)
             first = run.earlier([earlier, mean, spread])
             second = run.later([later, *(np.ascontiguousarray(v[:, ::-1]) for v in (mean, spread))])
             inside = (..., slice(height * zoom), slice(width * zoom))
@@ -184,10 +185,12 @@ def _measured(before: FloatArray, after: FloatArray) -> tuple[FloatArray, FloatA
     return mean.numpy(), spread.numpy()
 
 
-def open_openvino(graphs: Graphs) -> RuntimeEngine:
+def open_openvino(graphs: Graphs, *, quantised: bool = False) -> RuntimeEngine:
     """OpenVINO; the decoder in bfloat16 where the CPU has it (see ``TorchEngine``).
 
-    Graphs are compiled when pictures come: a run that has nothing to compute needs none.
+    Graphs are compiled when pictures come: a run that has nothing to compute needs none. Where the
+    decoder is ``quantised``, always for pictures of their size: on a CPU with AVX2 alone OpenVINO
+    2026.4 answers wrongly with a graph in 8-bit integers that takes any size.
 
     Raises:
         ImportError: it is not installed.
@@ -203,10 +206,11 @@ def open_openvino(graphs: Graphs) -> RuntimeEngine:
         return Parts(_runner(encoder), _runner(encoder), _runner(decoder))
 
     def parts(shape: tuple[int, ...]) -> Parts:
-        return compiled(shape if shape[0] * shape[2] * shape[3] >= FIXED_FROM_PX else None)
+        fixed = quantised or shape[0] * shape[2] * shape[3] >= FIXED_FROM_PX
+        return compiled(shape if fixed else None)
 
     version = openvino.__version__.split("-")[0]
-    precision = "bfloat16" if reduced else "float32"
+    precision = "8-bit integers" if quantised else "bfloat16" if reduced else "float32"
     return RuntimeEngine(graphs.card, f"openvino {version} on cpu in {precision}", parts)
 
 
