@@ -54,7 +54,7 @@ from groundbreak.pipeline.sitework import site_folder
 from groundbreak.pipeline.spread import KILLED, spread
 from groundbreak.report.page import write_report
 from groundbreak.sites.read import read_sites
-from groundbreak.types import Site
+from groundbreak.types import Refusal, Site
 
 LATE = timedelta(days=30)
 """Archives receive scenes up to weeks after they were taken."""
@@ -91,9 +91,8 @@ def main() -> int:
             tell(refusal.subject, "refused", refusal.reason)
         sites, done = list(watched.sites), []
         if options.folder is not None:
-            sites = listed(
-                sites, Scanned(scan_folder(options.folder, options.dates).items), options
-            )
+            scan = scan_folder(options.folder, options.dates)
+            sites = listed(sites, Scanned(scan.items, scan.refused), options)
             done = [True] * (len(watched.sites) - len(sites))
         jobs = [Job(site, settings, options, options.folder is not None) for site in sites]
         with closing(spread(do, jobs, options.scheduler, killed)) as finished:
@@ -171,10 +170,11 @@ class Scanned:
 
     Args:
         items: as a scan gives them.
+        left_out: the files that it left out. Nobody knows where they lie: each site is told.
     """
 
-    def __init__(self, items: Sequence[pystac.Item]) -> None:
-        self.items = items
+    def __init__(self, items: Sequence[pystac.Item], left_out: Sequence[Refusal] = ()) -> None:
+        self.items, self.left_out = items, left_out
         self._tree = STRtree([continuous(shape(item.geometry)) for item in items])
 
     def touching(self, site: Site) -> list[pystac.Item]:
@@ -193,7 +193,7 @@ def listed(sites: Sequence[Site], scanned: Scanned, options: argparse.Namespace)
     shown = []
     for site in sites:
         if scenes := scanned.touching(site):
-            write_catalog(scenes, catalog_of(site, options.output))
+            write_catalog(scenes, catalog_of(site, options.output), left_out=scanned.left_out)
             shown.append(site)
         else:
             tell(site.id, "not observed: no scene covers it", "")

@@ -15,6 +15,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from shapely.geometry import box, mapping
 
+from commands import places_that_say
 from groundbreak.catalog.store import SOURCE, read_catalog
 from groundbreak.errors import ConfigError
 from groundbreak.lonlat import cut
@@ -84,6 +85,13 @@ def test_each_site_reads_the_scenes_that_touch_it_only(tmp_path, job):
     catalogs = tmp_path / "runs" / "catalogs"
     scenes = {name: read_catalog(catalogs / f"{name}.json").scenes for name in ("s0", "s1")}
     assert {name: len(found) for name, found in scenes.items()} == {"s0": 3, "s1": 2}
+
+
+def test_the_report_of_each_site_names_files_that_were_left_out(tmp_path, job):
+    (tmp_path / "scenes" / "odd.tif").write_text("")
+    job()
+    for name in ("s0", "s1"):
+        assert places_that_say(tmp_path / "runs" / name, "odd.tif was left out: is empty")
 
 
 def test_scenes_across_the_antimeridian_touch_sites_on_both_sides(batch):

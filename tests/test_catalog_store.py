@@ -74,6 +74,26 @@ class TestOwn:
         raster(folder / "sub" / "2019-05-03.tif")
         raster(folder / "sub" / "2019-05-03_clm.tif", 1)
 
+    def test_what_the_scan_left_out_and_assumed_stays_with_the_catalogue(self, tmp_path):
+        raster(tmp_path / "scenes" / "2018.tif", 4, "uint16")
+        (tmp_path / "scenes" / "2019.tif").write_text("")
+        scan = scan_folder(tmp_path / "scenes")
+        path = tmp_path / "catalog.json"
+        write_catalog(scan.items, path, left_out=scan.refused, notes=scan.notes)
+        kept, folder = read_catalog(path), read_catalog(tmp_path / "scenes")
+        assert kept.refused == folder.refused == (Refusal("2019.tif", "is empty"),)
+        assert kept.notes == folder.notes
+        assert "bands have no names" in kept.notes[0]
+        with pytest.raises(CatalogError, match=r"2019\.tif is empty"):
+            read_catalog(path, strict=True)
+
+    @pytest.mark.parametrize("told", [3, {"file": "a"}, [7, {"file": "a", "reason": None}, {}]])
+    def test_what_is_no_list_of_left_out_files_is_passed_over(self, tmp_path, told):
+        raster(tmp_path / "a.tif")
+        source = {"left_out": told, "notes": told}
+        catalog = read_catalog(collection(tmp_path / "c.json", item(), **{SOURCE: source}))
+        assert (catalog.refused, catalog.notes) == ((), ())
+
     def test_round_trip(self, tmp_path):
         self.scanned(tmp_path)
         path = tmp_path / "catalog.json"

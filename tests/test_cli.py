@@ -16,6 +16,7 @@ import typer
 from PIL import Image
 from pyproj import Transformer
 
+from commands import observed, places_that_say
 from groundbreak import __version__
 from groundbreak.cli.main import app
 from groundbreak.config import DetectConfig
@@ -328,6 +329,21 @@ class TestText:
         answer = command("detect", *places, "-o", tmp_path / "run")
         assert "note: odd.tif was left out: is empty" in answer.err.splitlines()
         assert answer.out.startswith("Site 0: 1 event in 3 looks")
+
+    def test_detect_tells_what_the_scan_left_out(self, command, tmp_path, places, engine):
+        for number in range(8):
+            (tmp_path / "scenes" / f"odd{number}.tif").write_text("")
+        catalog, run = tmp_path / "catalog.json", tmp_path / "run"
+        assert command("catalog", "scan", tmp_path / "scenes", "-o", catalog).code == 0
+        answer = command("detect", *places[:2], "--catalog", catalog, "-o", run)
+        assert [line for line in answer.err.splitlines() if "left out" in line] == [
+            *(f"note: odd{number}.tif was left out: is empty" for number in range(5)),
+            "note: 3 more were left out, 8 scenes and files in all (observed.parquet names them)",
+        ]
+        assert places_that_say(run, "odd4.tif was left out: is empty") == {"log", "report"}
+        assert places_that_say(run, "8 scenes and files in all") == {"log", "report"}
+        rows = [row for row in observed(run) if row["reason"] == "is empty"]
+        assert [row["scene_ids"] for row in rows] == [[f"odd{number}.tif"] for number in range(8)]
 
     def test_what_is_true_of_a_site_is_said_once(self, command, tmp_path, engine):
         write_series(tmp_path / "scenes", [EMPTY, BUILT])

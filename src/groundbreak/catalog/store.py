@@ -2,7 +2,8 @@
 
 A catalogue is a STAC ItemCollection. Hrefs of files below the catalogue's own folder are
 relative. What else may be read on its behalf is named in the member ``groundbreak:source``: the
-folder that was scanned, if it lies elsewhere, or the STAC API that was searched.
+folder that was scanned, if it lies elsewhere, or the STAC API that was searched. It also holds
+what a scan left out and assumed, so that who reads the catalogue is told as if it scanned itself.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ def write_catalog(
     incomplete: Mapping[str, str] | None = None,
     searched: Mapping[str, str] | None = None,
     query: Mapping[str, Any] | None = None,
+    left_out: Iterable[Refusal] = (),
+    notes: Iterable[str] = (),
 ) -> None:
     """Write items as a catalogue.
 
@@ -55,6 +58,8 @@ def write_catalog(
         incomplete: sites that were not searched to the end, and why.
         searched: fingerprints of the outlines of the sites that were searched, by their ids.
         query: what was searched for, to be found again by who asked.
+        left_out: files that a scan left out, and why.
+        notes: what a scan had to assume.
 
     Raises:
         OutputError: the file cannot be written.
@@ -76,6 +81,10 @@ def write_catalog(
         source["searched"] = dict(searched)
     if query is not None:
         source["query"] = dict(query)
+    if refused := [{"file": refusal.subject, "reason": refusal.reason} for refusal in left_out]:
+        source["left_out"] = refused
+    if said := list(notes):
+        source["notes"] = said
     document: dict[str, Any] = {"type": "FeatureCollection", "features": features}
     if source:
         document[SOURCE] = source
@@ -111,7 +120,8 @@ def read_catalog(source: Path, *, allow: Sequence[str] = (), strict: bool = Fals
         source: ItemCollection or Item (JSON), or a folder, which is scanned.
         allow: further folders (whatever exists as a folder, or has a slash) and hosts
             (``name``, ``name:port``, ``*.domain``) that may be read.
-        strict: take a scene that is left out for an error.
+        strict: take a scene that is left out for an error, and a file that the scan left out from
+            which the catalogue is.
 
     Raises:
         CatalogError: it cannot be read, or no scene is left, or ``strict`` found something.
@@ -130,13 +140,33 @@ def read_catalog(source: Path, *, allow: Sequence[str] = (), strict: bool = Fals
     items, refused = _items(source, document)
     policy = _policy(source, named, allow)
     found = _catalog(source, items, policy, refused, strict)
+    before = _left_out(named)
+    if strict and before:
+        raise CatalogError(str(source), f"{before[0].subject} {before[0].reason}")
     missing, searched = named.get("incomplete"), named.get("searched")
     reasons = missing.items() if isinstance(missing, dict) else ()
     return replace(
         found,
+        notes=(*_texts(named.get("notes")), *found.notes),
+        refused=(*before, *found.refused),
         incomplete={site: str(why) for site, why in reasons},
         searched=searched if isinstance(searched, dict) else None,
     )
+
+
+def _left_out(named: Mapping[str, Any]) -> list[Refusal]:
+    """The files that the scan left out, as far as the catalogue says so in the form it should."""
+    entries = named.get("left_out")
+    return [
+        Refusal(entry["file"], entry["reason"])
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict) and len(_texts([entry.get("file"), entry.get("reason")])) == 2
+    ]
+
+
+def _texts(entries: Any) -> list[str]:
+    """The texts among the entries of a list."""
+    return [e for e in entries if isinstance(e, str)] if isinstance(entries, list) else []
 
 
 def _document(path: Path) -> dict[str, Any]:

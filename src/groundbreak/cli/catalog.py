@@ -35,7 +35,7 @@ def scan(
     from groundbreak.catalog.store import write_catalog
 
     result = scan_folder(folder, dates, strict=strict)
-    write_catalog(result.items, output)
+    write_catalog(result.items, output, left_out=result.refused, notes=result.notes)
     _tell(result.items, result.notes, result.refused, output, json)
 
 

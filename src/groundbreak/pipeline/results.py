@@ -145,6 +145,24 @@ def refused_rows(sites: Sequence[Refusal], scenes: Sequence[Refusal]) -> list[di
     ]
 
 
+MOST_NAMED = 5
+"""Scenes and files that were left out before anything began, in notes; a folder may hold many."""
+
+
+def told_shortly(refused: Sequence[Refusal], all_in: str = "") -> list[str]:
+    """A note for each of the first scenes and files that were left out, and one for the others.
+
+    Args:
+        refused: what was left out.
+        all_in: the file that names them all, if one does.
+    """
+    notes = [f"{r.subject} was left out: {r.reason}" for r in refused[:MOST_NAMED]]
+    if (more := len(refused) - MOST_NAMED) > 0:
+        where = f" ({all_in} names them)" if all_in else ""
+        notes.append(f"{more} more were left out, {len(refused)} scenes and files in all{where}")
+    return notes
+
+
 def ledger_rows(outcome: SiteOutcome) -> list[dict[str, Any]]:
     """A row per object and look of a site."""
     if outcome.result is None:

@@ -22,7 +22,13 @@ from groundbreak.model.weights import located, read_card
 from groundbreak.pipeline.detect import Settings, SiteOutcome
 from groundbreak.pipeline.folder import claimed, finished_before, logged, write_run
 from groundbreak.pipeline.plan import COARSE, FINE, PlanRequest, SitePlan, plan_site
-from groundbreak.pipeline.results import observed_rows, refused_rows, remark, write_results
+from groundbreak.pipeline.results import (
+    observed_rows,
+    refused_rows,
+    remark,
+    told_shortly,
+    write_results,
+)
 from groundbreak.pipeline.sitework import load_gsd, site_folder
 from groundbreak.pipeline.tasks import SiteTask, run_tasks
 from groundbreak.sites.read import SiteList, read_sites
@@ -219,7 +225,7 @@ def _record(request: RunRequest, inputs: _Inputs) -> dict[str, Any]:
     """What ``run.json`` says."""
     left_out = [
         *(f"site {r.subject} was refused: {r.reason}" for r in inputs.sites.refused),
-        *(f"{r.subject} was left out: {r.reason}" for r in inputs.catalog.refused),
+        *told_shortly(inputs.catalog.refused, "observed.parquet"),
     ]
     simulated = any(
         scene.properties.get("groundbreak:simulated") for scene in inputs.catalog.scenes

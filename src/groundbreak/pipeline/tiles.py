@@ -15,6 +15,7 @@ from groundbreak.errors import HrefError, InputError, OutputError
 from groundbreak.model.weights import read_card
 from groundbreak.pipeline.detect import prepare
 from groundbreak.pipeline.plan import COARSE, FINE, PlanRequest, SitePlan, plan_site
+from groundbreak.pipeline.results import told_shortly
 from groundbreak.pipeline.tasks import source_of
 from groundbreak.prepare.acquire import Source
 from groundbreak.prepare.job import PrepareConfig
@@ -66,8 +67,8 @@ def cut_sites(request: TileRequest, tell: Tell = lambda _message, _share: None) 
         raise OutputError(str(request.output), "is not empty and no folder of tiles: give another")
     cards = {name: read_card(name) for name in (FINE, COARSE)}
     request = replace(request, config=request.config.settled())
-    refused = [f"{r.subject}: {r.reason}" for r in (*sites.refused, *catalog.refused)]
-    notes = [*sites.notes, *catalog.notes, *refused]
+    refused = [f"site {r.subject} was refused: {r.reason}" for r in sites.refused]
+    notes = [*sites.notes, *refused, *told_shortly(catalog.refused), *catalog.notes]
     tiles: list[Tile] = []
     problems: list[InputError] = []
     with Access(catalog.policy) as access:
