@@ -181,6 +181,20 @@ class TestBands:
         assert [common for _, common in bands(result.items[0])] == expected
         assert "the bands have no names: taken as red, green, blue" in result.notes[0]
 
+    def test_what_detect_cannot_use_is_noted(self, tmp_path):
+        write(tmp_path / "2019-05-03.tif", 1)
+        write(tmp_path / "2020-05-03.tif", 1)
+        write(tmp_path / "2021-05-03.tif", 1, names=["pan"])
+        write(tmp_path / "2022-05-03.tif", 2, names=["red", "nir"])
+        write(tmp_path / "2023-05-03.tif", 3)
+        found = scan_folder(tmp_path)
+        assert len(found.items) == 5  # for other programs they may be of use
+        assert [note for note in found.notes if "of no use" in note] == [
+            "2 scenes of no use to detect, the first 2019-05-03.tif: no red, green, blue band, but "
+            "one without a name (of a panchromatic picture name it 'pan' in dates.csv)",
+            "1 scene of no use to detect, the first 2022-05-03.tif: no green, blue band",
+        ]
+
     @pytest.mark.parametrize(
         ("names", "tags", "expected"),
         [

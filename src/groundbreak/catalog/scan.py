@@ -18,6 +18,7 @@ from groundbreak.catalog.judge import Image, LeftOutError, choose, judge
 from groundbreak.catalog.listing import NAME, Entry, read_listing
 from groundbreak.catalog.names import SUFFIXES, Part, place, without_suffix
 from groundbreak.errors import CatalogError, RasterError
+from groundbreak.raster.bands import no_use
 from groundbreak.raster.info import RasterInfo
 from groundbreak.raster.read import inspect
 from groundbreak.types import Refusal
@@ -102,6 +103,7 @@ class _Scan:
     assumed: Counter[str] = field(default_factory=Counter)
     refused: list[Refusal] = field(default_factory=list)
     again: list[str] = field(default_factory=list)
+    no_use: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     unlisted: int = 0
 
     def run(self) -> None:
@@ -125,6 +127,11 @@ class _Scan:
         if auxiliary:
             self.notes.append(
                 f"{count(auxiliary, 'file')} of products passed over: no image, no mask"
+            )
+        for why, paths in self.no_use.items():
+            # Listed all the same: a catalogue may serve other programs.
+            self.notes.append(
+                f"{count(len(paths), 'scene')} of no use to detect, the first {paths[0]}: {why}"
             )
         if self.again:
             self.notes.append(
@@ -258,6 +265,8 @@ class _Scan:
             return
         self.items[item.id], self.paths[item.id] = item, path
         self.assumed.update(item.properties.get("groundbreak:assumptions", ()))
+        if (why := no_use([image.bands for image in chosen])) is not None:
+            self.no_use[why].append(path)
 
     def _refuse(self, path: str, reason: str) -> None:
         self.refused.append(Refusal(path, reason))

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from shapely.affinity import translate
 from shapely.geometry.base import BaseGeometry
 
-from groundbreak.raster.bands import panchromatic
+from groundbreak.raster.bands import no_use, panchromatic
 from groundbreak.types import Scene, Site
 
 SAME_PASS = timedelta(minutes=15)
@@ -95,12 +95,7 @@ def unsuitable(scene: Scene) -> str | None:
                 f"buildings in shades of grey (at most {COARSEST_PAN_GSD_M:g} m)"
             )
         return None
-    missing = [name for name in ("red", "green", "blue") if name not in names_in(scene)]
-    if missing:
-        one = sum(len(asset.bands) for asset in scene.assets) == 1 and None in names_in(scene)
-        hint = ", but one without a name (of a panchromatic picture name it 'pan' in dates.csv)"
-        return f"no {', '.join(missing)} band{hint if one else ''}"
-    return None
+    return no_use([asset.bands for asset in scene.assets])
 
 
 def names_in(scene: Scene) -> set[str | None]:

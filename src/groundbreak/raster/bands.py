@@ -202,6 +202,17 @@ def panchromatic(files: Collection[Sequence[Band]]) -> bool:
     return all(files) and PAN in names and VISIBLE.isdisjoint(names)
 
 
+def no_use(files: Collection[Sequence[Band]]) -> str | None:
+    """Why the bands of all files of a scene cannot show buildings; None if they can."""
+    names = {band.common_name for bands in files for band in bands}
+    missing = [name for name in ("red", "green", "blue") if name not in names]
+    if not missing or panchromatic(files):
+        return None
+    one = sum(map(len, files)) == 1 and None in names
+    hint = ", but one without a name (of a panchromatic picture name it 'pan' in dates.csv)"
+    return f"no {', '.join(missing)} band{hint if one else ''}"
+
+
 def find_band(bands: Sequence[Band], wanted: str) -> Band | None:
     """The band called ``wanted``: by its own name, its common name, or the near twin of NIR."""
     key = wanted.lower()
