@@ -279,6 +279,14 @@ class TestJson:
         assert answer.json()["found"] == 1
         assert answer.json()["missed"] == 0
 
+    def test_evaluate_writes_to_no_run(self, command, tmp_path, run):
+        before = sorted(run.iterdir())
+        truth = run / "events.geojson"
+        answer = command("evaluate", "--temporal", run, "--truth", truth, "-o", run, "--json")
+        assert answer.code == 2
+        assert f"{run}: is a run of detect" in answer.error
+        assert sorted(run.iterdir()) == before
+
     def test_weights_list_and_show(self, command):
         shipped = command("weights", "list", "--json").json()
         assert [card["name"] for card in shipped] == ["site-2m", "area-10m"]

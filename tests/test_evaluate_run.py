@@ -15,7 +15,13 @@ from PIL import Image
 from commands import call
 from groundbreak.errors import DataError, OutputError
 from groundbreak.evaluate import plots, predict
-from groundbreak.evaluate.compare import compare, read_scenes, scene_counts, write_scenes
+from groundbreak.evaluate.compare import (
+    compare,
+    not_compared,
+    read_scenes,
+    scene_counts,
+    write_scenes,
+)
 from groundbreak.evaluate.gallery import WorstTiles
 from groundbreak.evaluate.predict import Predictor, arrange, refusal
 from groundbreak.evaluate.run import evaluate
@@ -245,6 +251,34 @@ class TestFiles:
             evaluate(data, "val", "made-up", tmp_path / "file" / "out", ["town"])
 
 
+class TestPlace:
+    def test_a_run_or_another_folder_is_not_written_to(
+        self, data: Path, engine: FakeEngine, tmp_path: Path
+    ) -> None:
+        run = tmp_path / "run"
+        run.mkdir()
+        (run / "metrics.json").write_text("{}")  # of a version that wrote there
+        (run / "run.json").write_text("{}")
+        with pytest.raises(OutputError, match="run: is a run of detect"):
+            evaluate(data, "val", "made-up", run)
+        with pytest.raises(OutputError, match="pairs: is not empty and no earlier evaluation"):
+            evaluate(data, "val", "made-up", data)
+        assert {path.name for path in run.iterdir()} == {"run.json", "metrics.json"}
+        assert not (data / "scenes.csv").exists()
+
+    def test_an_earlier_evaluation_and_one_that_was_killed_are_written_anew(
+        self, data: Path, engine: FakeEngine, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "out"
+        evaluate(data, "val", "made-up", out, ["town"])
+        (out / "notes.txt").write_text("mine")
+        evaluate(data, "val", "made-up", out, ["town"])
+        (out / "notes.txt").unlink()
+        (out / "metrics.json").unlink()
+        evaluate(data, "val", "made-up", out, ["town"])
+        assert (out / "metrics.json").is_file()
+
+
 class TestQuestions:
     def test_unknown_split_and_set(self, data: Path, engine: FakeEngine, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="no split 'test'; it has val"):
@@ -294,6 +328,38 @@ class TestQuestions:
     ) -> None:
         with pytest.raises(DataError, match=r"scenes\.csv"):
             evaluate(data, "val", "made-up", tmp_path / "out", compare=tmp_path)
+
+    def test_what_cannot_be_compared_is_said(
+        self, data: Path, engine: FakeEngine, tmp_path: Path
+    ) -> None:
+        first, second = tmp_path / "first", tmp_path / "second"
+        evaluate(data, "val", "made-up", first, ["undated"])
+        both = evaluate(data, "val", "made-up", second, compare=first)["compare"]
+        assert both["notes"] == ["town is not compared: no scene of it was judged by both"]
+        town = evaluate(data, "val", "made-up", second, ["town"], compare=first)["compare"]
+        assert (town["sets"], len(town["notes"])) == ({}, 1)
+        assert town["notes"][0] in (second / "page.html").read_text()
+
+    def test_the_comparison_is_printed(
+        self,
+        data: Path,
+        engine: FakeEngine,
+        tmp_path: Path,
+        capfd: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        first, second = tmp_path / "first", tmp_path / "second"
+        words = ("evaluate", "--data", data, "--split", "val", "--sets", "town", "-o")
+        assert call([*words, first], capfd, monkeypatch).code == 0
+        lines = call([*words, second, "--compare", first], capfd, monkeypatch).out.splitlines()
+        at = lines.index(f"against {first}:")
+        assert lines[at + 1].startswith("  town: change F1 +0.000 (95 %: +0.000 to +0.000), ")
+        assert lines[at + 1].endswith(", on 4 scenes")
+
+    def test_scenes_without_labelled_change_are_no_comparison(self) -> None:
+        nothing = {("town", "a"): np.tile(np.array([0, 3, 0]), (4, 1))}
+        [note] = not_compared(nothing, compare(nothing, nothing))
+        assert note == "town is not compared: nothing is labelled in the scenes of both"
 
     def test_identical_runs_do_not_differ(self) -> None:
         scenes = {

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from groundbreak.cli.output import print_json, print_line, progress
+from groundbreak.cli.output import counted, print_json, print_line, progress
 from groundbreak.errors import ConfigError
 
 
@@ -76,7 +76,25 @@ def evaluate(
         print_line(f"{name}: " + _scores(figures))
     for name, reason in document.get("skipped", {}).items():
         print_line(f"{name}: skipped, {reason}")
+    if comparison := document.get("compare"):
+        print_line(f"against {comparison['with']}:")
+        for name, row in comparison["sets"].items():
+            print_line(f"  {name}: " + _differences(row))
+        for text in comparison["notes"]:
+            print_line(f"  {text}")
     print_line(f"→ {output}")
+
+
+def _differences(row: dict[str, Any]) -> str:
+    """How much better F1 of pixels is than that of the other, on the scenes of both."""
+    known = []
+    for kind, pair in row.items():
+        if kind == "scenes" or pair["difference"] is None:
+            continue
+        low, high = pair["interval"] or (None, None)
+        sure = "" if low is None else f" (95 %: {low:+.3f} to {high:+.3f})"
+        known.append(f"{kind} F1 {pair['difference']:+.3f}{sure}")
+    return f"{', '.join(known) or 'nothing'}, on {counted(row['scenes'], 'scene')}"
 
 
 def _scores(figures: dict[str, Any]) -> str:

@@ -90,6 +90,21 @@ def compare(ours: Scenes, theirs: Scenes, resamples: int = 1000) -> dict[str, An
     return result
 
 
+def not_compared(ours: Scenes, compared: Mapping[str, Any]) -> list[str]:
+    """What ``compare`` could say nothing of, and why; ``compared`` is what it returned."""
+    if not compared:
+        return ["nothing is compared: no scene was judged by both"]
+    notes = [
+        f"{name} is not compared: no scene of it was judged by both"
+        for name in dict.fromkeys(name for name, _ in ours)
+        if name not in compared
+    ]
+    for name, row in compared.items():
+        if all(row[target]["difference"] is None for target in TARGETS):
+            notes.append(f"{name} is not compared: nothing is labelled in the scenes of both")
+    return notes
+
+
 def _as_written(name: tuple[str, str]) -> tuple[str, str]:
     """Set and scene without formulas; names that were written once stay as they are."""
     return harmless(name[0]), harmless(name[1])

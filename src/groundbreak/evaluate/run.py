@@ -16,9 +16,10 @@ from groundbreak import __version__
 from groundbreak.atomic import write_json
 from groundbreak.errors import DataError
 from groundbreak.evaluate.compare import compare as compare_scenes
-from groundbreak.evaluate.compare import read_scenes, scene_counts, write_scenes
+from groundbreak.evaluate.compare import not_compared, read_scenes, scene_counts, write_scenes
 from groundbreak.evaluate.gallery import WorstTiles, save_picture, wrong_pixels
 from groundbreak.evaluate.page import write_page
+from groundbreak.evaluate.place import check_place
 from groundbreak.evaluate.plots import plot_curves, plot_reliability
 from groundbreak.evaluate.run_temporal import evaluate_temporal
 from groundbreak.evaluate.tally import Tally, count_scene, curves, summarise
@@ -105,10 +106,11 @@ def evaluate(
     Raises:
         DataError: no such data, split or set, or a pair that cannot be read.
         WeightsError: the weights cannot be used.
-        OutputError: the folder cannot be written.
+        OutputError: the folder holds something else, or cannot be written.
     """
     from groundbreak.evaluate.predict import open_predictor, refusal
 
+    check_place(out)
     records = choose_records(read_index(data), data, split, sets)
     theirs = None if compare is None else read_scenes(compare)
     predictor = open_predictor(weights, device, flips=tta, engine=engine)
@@ -135,7 +137,12 @@ def evaluate(
     } | assemble(results)
     if theirs is not None:
         ours = scene_counts([s for r in results.values() for s in r.tally.scenes])
-        document["compare"] = {"with": str(compare), "sets": compare_scenes(ours, theirs)}
+        compared = compare_scenes(ours, theirs)
+        document["compare"] = {
+            "with": str(compare),
+            "sets": compared,
+            "notes": not_compared(ours, compared),
+        }
     points: dict[str, float] = {"change": card.pixel_threshold} | {
         str(kind): threshold for kind, threshold in card.thresholds.items()
     }

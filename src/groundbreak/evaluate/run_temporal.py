@@ -22,6 +22,7 @@ from groundbreak.evaluate.dates import (
     shortest_interval,
     timing,
 )
+from groundbreak.evaluate.place import check_place
 from groundbreak.evaluate.plots import plot_reliability
 from groundbreak.evaluate.run_files import (
     Plane,
@@ -73,8 +74,9 @@ def evaluate_temporal(run: Path, truth: Path, out: Path) -> dict[str, Any]:
 
     Raises:
         DataError: a file is missing or not what it should be.
-        OutputError: the folder cannot be written.
+        OutputError: the folder holds something else, or cannot be written.
     """
+    check_place(out)
     true_features, said_features = read_features(truth), read_features(run / "events.geojson")
     plane = Plane([*true_features, *said_features])
     true_events = read_truth(true_features, truth, plane)
