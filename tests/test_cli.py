@@ -147,7 +147,11 @@ class TestJson:
         answer = command("sites", "check", tmp_path / "s.csv", "--json")
         assert answer.code == 2
         document = answer.json()
-        assert [site["id"] for site in document["sites"]] == ["a"]
+        [site] = document["sites"]
+        assert (site["id"], site["centre"]) == ("a", {"lat": 38.0, "lon": 125.0})
+        assert site["width_m"] == pytest.approx(2000, rel=0.01)
+        assert site["height_m"] == pytest.approx(2000, rel=0.01)
+        assert site["area_m2"] == pytest.approx(3.14e6, rel=0.01)
         assert "no buffer_m" in document["notes"][0]
         assert "latitude" in document["refused"][0]["reason"] or document["refused"]
 
@@ -378,6 +382,7 @@ class TestText:
     def test_sites_check(self, command, places):
         assert command("sites", "check", places[1]).out.splitlines() == [
             "ok       s0  Site 0",
+            "         39.7492° N, 129.0009° E; 160 × 160 m, 25,620 m²",
             "1 site, 0 refused",
         ]
 

@@ -11,6 +11,8 @@ from pyproj import Geod
 from shapely.geometry import Point, box
 
 from groundbreak.errors import SiteError
+from groundbreak.sites.extent import extent
+from groundbreak.sites.geometry import circle
 from groundbreak.sites.read import SiteList, read_sites
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -240,6 +242,28 @@ class TestCrs:
         path.write_text("no database")
         with pytest.raises(SiteError, match="GeoPackage"):
             read_sites(path)
+
+
+class TestExtent:
+    """Against the geodesic lines that PROJ draws."""
+
+    def test_south_and_west(self):
+        found = extent(box(-70.01, -33.02, -70.0, -33.0))
+        assert found.in_words() == "33.0100° S, 70.0050° W; 0.93 × 2.2 km, 2.1 km²"
+
+    def test_across_the_antimeridian_with_a_hole(self):
+        found = extent(box(179.9, 9.9, 180.3, 10.1).difference(box(180.0, 9.95, 180.1, 10.05)))
+        assert (found.lon, found.lat) == (pytest.approx(-179.9), pytest.approx(10))
+        assert found.width_m == pytest.approx(Geod(ellps="WGS84").inv(179.9, 10, -179.7, 10)[2])
+        whole = extent(box(179.9, 9.9, 180.3, 10.1)).area_m2
+        assert found.area_m2 == pytest.approx(whole * 7 / 8, rel=1e-4)
+
+    @pytest.mark.parametrize(
+        ("radius_m", "size"),
+        [(30, "60 × 60 m, 2,823 m²"), (496, "992 × 992 m, 0.77 km²"), (4.7, "9.4 × 9.4 m, 69 m²")],
+    )
+    def test_small_ones_are_told_in_metres(self, radius_m, size):
+        assert extent(circle(0.0, 0.0, radius_m)).in_words() == f"0.0000° N, 0.0000° E; {size}"
 
 
 class TestIds:

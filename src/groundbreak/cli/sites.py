@@ -26,7 +26,7 @@ def check(
     strict: Annotated[bool, typer.Option(help="A repaired or refused site is an error.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Validate a watch-list; show what was repaired or refused. Exit code 2 if any was refused."""
+    """Validate a watch-list; show places, repairs, refusals. Exit code 2 if any was refused."""
     from groundbreak.sites.read import read_sites
 
     result = read_sites(file, strict=strict)
@@ -36,11 +36,22 @@ def check(
 
 
 def _print_json(result: SiteList) -> None:
+    from groundbreak.sites.extent import extent
+
     print_json(
         {
             "sites": [
-                {"id": site.id, "name": site.name, "notes": list(site.notes)}
+                {
+                    "id": site.id,
+                    "name": site.name,
+                    "centre": {"lat": round(place.lat, 5), "lon": round(place.lon, 5)},
+                    "width_m": round(place.width_m, 1),
+                    "height_m": round(place.height_m, 1),
+                    "area_m2": round(place.area_m2, 1),
+                    "notes": list(site.notes),
+                }
                 for site in result.sites
+                for place in [extent(site.geometry)]
             ],
             "notes": list(result.notes),
             "refused": [
@@ -51,8 +62,11 @@ def _print_json(result: SiteList) -> None:
 
 
 def _print_text(result: SiteList) -> None:
+    from groundbreak.sites.extent import extent
+
     for site in result.sites:
         print_line(f"ok       {site.id}  {site.name}")
+        print_line(f"         {extent(site.geometry).in_words()}")
         for remark in site.notes:
             print_line(f"         {remark}")
     for refusal in result.refused:
