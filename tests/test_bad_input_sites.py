@@ -88,6 +88,10 @@ def test_a_site_that_cannot_be(tmp_path, detect, feature, reason):
     run = tmp_path / "run"
     assert places_that_say(run, reason) == EVERYWHERE
     assert {event["site_id"] for event in events(run)} == {"good"}
+    summary = json.loads((run / "summary.json").read_text())
+    told = [f"{refused['site']} {refused['reason']}" for refused in summary["refused"]]
+    told += [f"{site['id']} {site['remark']}" for site in summary["sites"]]
+    assert any(reason in text and feature["properties"]["id"] in text for text in told)
     answer = detect("--strict")
     assert answer.code == 2
     assert reason in answer.error

@@ -392,6 +392,23 @@ class TestText:
         assert (answer.code, answer.err) == (2, "")
         assert answer.out.splitlines()[-1] == "1 site, 1 refused"
 
+    def test_detect_names_sites_that_are_refused(self, command, tmp_path, engine):
+        write_series(tmp_path / "scenes", [EMPTY, BUILT])
+        lon, lat = Transformer.from_crs(CRS, "OGC:CRS84").transform(*(GRID.affine @ (60, 60)))
+        rows = f"id,lat,lon,buffer_m\na,{lat},{lon},40\nb,99,1,5\n"
+        (tmp_path / "s.csv").write_text(rows)
+        words = ("--sites", tmp_path / "s.csv", "--catalog", tmp_path / "scenes", "--no-report")
+        answer = command("detect", *words, "-o", tmp_path / "run")
+        assert answer.code == 0
+        reason = (
+            "has latitude 99: latitude and longitude look swapped (check the columns lat and lon)"
+        )
+        assert f"line 3 (b): refused: {reason}" in answer.out.splitlines()
+        assert "refused" not in answer.err
+        document = command("detect", *words, "-o", tmp_path / "run", "--json").json()
+        assert document["refused"] == [{"site": "line 3 (b)", "reason": reason}]
+        assert command("detect", *words, "-o", tmp_path / "run", "--strict").code == 2
+
     def test_what_is_true_of_many_sites_is_said_once(self, command, places, tmp_path, engine):
         write_sites(places[1], (0, -160, 160, 0), (0, -80, 80, 0))
         answer = command("detect", *places, "-o", tmp_path / "run", "--dates", "2020/2021")

@@ -306,6 +306,7 @@ def test_a_refused_site_is_in_the_table_of_sites(tmp_path, detect):
     page, _ = read(detect([EMPTY, GONE], ("a", "A", 0), ("a", "Again", 0)))
     assert "feature 2 (a)" in page.text
     assert "refused: has the id 'a' of an earlier site" in page.text
+    assert "1 site (1 more refused), " in page.text
 
 
 def test_it_does_not_claim_to_be_real_or_simulated_wrongly(tmp_path, detect):

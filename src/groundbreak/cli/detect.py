@@ -117,11 +117,13 @@ def _show(outcome: RunOutcome, page: Path | None, json: bool) -> None:
                 "run": str(outcome.run),
                 "report": None if page is None else str(page),
                 "sites": summaries,
+                "refused": [{"site": r.subject, "reason": r.reason} for r in outcome.refused],
                 "notes": notes,
             }
         )
         return
     told_with_its_site = {f"{s['id']}: {text}" for s in summaries for text in s["notes"]}
+    told_with_its_site |= {f"site {r.subject} was refused: {r.reason}" for r in outcome.refused}
     for text in notes:
         if text not in told_with_its_site:
             note(f"note: {text}")
@@ -142,6 +144,8 @@ def _show(outcome: RunOutcome, page: Path | None, json: bool) -> None:
         for text in summary["notes"]:
             if shared[text] == 1:
                 note(f"  note: {text}")
+    for refusal in outcome.refused:
+        print_line(f"{refusal.subject}: refused: {refusal.reason}")
     print_line(f"→ {page or outcome.run}")
 
 

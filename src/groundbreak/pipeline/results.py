@@ -280,13 +280,19 @@ def _schema(columns: Sequence[tuple[str, str]]) -> pa.Schema:
     return pa.schema([(name, kinds[kind]) for name, kind in columns])
 
 
-def write_summary(run: Path, outcomes: Sequence[SiteOutcome]) -> None:
-    """``summary.json``.
+def write_summary(
+    run: Path, outcomes: Sequence[SiteOutcome], refused: Sequence[Refusal] = ()
+) -> None:
+    """``summary.json``; ``refused`` are the sites of the watch-list that could not be begun with.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    write_json(run / "summary.json", {"sites": [summary_of(outcome) for outcome in outcomes]})
+    document = {
+        "sites": [summary_of(outcome) for outcome in outcomes],
+        "refused": [{"site": r.subject, "reason": r.reason} for r in refused],
+    }
+    write_json(run / "summary.json", document)
 
 
 def write_news(run: Path, outcomes: Sequence[SiteOutcome], record: Mapping[str, Any]) -> None:
@@ -374,7 +380,8 @@ def write_results(
     run: Path,
     outcomes: Sequence[SiteOutcome],
     record: Mapping[str, Any],
-    refused: Sequence[Mapping[str, Any]] = (),
+    refused_sites: Sequence[Refusal] = (),
+    refused_scenes: Sequence[Refusal] = (),
 ) -> list[Event]:
     """Write everything that a finished run holds, but the report.
 
@@ -382,7 +389,8 @@ def write_results(
         run: the run folder.
         outcomes: of the sites.
         record: what ``run.json`` says, with the engines that ran the weights.
-        refused: rows of what was left out before any site was begun.
+        refused_sites: of the watch-list, before any site was begun.
+        refused_scenes: scenes and files that were left out before.
 
     Returns:
         the events of all sites, each site's in the order of their numbers.
@@ -400,8 +408,9 @@ def write_results(
     ledger = [row for outcome in outcomes for row in ledger_rows(outcome)]
     write_table(run / "ledger.parquet", LEDGER, ledger)
     observed = [row for outcome in outcomes for row in observed_rows(outcome)]
+    refused = refused_rows(refused_sites, refused_scenes)
     write_table(run / "observed.parquet", OBSERVED, [*observed, *refused])
-    write_summary(run, outcomes)
+    write_summary(run, outcomes, refused_sites)
     write_news(run, outcomes, record)
     looks = [look for outcome in outcomes for look in outcome.prepared.looks]
     period = (min(k.start for k in looks), max(k.end for k in looks)) if looks else None

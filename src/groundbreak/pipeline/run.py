@@ -24,7 +24,6 @@ from groundbreak.pipeline.folder import claimed, finished_before, logged, write_
 from groundbreak.pipeline.plan import COARSE, FINE, PlanRequest, SitePlan, plan_site
 from groundbreak.pipeline.results import (
     observed_rows,
-    refused_rows,
     remark,
     told_shortly,
     write_results,
@@ -32,7 +31,7 @@ from groundbreak.pipeline.results import (
 from groundbreak.pipeline.sitework import load_gsd, site_folder
 from groundbreak.pipeline.tasks import SiteTask, run_tasks
 from groundbreak.sites.read import SiteList, read_sites
-from groundbreak.types import Catalog, Kind, Scene
+from groundbreak.types import Catalog, Kind, Refusal, Scene
 
 log = logging.getLogger(__name__)
 
@@ -80,10 +79,11 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """A finished run: its sites in the order of the watch-list."""
+    """A finished run: its sites in the order of the watch-list, and those that were refused."""
 
     run: Path
     sites: tuple[SiteOutcome, ...]
+    refused: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,15 +111,15 @@ def run_detect(request: RunRequest, tell: Tell = lambda _message, _share: None) 
         for text in record["notes"]:
             log.info("%s", text)
         outcomes = _do_sites(request, inputs, tell)
-        refused = refused_rows(inputs.sites.refused, inputs.catalog.refused)
         for name, entry in record["weights"].items():
             entry["engine"] = _engines(outcomes, name)
-        write_results(request.run, outcomes, record, refused)
+        refused = inputs.sites.refused
+        write_results(request.run, outcomes, record, refused, inputs.catalog.refused)
         failed = bool(outcomes) and all(outcome.problem for outcome in outcomes)
         record |= {"status": "failed" if failed else "finished", "finished": _now()}
         write_run(request.run, record)
     _check_failures(outcomes)
-    return RunOutcome(request.run, tuple(outcomes))
+    return RunOutcome(request.run, tuple(outcomes), inputs.sites.refused)
 
 
 def _settled(request: RunRequest) -> Settings:

@@ -106,6 +106,7 @@ def write_report(run: Path) -> Path:
     sites = _read_sites(run, observed)
     pictured = _pictured(sites)
     views = [_whole_view(site, _most_events(len(sites)), pictured) for site in sites]
+    refused = refused_sites(observed, {site.id for site in sites})
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -114,11 +115,11 @@ def write_report(run: Path) -> Path:
     )
     text = environment.get_template("template.html").render(
         title="groundbreak: what was built, torn down or dug",
-        lead=_lead(about, sites),
+        lead=_lead(about, sites, len(refused)),
         simulated=bool(about.get("simulated")),
         sites=views,
         **_news_view(views),
-        refused=refused_sites(observed, {site.id for site in sites}),
+        refused=refused,
         about=_about(about, sites),
         notes=about.get("notes", []),
         few_notes=len(about.get("notes", [])) <= FEW_NOTES,
@@ -173,10 +174,11 @@ def _news_view(views: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _lead(about: dict[str, Any], sites: list[_Site]) -> str:
+def _lead(about: dict[str, Any], sites: list[_Site], refused: int) -> str:
     events = sum(len(site.events) for site in sites)
     finished = str(about.get("finished") or about.get("started") or "")[:16].replace("T", " ")
     watched = "1 site" if len(sites) == 1 else f"{len(sites)} sites"
+    watched += f" ({refused} more refused)" if refused else ""
     found = "1 event" if events == 1 else f"{events} events"
     return f"{watched}, {found}. Run of {finished} UTC."
 
