@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 import pyarrow.parquet as pq
 import pytest
 
-from groundbreak.errors import HrefError, InputError, RasterError
+from groundbreak.errors import HrefError, InputError, OutputError, RasterError
 from groundbreak.pipeline import tiles
+from groundbreak.pipeline.folder import held
 from groundbreak.pipeline.tiles import TileRequest, cut_sites
 from groundbreak.prepare.job import PrepareConfig
+from groundbreak.raster.read import inspect
 from groundbreak.raster.tiling import TileConfig
 from series import SIDE, write_series, write_sites
 
@@ -63,6 +65,64 @@ def test_every_site_that_cannot_be_cut_is_an_error(request_, fails):
 def test_a_refused_address_ends_it_all(request_, fails):
     fails(HrefError("/etc/passwd", "may not be read"), "s0")
     with pytest.raises(HrefError):
+        cut_sites(request_)
+
+
+def files(folder):
+    """Every tile below a folder, and what may be left of one."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*.tif")}
+
+
+def listed(result):
+    return {row["path"] for row in pq.read_table(result.manifest).to_pylist()}
+
+
+def test_a_first_call_that_was_killed_is_made_anew(request_, monkeypatch):
+    def killed(site_id, geobox, looks, folder, config):
+        cut_tiles(site_id, geobox, looks, folder, config)
+        (folder / ".work-12345678").mkdir()  # what a signal that cannot be caught leaves
+        (folder / site_id / "x").mkdir()
+        (folder / site_id / "x" / ".r000_c000.abcd1234.tif").write_text("half")
+        raise KeyboardInterrupt
+
+    cut_tiles = tiles.cut_tiles
+    monkeypatch.setattr(tiles, "cut_tiles", killed)
+    with pytest.raises(KeyboardInterrupt):
+        cut_sites(request_)
+    assert files(request_.output)
+    monkeypatch.setattr(tiles, "cut_tiles", cut_tiles)
+    result = cut_sites(request_)
+    assert files(request_.output) == listed(result)
+    assert {path.name for path in request_.output.iterdir()} == {
+        *(".tiles", "tiles.parquet"),
+        *("s0", "s1"),
+    }
+
+
+def test_tiles_of_another_size_or_site_give_way(request_, tmp_path):
+    before = cut_sites(request_)
+    (request_.output / "s1" / "notes.tif").write_text("mine")
+    write_sites(request_.sites, CORNERS[0])
+    result = cut_sites(replace(request_, tiles=TileConfig(32, 0), gsd_m=2.0))
+    assert files(request_.output) == {*listed(result), "s1/notes.tif"}
+    assert result.tiles < before.tiles * 2
+    shapes = {inspect(request_.output / path).shape for path in listed(result)}
+    assert shapes == {(32, 32)}
+
+
+def test_while_tiles_are_cut_there_is_no_manifest(request_, fails):
+    cut_sites(request_)
+    fails(HrefError("/etc/passwd", "may not be read"), "s1")
+    with pytest.raises(HrefError):
+        cut_sites(replace(request_, tiles=TileConfig(32, 0)))
+    assert not (request_.output / "tiles.parquet").exists()
+    fails(HrefError("/etc/passwd", "may not be read"))
+    result = cut_sites(request_)
+    assert result.manifest.is_file()
+
+
+def test_two_at_once_are_refused(request_):
+    with held(request_.output, tiles.LOCK), pytest.raises(OutputError, match="is at work in it"):
         cut_sites(request_)
 
 

@@ -38,19 +38,32 @@ def claimed(run: Path) -> Iterator[None]:
     ours = any((run / name).exists() for name in (MARKER, LOCK))
     if run.exists() and (not run.is_dir() or (any(run.iterdir()) and not ours)):
         raise OutputError(str(run), "is not a run folder", "choose a new folder, or a run's own")
+    with held(run, LOCK):
+        clear_leftovers(list(_temporaries(run)))
+        yield
+
+
+@contextmanager
+def held(folder: Path, lock: str) -> Iterator[None]:
+    """Hold a folder, which is made if need be, for this process by a lock file in it.
+
+    The file stays, and tells later that the folder is ours.
+
+    Raises:
+        OutputError: it cannot be written, or another process is at work in it.
+    """
     try:
-        run.mkdir(parents=True, exist_ok=True)
-        lock = (run / LOCK).open("a+")
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / lock).open("a+")
     except OSError as error:
-        raise output_error(run, error) from error
-    with lock:
+        raise output_error(folder, error) from error
+    with file:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise OutputError(
-                str(run), "another groundbreak is at work in it", "wait until it has finished"
+                str(folder), "another groundbreak is at work in it", "wait until it has finished"
             ) from None
-        clear_leftovers(list(_temporaries(run)))
         yield
 
 

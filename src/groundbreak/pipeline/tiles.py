@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from groundbreak.atomic import output_error
+from groundbreak.atomic import output_error, to_become
 from groundbreak.catalog.access import Access
 from groundbreak.catalog.store import read_catalog
 from groundbreak.errors import HrefError, InputError, OutputError
 from groundbreak.model.weights import read_card
 from groundbreak.pipeline.detect import prepare
+from groundbreak.pipeline.folder import held
 from groundbreak.pipeline.plan import COARSE, FINE, PlanRequest, SitePlan, plan_site
 from groundbreak.pipeline.results import told_shortly
 from groundbreak.pipeline.tasks import source_of
@@ -21,12 +25,16 @@ from groundbreak.prepare.acquire import Source
 from groundbreak.prepare.job import PrepareConfig
 from groundbreak.prepare.store import PreparedLook
 from groundbreak.raster.tiling import Tile, TileConfig, TileSource, cut_tiles, write_manifest
-from groundbreak.sites.read import read_sites
-from groundbreak.types import BoolArray, Box, FloatArray
+from groundbreak.sites.read import SiteList, read_sites
+from groundbreak.types import BoolArray, Box, Catalog, FloatArray
 
 Tell = Callable[[str, float], None]
 
 MANIFEST = "tiles.parquet"
+LOCK = ".tiles"
+"""Made first: it also tells a folder of tiles that was not finished from somebody else's."""
+WORK = ".work-"
+_TILE = re.compile(r"r\d+_c\d+\.tif")
 
 
 @dataclass(frozen=True)
@@ -55,16 +63,22 @@ class TileResult:
 def cut_sites(request: TileRequest, tell: Tell = lambda _message, _share: None) -> TileResult:
     """Cut all usable looks of all sites; a site that cannot be cut is noted.
 
+    The folder then holds the tiles that the manifest lists and no others: those of an earlier call
+    are replaced, whatever their size and place. While tiles are cut there is no manifest.
+
     Raises:
         InputError: no site or no scene is left, or every site failed.
         HrefError: an address may not be read.
-        OutputError: the folder cannot be written, or holds something else than tiles.
+        OutputError: the folder cannot be written, holds something else than tiles, or another
+            process is at work in it.
     """
     sites = read_sites(request.sites)
     catalog = read_catalog(request.catalog, allow=request.allow)
-    manifest = request.output / MANIFEST
-    if request.output.is_dir() and any(request.output.iterdir()) and not manifest.is_file():
-        raise OutputError(str(request.output), "is not empty and no folder of tiles: give another")
+    with _claimed(request.output):
+        return _cut_all(request, sites, catalog, tell)
+
+
+def _cut_all(request: TileRequest, sites: SiteList, catalog: Catalog, tell: Tell) -> TileResult:
     cards = {name: read_card(name) for name in (FINE, COARSE)}
     request = replace(request, config=request.config.settled())
     refused = [f"site {r.subject} was refused: {r.reason}" for r in sites.refused]
@@ -88,8 +102,39 @@ def cut_sites(request: TileRequest, tell: Tell = lambda _message, _share: None) 
             notes += remarks
     if problems and len(problems) == len(sites.sites):
         raise problems[0]
+    manifest = request.output / MANIFEST
     write_manifest(tiles, manifest)
+    _forget(request.output, tiles)
     return TileResult(manifest, len(tiles), tuple(notes))
+
+
+@contextmanager
+def _claimed(output: Path) -> Iterator[None]:
+    """Hold a folder of tiles; the working folders of killed processes are removed.
+
+    Raises:
+        OutputError: it holds something else than tiles, cannot be written, or another process is at
+            work in it.
+    """
+    ours = any((output / name).is_file() for name in (MANIFEST, LOCK))
+    if output.is_dir() and any(output.iterdir()) and not ours:
+        raise OutputError(str(output), "is not empty and no folder of tiles: give another")
+    with held(output, LOCK):
+        for folder in output.glob(f"{WORK}*"):
+            shutil.rmtree(folder, ignore_errors=True)
+        yield
+
+
+def _forget(output: Path, tiles: Sequence[Tile]) -> None:
+    """Remove the tiles of earlier calls, also half-written ones, as far as can be done."""
+    wanted = {tile.path for tile in tiles}
+    for path in output.glob("*/*/*.tif"):
+        if path in wanted or not _TILE.fullmatch(to_become(path) or path.name):
+            continue
+        with suppress(OSError):  # a folder that holds anything else stays
+            path.unlink()
+            path.parent.rmdir()
+            path.parent.parent.rmdir()
 
 
 def _cut_site(request: TileRequest, plan: SitePlan, source: Source) -> tuple[list[Tile], list[str]]:
@@ -101,8 +146,9 @@ def _cut_site(request: TileRequest, plan: SitePlan, source: Source) -> tuple[lis
         why = "no scene of it can be used" if plan.left_out else "no scene covers it"
         return [], [*remarks, f"{where}: {why}"]
     try:
-        request.output.mkdir(parents=True, exist_ok=True)
-        work = tempfile.TemporaryDirectory(prefix=".work-", dir=request.output)
+        work = tempfile.TemporaryDirectory(prefix=WORK, dir=request.output)
+        # Tiles of the same name are replaced one by one: it would describe some of them wrongly.
+        (request.output / MANIFEST).unlink(missing_ok=True)
     except OSError as error:
         raise output_error(request.output, error) from error
     with work as folder:
