@@ -378,6 +378,8 @@ class TestText:
     def test_weights_show_tells_the_limits(self, command, weights):
         answer = command("weights", "show", weights)
         assert "bands: red, green, blue" in answer.out
+        assert "None" not in answer.out
+        assert all(line.strip() for line in answer.out.splitlines())
 
     def test_sites_check(self, command, places):
         assert command("sites", "check", places[1]).out.splitlines() == [

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ from safetensors.torch import save_file
 from groundbreak.errors import OutputError, WeightsError
 from groundbreak.inference.engine import Statistics
 from groundbreak.inference.torch_engine import TorchEngine
+from groundbreak.model import told
 from groundbreak.model.card import Card, DataUse, from_json
 from groundbreak.model.export import Sizes, deepness_metadata, describe, export_onnx, sizes_for
 from groundbreak.model.network import SiameseUNet, measure
 from groundbreak.model.shape import STRIDE, NetworkConfig
-from groundbreak.model.weights import find_weights, load_weights, read_card, save_weights
+from groundbreak.model.weights import NAMES, find_weights, load_weights, read_card, save_weights
 from groundbreak.types import Kind
 
 SMALL = NetworkConfig(fused=(8, 8, 8, 8, 16), decoder=(16, 8, 8, 8))
@@ -144,6 +146,61 @@ def test_a_card_that_cannot_be_true(change: dict[str, object], message: str) -> 
     assert from_json(document, "x") == make_card()
     with pytest.raises(WeightsError, match=message):
         from_json({**document, **change}, "x")
+
+
+class TestWords:
+    """What ``weights show`` prints."""
+
+    def test_figures_say_of_which_set_and_split_they_are(self) -> None:
+        figures = {"change": 0.5, "demolition": 0.25, "wrong_direction": 0.01, "ece": 0.02}
+        card = make_card(
+            metrics={
+                "val": {"made": figures},
+                "val_without_nir": {},
+                "june": {"made": 0.75, "other": {"iou": 0.5}},
+                "operating_point": {"demolition": {"recall": 0.471, "false_per_km2": 0.36}},
+            },
+            data=(DataUse("made", "val", 1200, "", "validation"),),
+        )
+        lines = told.in_words(card)
+        at = lines.index(
+            "F1 of pixels on the split val, by which the weights and their thresholds were chosen:"
+        )
+        assert lines[at + 1] == (
+            "  made: change 0.5, demolition 0.25; share of found pixels given the opposite "
+            "direction 0.01, calibration error of change 0.02"
+        )
+        assert not any("near infrared" in line for line in lines)
+        at = lines.index("F1 of pixels on the split june:")
+        assert lines[at + 1 : at + 3] == ["  made: 0.75", "  other: iou 0.5"]
+        assert lines[at + 3].startswith("objects of validation (made val) at the thresholds above")
+        assert lines[at + 4] == "  demolition: 47% found, 0.36 false per km²"
+        assert lines[at + 5 : at + 7] == ["chosen on:", "  made, split val: 1,200 scenes"]
+
+    def test_what_is_not_there_is_not_printed(self) -> None:
+        card = make_card(metrics={}, data=(), min_area_m2=dict.fromkeys(Kind, 0.0))
+        text = "\n".join(told.in_words(card))
+        for word in (
+            "missing",
+            "averaged",
+            "magnified",
+            "F1",
+            "objects of",
+            " on:\n",
+            "0 m²",
+            "None",
+        ):
+            assert word not in text
+        assert "  demolition: from 0.4 on" in text
+        assert not re.search(r": *$", text.replace("area:\n", ""), re.MULTILINE)
+
+    @pytest.mark.parametrize("odd", [{"val": 0.5}, {"operating_point": [1]}, {"val": {"a": None}}])
+    def test_a_card_of_another_form_is_printed_as_it_is(self, odd: dict[str, object]) -> None:
+        assert "None" not in "".join(told.in_words(make_card(metrics=odd)))
+
+    def test_the_shipped_ones(self) -> None:
+        for name in NAMES:
+            assert not {"", "None"} & {line.strip() for line in told.in_words(read_card(name))}
 
 
 @pytest.mark.parametrize(

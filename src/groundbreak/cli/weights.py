@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -41,13 +40,15 @@ def show(
     json: Json = False,
 ) -> None:
     """The card of weights: what they were trained on, how good they are, their limits."""
+    from groundbreak.model.told import in_words
     from groundbreak.model.weights import read_card
 
-    document = read_card(weights).to_json()
+    card = read_card(weights)
     if json:
-        print_json(document)
-    else:
-        _print_nested(document)
+        print_json(card.to_json())
+        return
+    for line in in_words(card):
+        print_line(line)
 
 
 @group.command()
@@ -68,18 +69,3 @@ def export(
         print_json({"file": str(output), "item": str(item_path(output))})
     else:
         print_line(str(output))
-
-
-def _print_nested(value: Mapping[str, Any], indent: str = "") -> None:
-    for key, entry in value.items():
-        if isinstance(entry, Mapping):
-            print_line(f"{indent}{key}:")
-            _print_nested(entry, indent + "  ")
-        elif isinstance(entry, list | tuple) and any(isinstance(e, Mapping) for e in entry):
-            print_line(f"{indent}{key}:")
-            for item in entry:
-                print_line(f"{indent}  - " + ", ".join(f"{k} {v}" for k, v in item.items()))
-        elif isinstance(entry, list | tuple):
-            print_line(f"{indent}{key}: {', '.join(map(str, entry))}")
-        elif entry is not None:
-            print_line(f"{indent}{key}: {entry}")
