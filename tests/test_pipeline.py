@@ -201,7 +201,36 @@ def test_an_extended_run_keeps_its_grid_though_new_scenes_are_coarser(tmp_path, 
     assert note in (job.run / "log.jsonl").read_text()
     anew = run_detect(replace(job, gsd_m=2.0))
     assert anew.sites[0].plan.gsd_m == 2.0
-    assert summary_of(anew.sites[0])["notes"] == []
+    told = "its pixels are 2 m now, and were 1 m before: the site is computed anew"
+    assert summary_of(anew.sites[0])["notes"] == [told]
+    assert told in (job.run / "log.jsonl").read_text()
+    assert summary_of(run_detect(replace(job, gsd_m=2.0)).sites[0])["notes"] == []
+
+
+@pytest.mark.parametrize("version", ["this", "before the outline was kept"])
+def test_a_site_with_another_outline_is_told_of(tmp_path, engine, version):
+    job = request(tmp_path, [EMPTY, BUILT])
+    run_detect(job)
+    path = job.run / "work/s0/site.json"
+    if version != "this":
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"area": None}))
+    write_sites(job.sites, (0, -SIDE, SIDE - 40, 0))
+    [site] = run_detect(job).sites
+    told = "its outline has changed since the earlier run: the site is computed anew"
+    assert summary_of(site)["notes"] == [told]
+    # A corner less: the grid stays.
+    document = json.loads(job.sites.read_text())
+    [ring] = document["features"][0]["geometry"]["coordinates"]
+    document["features"][0]["geometry"]["coordinates"] = [[*ring[1:4], ring[1]]]
+    job.sites.write_text(json.dumps(document))
+    [site] = run_detect(job).sites
+    told = "its outline has changed since the earlier run: its events are told anew"
+    assert summary_of(site)["notes"] == [told]
+    # The same polygon from another corner on is no other one.
+    document["features"][0]["geometry"]["coordinates"] = [[*ring[2:4], ring[1], ring[2]]]
+    job.sites.write_text(json.dumps(document))
+    [site] = run_detect(job).sites
+    assert summary_of(site)["notes"] == []
 
 
 def test_killed_in_the_middle_it_goes_on_and_ends_the_same(tmp_path, engine, monkeypatch):

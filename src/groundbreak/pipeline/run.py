@@ -28,7 +28,7 @@ from groundbreak.pipeline.results import (
     told_shortly,
     write_results,
 )
-from groundbreak.pipeline.sitework import load_gsd, site_folder
+from groundbreak.pipeline.sitework import Ground, load_ground, site_folder
 from groundbreak.pipeline.tasks import SiteTask, run_tasks
 from groundbreak.sites.read import SiteList, read_sites
 from groundbreak.types import Catalog, Kind, Refusal, Scene
@@ -149,9 +149,11 @@ def _do_sites(request: RunRequest, inputs: _Inputs, tell: Tell) -> list[SiteOutc
     run = request.run.resolve()
     plans, outcomes = [], {}
     for site in inputs.sites.sites:
-        gsd_m = load_gsd(site_folder(run, site.id))
+        earlier = load_ground(site_folder(run, site.id))
+        gsd_m = None if earlier is None else earlier.gsd_m
         try:
-            plans.append(plan_site(site, inputs.catalog, asked, inputs.cards, gsd_m))
+            plan = plan_site(site, inputs.catalog, asked, inputs.cards, gsd_m)
+            plans.append(plan if earlier is None else _told_of(plan, earlier))
         except InputError as error:
             if request.strict or len(inputs.sites.sites) == 1:
                 raise
@@ -176,6 +178,12 @@ def _do_sites(request: RunRequest, inputs: _Inputs, tell: Tell) -> list[SiteOutc
         if request.strict:
             _refuse_gaps(outcome)
     return [outcomes[site.id] for site in inputs.sites.sites]
+
+
+def _told_of(plan: SitePlan, earlier: Ground) -> SitePlan:
+    """The plan, with a note where what an earlier run computed cannot be used."""
+    why = "" if plan.grid is None else earlier.other_than(plan.site, plan.grid)
+    return replace(plan, notes=(*plan.notes, why)) if why else plan
 
 
 def _work_px(plans: Sequence[SitePlan], cards: dict[str, Card]) -> float:

@@ -21,7 +21,8 @@ from groundbreak.events.objects import KnownObject
 from groundbreak.events.schema import iso
 from groundbreak.kept import kept_json
 from groundbreak.prepare.store import LOOKS, PreparedLook, read_look
-from groundbreak.types import Interval, Kind
+from groundbreak.raster.grid import site_shape
+from groundbreak.types import Interval, Kind, Site
 
 WORK = "work"
 LONGEST_NAME = 120
@@ -76,13 +77,44 @@ def load_work(folder: Path) -> SiteWork | None:
     return SiteWork(grid, tuple(look for look in looks if look is not None), area)
 
 
-def load_gsd(folder: Path) -> float | None:
-    """Pixel size in metres of the grid that an earlier run of a site chose.
+@dataclass(frozen=True)
+class Ground:
+    """What an earlier run of a site worked on; ``area`` as in ``SiteWork``."""
 
-    None without one, or if it is no longer known.
-    """
+    grid: GeoBox
+    area: BaseGeometry | None
+
+    @property
+    def gsd_m(self) -> float:
+        """Pixel size in metres."""
+        return float(abs(self.grid.resolution.x))
+
+    def other_than(self, site: Site, grid: GeoBox) -> str:
+        """Why a site has to be computed anew on this grid, in one line; empty if it has not."""
+        said = []
+        resized = self.grid.resolution != grid.resolution
+        if self.area is None:  # of an earlier version: only the grid can tell
+            moved = self.grid != grid and not resized
+        else:
+            moved = self.grid.crs != grid.crs or not _alike(self.area, site_shape(site))
+        if moved:
+            said.append("its outline has changed since the earlier run")
+        if resized:
+            size_m = abs(float(grid.resolution.x))
+            said.append(f"its pixels are {size_m:g} m now, and were {self.gsd_m:g} m before")
+        end = "its events are told anew" if self.grid == grid else "the site is computed anew"
+        return f"{', '.join(said)}: {end}" if said else ""
+
+
+def _alike(one: BaseGeometry, other: BaseGeometry) -> bool:
+    """Whether two polygons are the same to a millimetre, wherever their rings begin."""
+    return bool(one.normalize().equals_exact(other.normalize(), 1e-3))
+
+
+def load_ground(folder: Path) -> Ground | None:
+    """Grid and polygon of an earlier run of a site; None without one, or if it is not known."""
     known = kept_json(folder / "site.json", _site)
-    return None if known is None else float(abs(known[0].resolution.x))
+    return None if known is None else Ground(known[0], known[2])
 
 
 def _site(document: dict[str, Any]) -> tuple[GeoBox, list[str], BaseGeometry | None]:
