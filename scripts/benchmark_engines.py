@@ -22,6 +22,7 @@ import torch
 
 from groundbreak.inference.choose import ENGINES, EngineChoice, installed, open_engine, package_of
 from groundbreak.inference.engine import Statistics
+from groundbreak.model.network import class_probabilities
 from groundbreak.model.shape import STRIDE
 from groundbreak.model.weights import LoadedModel, load_weights
 from groundbreak.simulate.pairs import render_pair
@@ -102,7 +103,7 @@ def plain(
     @torch.inference_mode()
     def run() -> FloatArray:
         logits = loaded.network(*dates, given)
-        return torch.softmax(logits / loaded.card.temperature, 1).numpy()
+        return class_probabilities(logits, loaded.card.temperature).numpy()
 
     return run
 

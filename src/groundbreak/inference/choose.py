@@ -61,6 +61,10 @@ ALIKE = 0.3
 compiled wrongly."""
 
 
+ALL_WELL = b"alike"
+"""What is kept of an engine that passed."""
+
+
 @dataclass(frozen=True)
 class EngineChoice:
     """What was asked for.
@@ -110,8 +114,12 @@ def open_engine(weights: str, choice: EngineChoice) -> Engine:
     if choice.name in RUNTIMES:
         return RUNTIMES[choice.name](load_graphs(weights))
     if choice.name == INT8:
-        quantised = open_openvino(load_quantised(weights), quantised=True)
-        return CheckedEngine(quantised, lambda: open_openvino(load_graphs(weights)))
+        graphs = load_quantised(weights)
+        return CheckedEngine(
+            open_openvino(graphs, quantised=True),
+            lambda: open_openvino(load_graphs(weights)),
+            _trial_name(graphs.card, hashlib.sha256(graphs.decoder).hexdigest()),
+        )
     if choice.name == "torch":
         return open_torch(weights, choice.device)
     found = _trial_before(read_card(weights)) if surely_cpu(choice.device) else None
@@ -138,10 +146,13 @@ def open_torch(weights: str, device: str) -> Engine:
 class CheckedEngine:
     """An engine whose first answer is compared with that of an exact one, which else takes over."""
 
-    def __init__(self, quick: Engine, open_exact: Callable[[], Engine]) -> None:
-        """``open_exact`` is called once, at the first prediction."""
-        self._engine, self._open_exact = quick, open_exact
-        self._checked = False
+    def __init__(self, quick: Engine, open_exact: Callable[[], Engine], name: str) -> None:
+        """``open_exact`` is called at the first prediction.
+
+        Under ``name`` is kept that all is well: later runs on this machine need not compare.
+        """
+        self._engine, self._open_exact, self._name = quick, open_exact, name
+        self._checked = read_kept(name) == ALL_WELL
         self._checking = threading.Lock()
 
     @property
@@ -179,6 +190,8 @@ class CheckedEngine:
                 if not error <= ALIKE:  # nor if it is NaN
                     log.warning("engine %s is off by %.3f: not used", self.description, error)
                     self._engine = exact
+                else:
+                    keep(self._name, ALL_WELL)
                 self._checked = True
         return self._engine.predict(before, after, statistics, zoom)
 
@@ -299,13 +312,17 @@ def _trial_before(card: Card) -> dict[str, str] | None:
         return None
 
 
-def _trial_name(card: Card) -> str:
-    """Under which the outcome of a trial is kept: it holds for this machine as it is now."""
+def _trial_name(card: Card, *more: str) -> str:
+    """Under which the outcome of a trial is kept: it holds for this machine as it is now.
+
+    And for ``more`` that it depends on.
+    """
     packages = ("torch", *(name for name in RUNTIMES if installed(name)))
     basis = [
         __version__,
         card.sha256,
         [platform.node(), platform.machine(), threads()],
         [[name, metadata.version(name)] for name in packages],
+        *more,
     ]
     return f"trials/{hashlib.sha256(json.dumps(basis).encode()).hexdigest()[:32]}.json"
