@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
+from shapely.geometry import box
 
 from groundbreak.errors import OutputError
 from groundbreak.pipeline import news as room
@@ -83,6 +84,18 @@ def test_what_else_than_the_images_changed_is_told_with_the_news():
 def test_what_cannot_be_seen_any_more_is_not_withdrawn():
     state = State(FIRST, A | B, {"house": HOUSE}).followed_by(State(SECOND, A | C, {}))
     assert names(state.news()) == {"unchecked": ["house"]}
+
+
+@pytest.mark.parametrize(
+    ("lon", "west", "there"),
+    [(0.5, 0, True), (2.0, 0, False), (-179.5, 180, True), (None, 0, True)],
+    ids=["inside", "outside", "beyond the antimeridian", "not known"],
+)
+def test_what_lies_outside_of_a_site_drawn_anew_is_not_withdrawn(lon, west, there):
+    gone = replace(HOUSE, lon=lon, lat=0.5)
+    area = box(west, 0, west + 1, 1)
+    state = State(FIRST, A | B, {"house": gone}).followed_by(State(SECOND, A | B, {}), area)
+    assert names(state.news()) == {"withdrawn" if there else "unchecked": ["house"]}
 
 
 def test_news_stay_until_something_else_is_compared_or_told():

@@ -13,6 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from shapely.geometry import Point
+from shapely.geometry.base import BaseGeometry
+
 from groundbreak.atomic import write_json
 from groundbreak.events import phrases
 from groundbreak.events.schema import iso
@@ -30,7 +33,8 @@ TOLD = "told.json"
 LISTS = ("new", "returned", "confirmed", "unconfirmed", "redated", "withdrawn", "unchecked")
 """What an update brings: events that were never told before, that were told once, but not the time
 before, that are provisional no more, or again, that have other dates, that are told no more, and
-those of which the images take no part any more."""
+those that cannot be checked: images of theirs take no part any more, or they lie outside of the
+site as it is drawn now."""
 GONE = ("withdrawn", "unchecked")
 """Of the lists, those of events that no other file of the run has."""
 
@@ -90,6 +94,13 @@ class Told:
         """Its dates."""
         return self.start_datetime, self.end_datetime
 
+    def within(self, area: BaseGeometry) -> bool:
+        """Whether it lies in an outline, in degrees; so it does where its place is not known."""
+        if self.lon is None or self.lat is None:
+            return True
+        # The outline of a site across the antimeridian runs past 180.
+        return any(area.covers(Point(self.lon + turn, self.lat)) for turn in (0, 360, -360))
+
 
 @dataclass(frozen=True)
 class State:
@@ -104,6 +115,7 @@ class State:
         before: the events as they were told then, by id.
         past: ids of all events that were told at earlier updates than that.
         changed: of ``BASIS``, what was not the same at the update before.
+        outside: ids of the events before that lie outside of the site as it is now.
     """
 
     updated: str
@@ -114,9 +126,13 @@ class State:
     before: Mapping[str, Told] = field(default_factory=dict)
     past: frozenset[str] = frozenset()
     changed: tuple[str, ...] = ()
+    outside: frozenset[str] = frozenset()
 
-    def followed_by(self, other: State) -> State:
-        """The state after a run that told ``other``, without knowing of this one."""
+    def followed_by(self, other: State, area: BaseGeometry | None = None) -> State:
+        """The state after a run that told ``other``, without knowing of this one.
+
+        ``area`` is the site's outline then, in lon/lat degrees (see ``Site``).
+        """
         if (other.looks, other.events) == (self.looks, self.events):
             # With places that were not noted before.
             return replace(self, events=other.events, basis=other.basis)
@@ -128,6 +144,9 @@ class State:
             past=self.past.union(self.before),
             changed=tuple(
                 name for name in BASIS if name in known and self.basis[name] != other.basis[name]
+            ),
+            outside=frozenset(
+                name for name, told in self.events.items() if area and not told.within(area)
             ),
         )
 
@@ -143,7 +162,11 @@ class State:
         }
         gone = {name: then for name, then in self.before.items() if name not in pairs}
         there = {scene for scenes in self.looks.values() for scene in scenes}
-        checked = {name for name, then in gone.items() if there.issuperset(then.scenes)}
+        checked = {
+            name
+            for name, then in gone.items()
+            if there.issuperset(then.scenes) and name not in self.outside
+        }
         fresh = {name: now for name, now in self.events.items() if name not in pairs}
         return document | {
             "changed": list(self.changed),
@@ -186,6 +209,7 @@ def update(
     looks: Mapping[str, tuple[str, ...]],
     events: Sequence[Event],
     basis: Mapping[str, str],
+    area: BaseGeometry,
     now: str,
 ) -> State:
     """Note what is told of a site, beside what was told before.
@@ -195,6 +219,7 @@ def update(
         looks: of the looks that were compared, by id, the ids of their scenes.
         events: of the site, in the order in which they are told.
         basis: see `State`.
+        area: the site's outline in lon/lat degrees.
         now: time of the run, in ISO 8601.
 
     Raises:
@@ -203,8 +228,9 @@ def update(
     state = State(now, looks, {event.id: Told.of(event) for event in events}, basis)
     earlier = kept_json(folder / TOLD, _state)
     if earlier is not None:
-        state = earlier.followed_by(state)
-    write_json(folder / TOLD, asdict(state) | {"past": sorted(state.past)}, indent=None)
+        state = earlier.followed_by(state, area)
+    sets = {"past": sorted(state.past), "outside": sorted(state.outside)}
+    write_json(folder / TOLD, asdict(state) | sets, indent=None)
     return state
 
 
@@ -286,4 +312,5 @@ def _state(document: dict[str, Any]) -> State:
         {name: _told(event) for name, event in document["before"].items()},
         frozenset(map(str, document.get("past", ()))),
         tuple(name for name in document.get("changed", ()) if name in BASIS),
+        frozenset(map(str, document.get("outside", ()))),
     )

@@ -313,7 +313,8 @@ def write_news(run: Path, outcomes: Sequence[SiteOutcome], record: Mapping[str, 
         site = outcome.plan.site
         looks = {look.id: look.scene_ids for look in outcome.prepared.looks}
         folder, events = site_folder(run, site.id), outcome.result.events
-        state = update(folder, looks, events, _basis(outcome.plan, record), record["started"])
+        basis, area = _basis(outcome.plan, record), site.geometry
+        state = update(folder, looks, events, basis, area, record["started"])
         sites.append({"id": site.id, "name": site.name, **state.news()})
     about = {"run": record["started"], "finished_before": record["finished_before"]}
     write_json(run / NEWS, about | {"sites": sites})
