@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -100,14 +101,64 @@ def test_a_first_call_that_was_killed_is_made_anew(request_, monkeypatch):
 
 
 def test_tiles_of_another_size_or_site_give_way(request_, tmp_path):
-    before = cut_sites(request_)
+    cut_sites(request_)
     (request_.output / "s1" / "notes.tif").write_text("mine")
     write_sites(request_.sites, CORNERS[0])
     result = cut_sites(replace(request_, tiles=TileConfig(32, 0), gsd_m=2.0))
     assert files(request_.output) == {*listed(result), "s1/notes.tif"}
-    assert result.tiles < before.tiles * 2
     shapes = {inspect(request_.output / path).shape for path in listed(result)}
     assert shapes == {(32, 32)}
+
+
+def test_where_nothing_can_be_cut_what_there_was_stays(request_):
+    before = listed(cut_sites(request_))
+    old = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2001, 1, 1, tzinfo=UTC))
+    with pytest.raises(InputError, match="the tiles of the call before stay"):
+        cut_sites(replace(request_, dates=old))
+    assert files(request_.output) == before
+    assert (request_.output / "tiles.parquet").is_file()
+
+
+def test_tiles_of_a_site_that_cannot_be_cut_now_stay(request_, fails):
+    before = listed(cut_sites(request_))
+    fails(RasterError("scene.tif", "server does not answer"), "s0")
+    result = cut_sites(replace(request_, tiles=TileConfig(32, 0)))
+    assert files(request_.output) == {
+        *listed(result),
+        *(path for path in before if path.startswith("s0/")),
+    }
+
+
+def test_without_scenes_that_can_be_read_the_manifest_stays(request_, monkeypatch):
+    cut_sites(request_)
+
+    def prepare(*_):
+        raise RasterError("scene.tif", "server does not answer")
+
+    monkeypatch.setattr(tiles, "prepare", prepare)
+    with pytest.raises(InputError, match="does not answer"):
+        cut_sites(request_)
+    assert (request_.output / "tiles.parquet").is_file()
+
+
+def test_what_another_program_left_is_not_touched(request_, tmp_path):
+    theirs = request_.output / "images" / "2024" / "r0_c0.tif"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("theirs")
+    pq.write_table(pa.table({"tile": [1]}), request_.output / "tiles.parquet")
+    with pytest.raises(OutputError, match="is not empty and no folder of tiles"):
+        cut_sites(request_)
+    assert theirs.read_text() == "theirs"
+
+
+def test_links_in_a_folder_of_tiles_are_not_followed(request_, tmp_path):
+    cut_sites(request_)
+    archive = tmp_path / "archive" / "x" / "r000_c000.tif"
+    archive.parent.mkdir(parents=True)
+    archive.write_text("mine")
+    (request_.output / "link").symlink_to(tmp_path / "archive")
+    cut_sites(replace(request_, tiles=TileConfig(32, 0)))
+    assert archive.read_text() == "mine"
 
 
 def test_while_tiles_are_cut_there_is_no_manifest(request_, fails):

@@ -24,7 +24,15 @@ from groundbreak.pipeline.tasks import source_of
 from groundbreak.prepare.acquire import Source
 from groundbreak.prepare.job import PrepareConfig
 from groundbreak.prepare.store import PreparedLook
-from groundbreak.raster.tiling import Tile, TileConfig, TileSource, cut_tiles, write_manifest
+from groundbreak.raster.tiling import (
+    Tile,
+    TileConfig,
+    TileSource,
+    cut_tiles,
+    is_manifest,
+    site_folder,
+    write_manifest,
+)
 from groundbreak.sites.read import SiteList, read_sites
 from groundbreak.types import BoolArray, Box, Catalog, FloatArray
 
@@ -64,10 +72,12 @@ def cut_sites(request: TileRequest, tell: Tell = lambda _message, _share: None) 
     """Cut all usable looks of all sites; a site that cannot be cut is noted.
 
     The folder then holds the tiles that the manifest lists and no others: those of an earlier call
-    are replaced, whatever their size and place. While tiles are cut there is no manifest.
+    are replaced, whatever their size and place, but for those of sites that cannot be cut now.
+    While tiles are cut there is no manifest.
 
     Raises:
-        InputError: no site or no scene is left, or every site failed.
+        InputError: no site or no scene is left, every site failed, or there is nothing to cut where
+            an earlier call cut tiles.
         HrefError: an address may not be read.
         OutputError: the folder cannot be written, holds something else than tiles, or another
             process is at work in it.
@@ -84,7 +94,7 @@ def _cut_all(request: TileRequest, sites: SiteList, catalog: Catalog, tell: Tell
     refused = [f"site {r.subject} was refused: {r.reason}" for r in sites.refused]
     notes = [*sites.notes, *refused, *told_shortly(catalog.refused), *catalog.notes]
     tiles: list[Tile] = []
-    problems: list[InputError] = []
+    problems: dict[str, InputError] = {}
     with Access(catalog.policy) as access:
         for index, site in enumerate(sites.sites):
             tell(site.name, index / len(sites.sites))
@@ -95,16 +105,19 @@ def _cut_all(request: TileRequest, sites: SiteList, catalog: Catalog, tell: Tell
             except (HrefError, OutputError):
                 raise
             except InputError as error:
-                problems.append(error)
+                problems[site.id] = error
                 notes.append(f"site '{site.id}' was left out: {error}")
                 continue
             tiles += cut
             notes += remarks
     if problems and len(problems) == len(sites.sites):
-        raise problems[0]
+        raise next(iter(problems.values()))
     manifest = request.output / MANIFEST
+    if not tiles and manifest.exists():
+        problem = "no look of its sites can be cut; the tiles of the call before stay"
+        raise InputError(str(request.sites), problem, "; ".join(notes[-3:]))
     write_manifest(tiles, manifest)
-    _forget(request.output, tiles)
+    _forget(request.output, tiles, [site_folder(request.output, name) for name in problems])
     return TileResult(manifest, len(tiles), tuple(notes))
 
 
@@ -116,7 +129,7 @@ def _claimed(output: Path) -> Iterator[None]:
         OutputError: it holds something else than tiles, cannot be written, or another process is at
             work in it.
     """
-    ours = any((output / name).is_file() for name in (MANIFEST, LOCK))
+    ours = (output / LOCK).is_file() or is_manifest(output / MANIFEST)
     if output.is_dir() and any(output.iterdir()) and not ours:
         raise OutputError(str(output), "is not empty and no folder of tiles: give another")
     with held(output, LOCK):
@@ -125,11 +138,17 @@ def _claimed(output: Path) -> Iterator[None]:
         yield
 
 
-def _forget(output: Path, tiles: Sequence[Tile]) -> None:
-    """Remove the tiles of earlier calls, also half-written ones, as far as can be done."""
+def _forget(output: Path, tiles: Sequence[Tile], spared: Sequence[Path]) -> None:
+    """Remove the tiles of earlier calls, also half-written ones, as far as can be done.
+
+    But for ``spared`` folders, those of sites that could not be cut now; links are not followed.
+    """
     wanted = {tile.path for tile in tiles}
     for path in output.glob("*/*/*.tif"):
+        site, look = path.parent.parent, path.parent
         if path in wanted or not _TILE.fullmatch(to_become(path) or path.name):
+            continue
+        if site in spared or site.is_symlink() or look.is_symlink():
             continue
         with suppress(OSError):  # a folder that holds anything else stays
             path.unlink()
@@ -147,12 +166,12 @@ def _cut_site(request: TileRequest, plan: SitePlan, source: Source) -> tuple[lis
         return [], [*remarks, f"{where}: {why}"]
     try:
         work = tempfile.TemporaryDirectory(prefix=WORK, dir=request.output)
-        # Tiles of the same name are replaced one by one: it would describe some of them wrongly.
-        (request.output / MANIFEST).unlink(missing_ok=True)
     except OSError as error:
         raise output_error(request.output, error) from error
     with work as folder:
         prepared = prepare(plan, plan.grid, source, request.config, Path(folder))
+        if prepared.looks:
+            _unlist(request.output / MANIFEST)
         looks = [
             TileSource(look.id, look.start, look.end, look.bands, _reader(look))
             for look in prepared.looks
@@ -160,6 +179,14 @@ def _cut_site(request: TileRequest, plan: SitePlan, source: Source) -> tuple[lis
         tiles = cut_tiles(plan.site.id, plan.grid, looks, request.output, request.tiles)
     unused = [f"{u.plan.start:%Y-%m-%d}: {u.reason}" for u in prepared.unused]
     return tiles, [*remarks, *prepared.notes, *unused]
+
+
+def _unlist(manifest: Path) -> None:
+    """Remove it: tiles of the same name are replaced one by one, some it would describe wrongly."""
+    try:
+        manifest.unlink(missing_ok=True)
+    except OSError as error:
+        raise output_error(manifest, error) from error
 
 
 def _reader(look: PreparedLook) -> Callable[[Box], tuple[FloatArray, BoolArray]]:

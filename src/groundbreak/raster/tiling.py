@@ -110,7 +110,7 @@ def cut_tiles(
     rows, columns = _numbers(w.y0 for w in windows), _numbers(w.x0 for w in windows)
     tiles = []
     for look in looks:
-        home = folder / _file_name(site_id) / _file_name(look.look_id)
+        home = site_folder(folder, site_id) / _file_name(look.look_id)
         for window in windows:
             row, col = rows[window.y0], columns[window.x0]
             pixels, usable = look.read(window)
@@ -132,6 +132,23 @@ def cut_tiles(
             tiles.append(tile)
     log.info("site %s: %d tiles", site_id, len(tiles))
     return tiles
+
+
+def site_folder(folder: Path, site_id: str) -> Path:
+    """Where the tiles of a site go."""
+    return folder / _file_name(site_id)
+
+
+def is_manifest(path: Path) -> bool:
+    """Whether a file is a table as `write_manifest` writes them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        columns = set(pq.read_schema(path).names)
+    except (OSError, pa.ArrowException):
+        return False
+    return {"site_id", "look_id", "row", "col", "path", "usable_fraction"} <= columns
 
 
 def write_manifest(tiles: Sequence[Tile], path: Path) -> None:
