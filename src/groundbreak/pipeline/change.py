@@ -21,6 +21,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from groundbreak.atomic import write_json
+from groundbreak.inference.choose import arithmetic
 from groundbreak.inference.engine import Engine, Statistics
 from groundbreak.inference.stitch import StitchConfig, lattice, predict_blocks
 from groundbreak.kept import kept_json, kept_whole
@@ -219,4 +220,6 @@ def _key(job: ChangeJob, plan: PairPlan) -> dict[str, str]:
     basis["orders"] = f"both from {SHOWS}" if both else "one"
     if job.engine.card.network.other:
         basis["other"] = repr(CLEAR)  # maps from before left it aside
+    if how := arithmetic(job.engine):
+        basis["arithmetic"] = how  # maps from before, and of all other engines, say nothing of it
     return {k: v if isinstance(v, str) else json.dumps(v, sort_keys=True) for k, v in basis.items()}
