@@ -1,6 +1,7 @@
 """Catalogue files: written to be moved, read without trust, of our own and of others' making."""
 
 import json
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,6 +87,23 @@ class TestOwn:
         assert "bands have no names" in kept.notes[0]
         with pytest.raises(CatalogError, match=r"2019\.tif is empty"):
             read_catalog(path, strict=True)
+
+    def test_names_that_are_not_utf_8_can_be_written_and_printed(self, tmp_path):
+        raster(tmp_path / "scenes" / "2018.tif", 4, "uint16")
+        (tmp_path / "scenes" / os.fsdecode(b"2019_M\xfcnchen\x1b[31m.tif")).write_text("")
+        scan = scan_folder(tmp_path / "scenes")
+        path = tmp_path / "catalog.json"
+        write_catalog(scan.items, path, left_out=scan.refused, notes=scan.notes)
+        [refusal] = read_catalog(path).refused
+        assert refusal.subject == r"2019_M\udcfcnchen\x1b[31m.tif"
+        assert read_catalog(tmp_path / "scenes").refused == (refusal,)
+
+    def test_odd_text_of_a_catalogue_is_made_fit_to_print(self, tmp_path):
+        raster(tmp_path / "a.tif")
+        source = {"left_out": [{"file": "\ud800", "reason": "\x07"}], "notes": ["\ud800"]}
+        catalog = read_catalog(collection(tmp_path / "c.json", item(), **{SOURCE: source}))
+        assert catalog.refused == (Refusal(r"\ud800", r"\x07"),)
+        assert catalog.notes[0] == r"\ud800"
 
     @pytest.mark.parametrize("told", [3, {"file": "a"}, [7, {"file": "a", "reason": None}, {}]])
     def test_what_is_no_list_of_left_out_files_is_passed_over(self, tmp_path, told):

@@ -1,4 +1,4 @@
-"""Addresses without their secrets: for messages, logs and files."""
+"""Addresses without their secrets, names without odd bytes: for messages, logs and files."""
 
 from __future__ import annotations
 
@@ -72,3 +72,12 @@ def _is_secret(name: str, azure: bool) -> bool:
 
 def _host(netloc: str) -> str:
     return netloc.rpartition("@")[2]
+
+
+def printable(text: str) -> str:
+    r"""Text for files and terminals: what is not UTF-8, and control characters, as ``\x1b``.
+
+    File names may hold any bytes, and a catalogue any text.
+    """
+    known = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in known)

@@ -17,6 +17,7 @@ from groundbreak.catalog.intact import cut_short
 from groundbreak.catalog.judge import Image, LeftOutError, choose, judge
 from groundbreak.catalog.listing import NAME, Entry, read_listing
 from groundbreak.catalog.names import SUFFIXES, Part, place, without_suffix
+from groundbreak.catalog.redact import printable
 from groundbreak.errors import CatalogError, RasterError
 from groundbreak.raster.bands import no_use
 from groundbreak.raster.info import RasterInfo
@@ -269,7 +270,7 @@ class _Scan:
             self.no_use[why].append(path)
 
     def _refuse(self, path: str, reason: str) -> None:
-        self.refused.append(Refusal(path, reason))
+        self.refused.append(Refusal(printable(path), printable(reason)))
 
 
 def _finest(masks: list[tuple[Part, RasterInfo]]) -> list[tuple[Part, RasterInfo]]:

@@ -22,6 +22,7 @@ from groundbreak.atomic import write_json
 from groundbreak.catalog.assets import item_to_scene, shows, unknown_masks
 from groundbreak.catalog.judge import LeftOutError
 from groundbreak.catalog.presets import readable_hosts
+from groundbreak.catalog.redact import printable
 from groundbreak.catalog.scan import count, scan_folder
 from groundbreak.errors import CatalogError, HrefError, RasterError
 from groundbreak.raster.bands import VISIBLE
@@ -158,7 +159,7 @@ def _left_out(named: Mapping[str, Any]) -> list[Refusal]:
     """The files that the scan left out, as far as the catalogue says so in the form it should."""
     entries = named.get("left_out")
     return [
-        Refusal(entry["file"], entry["reason"])
+        Refusal(printable(entry["file"]), printable(entry["reason"]))
         for entry in (entries if isinstance(entries, list) else [])
         if isinstance(entry, dict) and len(_texts([entry.get("file"), entry.get("reason")])) == 2
     ]
@@ -166,7 +167,9 @@ def _left_out(named: Mapping[str, Any]) -> list[Refusal]:
 
 def _texts(entries: Any) -> list[str]:
     """The texts among the entries of a list."""
-    return [e for e in entries if isinstance(e, str)] if isinstance(entries, list) else []
+    return (
+        [printable(e) for e in entries if isinstance(e, str)] if isinstance(entries, list) else []
+    )
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -203,7 +206,7 @@ def _items(path: Path, document: Mapping[str, Any]) -> tuple[list[pystac.Item], 
         try:
             item = _item(feature, places)
         except LeftOutError as error:
-            refused.append(Refusal(f"item {place}", str(error)))
+            refused.append(Refusal(f"item {place}", printable(str(error))))
         else:
             places[item.id] = place
             items.append(item)
@@ -281,7 +284,7 @@ def _catalog(
                 error.subject, f"(scene {item.id}) {error.problem}", error.mend
             ) from error
         except (ValueError, RasterError) as error:
-            refused.append(Refusal(item.id, str(error)))
+            refused.append(Refusal(printable(item.id), printable(str(error))))
     for refusal in refused:
         log.warning("left out: %s %s", refusal.subject, refusal.reason)
     if not scenes and not refused:
