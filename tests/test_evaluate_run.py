@@ -264,6 +264,12 @@ class TestPlace:
         with pytest.raises(OutputError, match="pairs: is not empty and no earlier evaluation"):
             evaluate(data, "val", "made-up", data)
         assert {path.name for path in run.iterdir()} == {"run.json", "metrics.json"}
+        other = tmp_path / "training"
+        other.mkdir()
+        for name in ("metrics.json", "checkpoint.ckpt"):
+            (other / name).write_text('{"loss": 1}')
+        with pytest.raises(OutputError, match="training: is not empty and no earlier"):
+            evaluate(data, "val", "made-up", other)
         assert not (data / "scenes.csv").exists()
 
     def test_an_earlier_evaluation_and_one_that_was_killed_are_written_anew(

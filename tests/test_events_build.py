@@ -436,7 +436,7 @@ def test_an_event_keeps_its_id_when_its_outline_is_cut_anew() -> None:
     series = Series(changes=[(2, NEW, HALL), (4, TORN, HALL), (5, NEW, HALL)])
     first = series.result()
     [built, *_] = first.events
-    wide = built.geometry.buffer(15)  # so wide that by its outline it is another object
+    wide = built.geometry.buffer(9)  # so wide that by its outline it is another object
     before = KnownObject("building-before", NEW, wide, {NEW: built.interval})
     again = series.result(known=[before])
     name = "building-before-new_building"

@@ -15,6 +15,7 @@ from groundbreak.pipeline import results, run
 from groundbreak.pipeline.news import NEWS, TOLD, State, Told, in_words, read_news
 from groundbreak.pipeline.run import run_detect
 from groundbreak.report.page import write_report
+from groundbreak.types import Kind
 from series import write_series
 from test_pipeline import BUILT, EMPTY, request
 
@@ -72,10 +73,16 @@ def test_what_else_than_the_images_changed_is_told_with_the_news():
     assert state.news()["changed"] == ["outline", "weights"]
     told = "1 withdrawn since 16 November 2026, with another outline of the site and other weights"
     assert in_words(state.news()) == told
-    # What brought nothing is not told of, and is no news later either.
+    # What brought nothing by itself counts at the next update.
     state = state.followed_by(State(SECOND, A | B, {}, basis))
+    assert state.changed == ("outline", "weights")
     state = state.followed_by(State(THIRD, A | B | C, {"house": HOUSE}, basis))
-    assert (state.changed, names(state.news())) == ((), {"returned": ["house"]})
+    assert names(state.news()) == {"returned": ["house"]}
+    assert state.changed == ("outline", "weights")
+    # Another version has other settings.
+    old, new = ({"version": n, "settings": n} for n in "12")
+    state = State(FIRST, A, {}, old).followed_by(State(SECOND, B, {}, new))
+    assert state.changed == ("version",)
     # A version that noted nothing of it knows of no change.
     state = State(FIRST, A | B, {}).followed_by(State(SECOND, A | B | C, {"house": HOUSE}, basis))
     assert state.changed == ()
@@ -96,6 +103,12 @@ def test_what_lies_outside_of_a_site_drawn_anew_is_not_withdrawn(lon, west, ther
     area = box(west, 0, west + 1, 1)
     state = State(FIRST, A | B, {"house": gone}).followed_by(State(SECOND, A | B, {}), area)
     assert names(state.news()) == {"withdrawn" if there else "unchecked": ["house"]}
+
+
+def test_what_other_kinds_were_asked_for_is_not_withdrawn():
+    state = State(FIRST, A | B, {"house": SURE, "shed": SHED})
+    state = state.followed_by(State(SECOND, A | B, {}), kinds=[Kind.DEMOLITION])
+    assert names(state.news()) == {"withdrawn": ["shed"], "unchecked": ["house"]}
 
 
 def test_news_stay_until_something_else_is_compared_or_told():
@@ -242,6 +255,8 @@ def test_a_site_that_cannot_be_judged_now_withdraws_nothing(tmp_path, engine, we
         {"looks": 3},
         {"since": "soon"},
         {"updated": None},
+        {"updated": "2026-11-02T05:00:00"},
+        {"events": {"x": dict(vars(HOUSE), area_m2=-1)}},
         {"events": {"x": {"kind": "demolition"}}},
         {"before": {"x": dict(vars(HOUSE), sentence=None)}},
         {"before": {"x": dict(vars(HOUSE), lat=91.0)}},

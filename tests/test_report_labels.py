@@ -55,7 +55,7 @@ def test_a_number_stands_beside_its_outline_and_on_no_other():
 
 def test_where_it_is_not_plain_whose_number_it_is_a_line_leads_to_its_outline():
     row = [box(400 + 22 * n, 400, 420 + 22 * n, 420) for n in range(12)]
-    labels = place_labels(row, [2] * 12, SIZE, 320)
+    labels = place_labels(row, [2] * 12, SIZE, 280)
     assert [label.index for label in labels] == list(range(12))
     assert not all(label.near for label in labels)
     for label in labels:
@@ -65,12 +65,12 @@ def test_where_it_is_not_plain_whose_number_it_is_a_line_leads_to_its_outline():
 
 def test_the_surest_have_a_number_where_there_is_no_room_for_all():
     outlines = houses(MOST + 50, within=120, side=3)
-    labels = place_labels(outlines, [3] * len(outlines), SIZE, 320)
+    labels = place_labels(outlines, [3] * len(outlines), SIZE, 280)
     indices = [label.index for label in labels]
     assert all(one < other for one, other in pairwise(indices))
     assert indices[:10] == list(range(10))
     assert 20 < len(indices) < MOST
-    assert place_labels([], [], SIZE, 320) == []
+    assert place_labels([], [], SIZE, 280) == []
 
 
 def test_a_number_that_fits_nowhere_is_left_out():

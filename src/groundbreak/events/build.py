@@ -186,12 +186,12 @@ def build_events(
     events, ledger = events_of(
         replace(site, looks=looks), objects, evidence, config, readers.pixels
     )
-    swapped = swapped_ids(events, known)
+    swapped = swapped_ids(events, known, config.objects.least_area_ratio)
     events = tuple(sorted(renamed_events(events, swapped), key=_by_time))
     return EventsResult(
         events,
         renamed_ledger(ledger, swapped),
-        _to_be_known(objects, swapped, events),
+        _to_be_known(objects, swapped, events, known),
         summarise(
             site.site_name,
             events,
@@ -206,10 +206,16 @@ def build_events(
 
 
 def _to_be_known(
-    objects: Sequence[TrackedObject], swapped: Mapping[str, str], events: Sequence[Event]
+    objects: Sequence[TrackedObject],
+    swapped: Mapping[str, str],
+    events: Sequence[Event],
+    known: Sequence[KnownObject],
 ) -> tuple[KnownObject, ...]:
-    """What the next run shall know: the objects by their ids, and what is told of them."""
-    told: dict[str, dict[Kind, Interval]] = {}
+    """What the next run shall know: the objects by their ids, and what was told of them last.
+
+    Now or earlier: what one run does not tell, since other kinds were asked for, may be told again.
+    """
+    told = {old.id: dict(old.told) for old in known}
     for event in events:
         told.setdefault(object_of(event), {})[event.kind] = event.interval
     names = [swapped.get(tracked.id, tracked.id) for tracked in objects]

@@ -12,10 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from shapely.geometry.base import BaseGeometry
+
 from groundbreak.events.geometry import containment, iou
 from groundbreak.events.history import LedgerRow
 from groundbreak.events.objects import KnownObject
-from groundbreak.types import Event, Interval, Kind
+from groundbreak.types import KINDS, Event, Interval, Kind
 
 SAME_GROUND = 0.5
 """Share of the smaller outline within the larger one from which they are one event's."""
@@ -31,7 +33,9 @@ def event_id(name: str, kind: Kind) -> str:
     return f"{name}-{kind.value}"
 
 
-def swapped_ids(events: Sequence[Event], known: Sequence[KnownObject]) -> dict[str, str]:
+def swapped_ids(
+    events: Sequence[Event], known: Sequence[KnownObject], least_area_ratio: float
+) -> dict[str, str]:
     """Which objects go by another id, so that what was told before is told under the same one.
 
     Told before is an event of the same kind on the same ground, the intervals of which overlap, and
@@ -41,6 +45,7 @@ def swapped_ids(events: Sequence[Event], known: Sequence[KnownObject]) -> dict[s
     Args:
         events: of the site, in the CRS of the footprints.
         known: objects of the run before, with what was told of them.
+        least_area_ratio: of the smaller outline to the larger one; see ``ObjectConfig``.
 
     Returns:
         New ids by old ones; those that are exchanged occur both ways.
@@ -57,6 +62,7 @@ def swapped_ids(events: Sequence[Event], known: Sequence[KnownObject]) -> dict[s
             if event.kind in old.told
             and overlap(old.told[event.kind], event.interval)
             and containment(old.footprint, event.geometry) >= SAME_GROUND
+            and area_ratio(old.footprint, event.geometry) >= least_area_ratio
         ),
         reverse=True,
     )
@@ -67,6 +73,12 @@ def swapped_ids(events: Sequence[Event], known: Sequence[KnownObject]) -> dict[s
     return swapped
 
 
+def area_ratio(one: BaseGeometry, other: BaseGeometry) -> float:
+    """Of the smaller area to the larger one."""
+    small, large = sorted((one.area, other.area))
+    return float(small / large) if large else 0.0
+
+
 def overlap(one: Interval, other: Interval) -> bool:
     """Whether one date may lie in both; their starts are outside of them, their ends inside."""
     never = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -75,15 +87,17 @@ def overlap(one: Interval, other: Interval) -> bool:
 
 
 def renamed_events(events: Sequence[Event], swapped: Mapping[str, str]) -> tuple[Event, ...]:
-    """Events with the ids of their objects exchanged, in their links too."""
+    """Events with the ids of their objects exchanged, in their links too.
+
+    Also in links to events that are not told.
+    """
     names = {
-        event.id: event_id(swapped.get(object_of(event), object_of(event)), event.kind)
-        for event in events
+        event_id(old, kind): event_id(new, kind) for old, new in swapped.items() for kind in KINDS
     }
     return tuple(
         replace(
             event,
-            id=names[event.id],
+            id=names.get(event.id, event.id),
             replaces=tuple(names.get(name, name) for name in event.replaces),
             replaced_by=tuple(names.get(name, name) for name in event.replaced_by),
         )

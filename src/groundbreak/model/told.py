@@ -115,7 +115,10 @@ def _point(card: Card, kinds: Any) -> Iterator[str]:
 def _found(figures: Any) -> str:
     if not isinstance(figures, Mapping) or not {"recall", "false_per_km2"} <= figures.keys():
         return _figures(figures)
-    return f"{figures['recall']:.0%} found, {figures['false_per_km2']:.2g} false per km²"
+    recall, false = figures["recall"], figures["false_per_km2"]
+    if not all(isinstance(figure, int | float) for figure in (recall, false)):
+        return _figures(figures)
+    return f"{recall:.0%} found, {false:.2g} false per km²"
 
 
 def _data(card: Card) -> Iterator[str]:

@@ -7,7 +7,8 @@ site that cannot be judged now is not updated: what is not seen is not withdrawn
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from groundbreak.events.schema import iso
 from groundbreak.kept import kept_json
 from groundbreak.pipeline.folder import read_document
 from groundbreak.prepare.known import record
-from groundbreak.types import Event
+from groundbreak.types import KINDS, Event, Kind
 from groundbreak.writers.lonlat import point_lonlat
 from groundbreak.writers.plain import DECIMALS
 
@@ -33,8 +34,7 @@ TOLD = "told.json"
 LISTS = ("new", "returned", "confirmed", "unconfirmed", "redated", "withdrawn", "unchecked")
 """What an update brings: events that were never told before, that were told once, but not the time
 before, that are provisional no more, or again, that have other dates, that are told no more, and
-those that cannot be checked: images of theirs take no part any more, or they lie outside of the
-site as it is drawn now."""
+those that cannot be checked: images of theirs take no part any more, or nobody asked for them."""
 GONE = ("withdrawn", "unchecked")
 """Of the lists, those of events that no other file of the run has."""
 
@@ -43,6 +43,7 @@ BASIS = {
     "gsd_m": "another pixel size",
     "weights": "other weights",
     "settings": "other settings",
+    "engine": "another arithmetic of the network",
     "version": "another version of groundbreak",
 }
 """What else than the images decides what is told, and how to say that it is not the same."""
@@ -68,7 +69,9 @@ class Told:
     area_m2: float | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse what is no place."""
+        """Refuse what is no place, and no area."""
+        if self.area_m2 is not None and not 0 <= self.area_m2 < math.inf:
+            raise ValueError(f"area_m2 is {self.area_m2!r}")
         for name, most in (("lon", 180.0), ("lat", 90.0)):
             if (degrees := getattr(self, name)) is not None and not abs(degrees) <= most:
                 raise ValueError(f"{name} is {degrees!r}")
@@ -115,7 +118,8 @@ class State:
         before: the events as they were told then, by id.
         past: ids of all events that were told at earlier updates than that.
         changed: of ``BASIS``, what was not the same at the update before.
-        outside: ids of the events before that lie outside of the site as it is now.
+        unasked: ids of the events before that nobody asked for now: they lie outside of the site
+            as it is drawn, or other kinds were asked for.
     """
 
     updated: str
@@ -126,17 +130,22 @@ class State:
     before: Mapping[str, Told] = field(default_factory=dict)
     past: frozenset[str] = frozenset()
     changed: tuple[str, ...] = ()
-    outside: frozenset[str] = frozenset()
+    unasked: frozenset[str] = frozenset()
 
-    def followed_by(self, other: State, area: BaseGeometry | None = None) -> State:
+    def followed_by(
+        self, other: State, area: BaseGeometry | None = None, kinds: Collection[Kind] = KINDS
+    ) -> State:
         """The state after a run that told ``other``, without knowing of this one.
 
-        ``area`` is the site's outline then, in lon/lat degrees (see ``Site``).
+        ``area`` is the site's outline then, in lon/lat degrees (see ``Site``), ``kinds`` those that
+        were asked for.
         """
         if (other.looks, other.events) == (self.looks, self.events):
-            # With places that were not noted before.
-            return replace(self, events=other.events, basis=other.basis)
-        known = self.basis.keys() & other.basis.keys()
+            # With what was not noted before.
+            return replace(self, events=other.events, basis=self.basis or other.basis)
+        known = set(self.basis.keys() & other.basis.keys())
+        if self.basis.get("version") != other.basis.get("version"):
+            known.discard("settings")  # another version has others
         return replace(
             other,
             since=self.updated,
@@ -145,8 +154,11 @@ class State:
             changed=tuple(
                 name for name in BASIS if name in known and self.basis[name] != other.basis[name]
             ),
-            outside=frozenset(
-                name for name, told in self.events.items() if area and not told.within(area)
+            unasked=frozenset(
+                name
+                for name, told in self.events.items()
+                if told.kind not in {kind.value for kind in kinds}
+                or (area is not None and not told.within(area))
             ),
         )
 
@@ -165,7 +177,7 @@ class State:
         checked = {
             name
             for name, then in gone.items()
-            if there.issuperset(then.scenes) and name not in self.outside
+            if there.issuperset(then.scenes) and name not in self.unasked
         }
         fresh = {name: now for name, now in self.events.items() if name not in pairs}
         return document | {
@@ -210,6 +222,7 @@ def update(
     events: Sequence[Event],
     basis: Mapping[str, str],
     area: BaseGeometry,
+    kinds: Collection[Kind],
     now: str,
 ) -> State:
     """Note what is told of a site, beside what was told before.
@@ -220,6 +233,7 @@ def update(
         events: of the site, in the order in which they are told.
         basis: see `State`.
         area: the site's outline in lon/lat degrees.
+        kinds: that are told.
         now: time of the run, in ISO 8601.
 
     Raises:
@@ -228,8 +242,8 @@ def update(
     state = State(now, looks, {event.id: Told.of(event) for event in events}, basis)
     earlier = kept_json(folder / TOLD, _state)
     if earlier is not None:
-        state = earlier.followed_by(state, area)
-    sets = {"past": sorted(state.past), "outside": sorted(state.outside)}
+        state = earlier.followed_by(state, area, kinds)
+    sets = {"past": sorted(state.past), "unasked": sorted(state.unasked)}
     write_json(folder / TOLD, asdict(state) | sets, indent=None)
     return state
 
@@ -302,7 +316,8 @@ def _told(event: dict[str, Any]) -> Told:
 
 def _state(document: dict[str, Any]) -> State:
     for moment in (document["updated"], document["since"] or document["updated"]):
-        _ = datetime.fromisoformat(moment)
+        if datetime.fromisoformat(moment).tzinfo is None:
+            raise ValueError(f"{moment} is in no time zone")
     return State(
         document["updated"],
         {str(look): tuple(map(str, scenes)) for look, scenes in document["looks"].items()},
@@ -312,5 +327,5 @@ def _state(document: dict[str, Any]) -> State:
         {name: _told(event) for name, event in document["before"].items()},
         frozenset(map(str, document.get("past", ()))),
         tuple(name for name in document.get("changed", ()) if name in BASIS),
-        frozenset(map(str, document.get("outside", ()))),
+        frozenset(map(str, document.get("unasked", ()))),
     )

@@ -15,6 +15,7 @@ from groundbreak.atomic import atomic_path, write_json
 from groundbreak.errors import OutputError
 from groundbreak.events.numbers import numbered
 from groundbreak.events.summary import SOME_SHARE
+from groundbreak.inference.choose import INT8
 from groundbreak.lonlat import cut
 from groundbreak.pipeline.detect import SiteOutcome, look_meta
 from groundbreak.pipeline.folder import read_document, read_run, unreadable
@@ -23,7 +24,7 @@ from groundbreak.pipeline.plan import SitePlan
 from groundbreak.pipeline.sitework import load_work, site_folder
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.store import PIXELS
-from groundbreak.types import Event, Refusal
+from groundbreak.types import Event, Kind, Refusal
 from groundbreak.writers.geojson import write_geojson
 from groundbreak.writers.geoparquet import read_geoparquet, write_geoparquet
 from groundbreak.writers.gpkg import write_gpkg
@@ -314,7 +315,8 @@ def write_news(run: Path, outcomes: Sequence[SiteOutcome], record: Mapping[str, 
         looks = {look.id: look.scene_ids for look in outcome.prepared.looks}
         folder, events = site_folder(run, site.id), outcome.result.events
         basis, area = _basis(outcome.plan, record), site.geometry
-        state = update(folder, looks, events, basis, area, record["started"])
+        kinds = [Kind(name) for name in record["config"]["events"]["kinds"]]
+        state = update(folder, looks, events, basis, area, kinds, record["started"])
         sites.append({"id": site.id, "name": site.name, **state.news()})
     about = {"run": record["started"], "finished_before": record["finished_before"]}
     write_json(run / NEWS, about | {"sites": sites})
@@ -328,6 +330,7 @@ def _basis(plan: SitePlan, record: Mapping[str, Any]) -> dict[str, str]:
         "weights": record["weights"][plan.weights]["sha256"],
         "settings": hashlib.sha256(json.dumps(record["config"]).encode()).hexdigest()[:16],
         "version": record["version"],
+        "engine": "8-bit integers" if record["asked"]["engine"] == INT8 else "",
     }
 
 

@@ -157,9 +157,9 @@ def _objects(document: Any) -> list[KnownObject]:
         raise TypeError("no list of objects")
     return [
         KnownObject(
-            o["id"],
+            _id(o["id"]),
             Kind(o["founded_by"]),
-            shape(o["footprint"]),
+            _footprint(o["footprint"]),
             # Runs of before noted none.
             {Kind(kind): _interval(*ends) for kind, ends in o.get("told", {}).items()},
         )
@@ -167,8 +167,25 @@ def _objects(document: Any) -> list[KnownObject]:
     ]
 
 
+def _id(name: Any) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"{name!r} is no id")
+    return name
+
+
+def _footprint(document: Any) -> BaseGeometry:
+    footprint = shape(document)
+    if footprint.is_empty or not footprint.is_valid:
+        raise ValueError("a footprint is no polygon")
+    return footprint
+
+
 def _interval(start: str | None, end: str | None) -> Interval:
-    return Interval(
-        None if start is None else datetime.fromisoformat(start),
-        None if end is None else datetime.fromisoformat(end),
-    )
+    return Interval(_moment(start), _moment(end))
+
+
+def _moment(text: str | None) -> datetime | None:
+    moment = None if text is None else datetime.fromisoformat(text)
+    if moment is not None and moment.tzinfo is None:
+        raise ValueError(f"{text} is in no time zone")
+    return moment

@@ -15,7 +15,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-WIDTHS = (640, 450, 320)
+WIDTHS = (640, 450, 280)
 """Of a map, in CSS pixels, for which places are found. The last fits a phone."""
 DIGIT, HIGH = 7.7, 12.0
 """Size of a digit in CSS pixels, with air; the style sheet's letters must not be larger."""

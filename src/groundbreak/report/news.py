@@ -31,7 +31,7 @@ MEANINGS = {
     "confirmed": "seen in the newest look only before, now in another one too",
     "redated": "told with other dates before",
     "withdrawn": "told before, and no longer",
-    "unchecked": "told before; its images take no part now, or the site is drawn without it",
+    "unchecked": "told before; its images take no part now, or it was not asked for",
 }
 
 

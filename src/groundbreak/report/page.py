@@ -453,7 +453,7 @@ def _labels(
             {
                 "width": width,
                 "numbers": [{"at": label, **shapes[label.index]} for label in placed],
-                "left_out": f"{left_out} without a number here: there is no room."
+                "left_out": f"{left_out} without a number here: there is no room for them all."
                 if left_out
                 else "",
             }
