@@ -50,6 +50,7 @@ def test_an_update_brings_what_is_new_sure_dated_otherwise_or_gone():
         "redated": ["house"],
         "withdrawn": ["shed"],
     }
+    assert news["missing"] == []
     assert news["redated"][0]["before"] == HOUSE.sentence
     assert news["withdrawn"][0]["sentence"] == SHED.sentence
     words = "1 new, 1 confirmed, 1 redated, 1 withdrawn since 16 November 2026"
@@ -61,6 +62,8 @@ def test_what_is_in_doubt_again_or_told_again_is_no_news_of_the_first_kind():
     state = State(FIRST, A | B | C, {"house": SURE, "shed": SHED})
     state = state.followed_by(State(SECOND, A | B, {"house": HOUSE}))
     assert names(state.news()) == {"unconfirmed": ["house"], "withdrawn": ["shed"]}
+    assert state.news()["missing"] == ["scene c"]
+    assert in_words(state.news()).endswith(" since 16 November 2026, without 1 image compared then")
     state = state.followed_by(State(THIRD, A | B | C, {"house": SURE, "shed": SHED, "barn": SURE}))
     assert names(state.news()) == {"new": ["barn"], "returned": ["shed"], "confirmed": ["house"]}
 
@@ -125,7 +128,9 @@ def test_news_stay_until_something_else_is_compared_or_told():
 def test_two_updates_of_one_day_are_told_apart_by_the_time():
     later = State(FIRST.replace("05:", "09:"), B, {"x": SURE})
     state = State(FIRST, A, {}).followed_by(later)
-    assert in_words(state.news()) == "1 new since 16 November 2026, 05:00 UTC"
+    assert in_words(state.news()) == (
+        "1 new since 16 November 2026, 05:00 UTC, without 1 image compared then"
+    )
 
 
 def test_an_outline_drawn_otherwise_is_no_news():
@@ -163,7 +168,8 @@ def test_what_is_told_no_more_is_shown_where_it_was(tmp_path, engine, week):
     assert f'<a href="#gone-shed">{where}</a>' in page
     assert f'<a id="gone-shed" href="#news-shed"><title>withdrawn: {house["sentence"]}' in page
     assert '<li id="news-barn">' in page
-    assert f"</s> {house['lat']:.5f}, 0.00000" in page  # told, though it is not on the map
+    # Told, though it is not on the map; outside of the site nothing is withdrawn.
+    assert f"{house['sentence']} {house['lat']:.5f}, 0.00000" in page
     assert page.count('<a id="gone-') == page.count("pictures of the place") == 1
     [pictures] = re.findall(r"pictures of the place.*?</details>", page, re.DOTALL)
     assert pictures.count("<img ") == 2
@@ -196,6 +202,7 @@ def test_a_run_tells_its_news(tmp_path, engine, week):
         "updated": "2026-11-02T05:00:00+00:00",
         "since": None,
         "fresh": True,
+        "first": False,
         "id": "s0",
         "name": "Site 0",
     }
@@ -286,3 +293,17 @@ def test_damaged_news_are_named(tmp_path, engine):
             write_report(job.run)
     (job.run / NEWS).unlink()
     assert "What is new" not in write_report(job.run).read_text()
+
+
+def test_a_site_that_is_compared_for_the_first_time_by_a_later_run_says_so(tmp_path, engine, week):
+    job = request(tmp_path, [EMPTY])
+    run_detect(job)
+    assert read_news(job.run) == {}
+    week()
+    write_series(tmp_path / "scenes", [EMPTY, BUILT])
+    run_detect(job)
+    news = read_news(job.run)["s0"]
+    assert in_words(news) == "compared for the first time: all of it is new"
+    week()
+    run_detect(job)
+    assert in_words(read_news(job.run)["s0"]) == ""

@@ -120,6 +120,7 @@ class State:
         changed: of ``BASIS``, what was not the same at the update before.
         unasked: ids of the events before that nobody asked for now: they lie outside of the site
             as it is drawn, or other kinds were asked for.
+        missing: ids of the scenes that were compared at the update before, and are not now.
     """
 
     updated: str
@@ -131,6 +132,7 @@ class State:
     past: frozenset[str] = frozenset()
     changed: tuple[str, ...] = ()
     unasked: frozenset[str] = frozenset()
+    missing: tuple[str, ...] = ()
 
     def followed_by(
         self, other: State, area: BaseGeometry | None = None, kinds: Collection[Kind] = KINDS
@@ -154,6 +156,7 @@ class State:
             changed=tuple(
                 name for name in BASIS if name in known and self.basis[name] != other.basis[name]
             ),
+            missing=tuple(sorted(_scenes(self.looks) - _scenes(other.looks))),
             unasked=frozenset(
                 name
                 for name, told in self.events.items()
@@ -173,7 +176,7 @@ class State:
             if name in self.before
         }
         gone = {name: then for name, then in self.before.items() if name not in pairs}
-        there = {scene for scenes in self.looks.values() for scene in scenes}
+        there = _scenes(self.looks)
         checked = {
             name
             for name, then in gone.items()
@@ -182,6 +185,7 @@ class State:
         fresh = {name: now for name, now in self.events.items() if name not in pairs}
         return document | {
             "changed": list(self.changed),
+            "missing": list(self.missing),
             "new": [
                 {"id": name, "sentence": now.sentence}
                 for name, now in fresh.items()
@@ -214,6 +218,10 @@ class State:
                 {"id": name, **asdict(then)} for name, then in gone.items() if name not in checked
             ],
         }
+
+
+def _scenes(looks: Mapping[str, tuple[str, ...]]) -> set[str]:
+    return {scene for scenes in looks.values() for scene in scenes}
 
 
 def update(
@@ -252,6 +260,7 @@ def read_news(run: Path) -> dict[str, dict[str, Any]]:
     """The news of a run by site, as ``State.news`` gives them.
 
     ``fresh`` tells of each site whether no run was finished since the update: nobody was told yet.
+    ``first`` tells whether that is the first comparison of a site in a run that was there before.
     Nothing where the run is of a version that wrote none.
 
     Raises:
@@ -266,25 +275,29 @@ def read_news(run: Path) -> dict[str, dict[str, Any]]:
 def _all_news(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     finished = document["finished_before"]
     before = None if finished is None else datetime.fromisoformat(finished)
-    return {
-        site["id"]: _news(site)
-        | {"fresh": before is None or datetime.fromisoformat(site["updated"]) >= before}
-        for site in document["sites"]
-    }
+    told = {}
+    for site in document["sites"]:
+        fresh = before is None or datetime.fromisoformat(site["updated"]) >= before
+        first = fresh and before is not None and site["since"] is None
+        told[site["id"]] = _news(site) | {"fresh": fresh, "first": first}
+    return told
 
 
 def in_words(news: Mapping[str, Any] | None) -> str:
-    """``2 new, 1 withdrawn since 23 November 2026``; empty for nothing, as at a first update."""
+    """``2 new, 1 withdrawn since 23 November 2026``; empty for nothing, as in a first run."""
     if news is None or news["since"] is None:
-        return ""
+        return "compared for the first time: all of it is new" if news and news.get("first") else ""
     counts = [f"{len(news[name])} {name}" for name in LISTS if news[name]]
     return f"{', '.join(counts)} since {since(news)}{changed(news)}" if counts else ""
 
 
 def changed(news: Mapping[str, Any]) -> str:
-    """``, with other weights and other settings``; empty where only the images are others."""
+    """``, with other weights, without 1 image compared then``; empty where there are only more."""
     names = [BASIS[name] for name in news.get("changed", ())]
-    return f", with {phrases.listed(names)}" if names else ""
+    lost = len(news.get("missing", ()))
+    return (f", with {phrases.listed(names)}" if names else "") + (
+        f", without {lost} {'image' if lost == 1 else 'images'} compared then" if lost else ""
+    )
 
 
 def since(news: Mapping[str, Any]) -> str:
@@ -328,4 +341,5 @@ def _state(document: dict[str, Any]) -> State:
         frozenset(map(str, document.get("past", ()))),
         tuple(name for name in document.get("changed", ()) if name in BASIS),
         frozenset(map(str, document.get("unasked", ()))),
+        tuple(map(str, document.get("missing", ()))),
     )

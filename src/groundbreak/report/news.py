@@ -13,16 +13,8 @@ from groundbreak.report.timeline import day
 MOST_NEWS = 40
 """Of a site that are listed."""
 
-WORDS = {
-    "new": "new",
-    "returned": "told again",
-    "withdrawn": "withdrawn",
-    "redated": "other dates",
-    "unchecked": "cannot be checked",
-    "unconfirmed": "in doubt again",
-    "confirmed": "confirmed",
-}
-"""Of the lists, what asks for a reader first: what was merely confirmed may be many."""
+ORDER = ("new", "returned", "withdrawn", "redated", "unchecked", "unconfirmed", "confirmed")
+"""Of the lists, first what asks for a reader: what was merely confirmed may be many."""
 
 MEANINGS = {
     "new": "not told before the last update",
@@ -49,9 +41,10 @@ def site_news(
         return None
     lines = [
         {
-            "word": WORDS[name],
+            "word": name,
             "meaning": MEANINGS[name],
             "gone": name in GONE,
+            "struck": name == "withdrawn",
             "text": entry["sentence"],
             "label": _where(entry) if name in GONE else _number(called.get(entry["id"])),
             "anchor": anchors.get(entry["id"], ""),
@@ -60,7 +53,7 @@ def site_news(
             "told": entry if name in GONE else None,
             "chips": [],
         }
-        for name in WORDS
+        for name in ORDER
         for entry in news[name]
     ]
     return {
@@ -88,8 +81,8 @@ def marks(news: Mapping[str, Any] | None) -> dict[str, list[dict[str, str]]]:
     """By id of an event, what its card is marked with; nothing at a first update."""
     found: dict[str, list[dict[str, str]]] = {}
     if news is not None and news["since"] is not None:
-        for name, word in WORDS.items():
-            mark = {"name": word, "meaning": MEANINGS[name]}
+        for name in ORDER:
+            mark = {"name": name, "meaning": MEANINGS[name]}
             for entry in news[name]:
                 found.setdefault(entry["id"], []).append(mark)
     return found
