@@ -86,7 +86,7 @@ def too_coarse(folder):
 
 def all_nodata(folder):
     write_picture(folder / BAD, np.zeros_like(picture()))
-    return "2024-02-20", "shows 0% of the site"
+    return "2024-02-20", "shows 0 % of the site"
 
 
 REFUSED = (

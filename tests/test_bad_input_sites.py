@@ -140,7 +140,7 @@ def test_one_usable_look_says_why_the_others_are_not(tmp_path, detect):
     write_picture(path, np.zeros((3, SIDE, SIDE), np.uint8))
     answer = detect("--dates", "../2024-03-01")
     assert answer.code == 0
-    assert "nothing to compare it with; left out: shows 0% of the site" in answer.out
+    assert "nothing to compare it with; left out: shows 0 % of the site" in answer.out
 
 
 def test_no_look_in_the_dates(tmp_path, detect):

@@ -209,3 +209,23 @@ def test_a_site_that_was_added_or_moved_after_the_search(searched, told):
     assert remark(missed) == (
         f"not searched to the end: {said}" if told else "not observed: no scene covers it"
     )
+
+
+@pytest.mark.parametrize(
+    ("corner", "scene", "guessed"),
+    [
+        ((35.5, 33.9), box(33.0, 35.0, 34.0, 36.0), True),
+        ((35.5, 33.9), box(0.0, 0.0, 1.0, 1.0), False),
+        ((125.5, 39.5), box(39.0, 125.0, 40.0, 126.0), False),  # no latitude
+    ],
+    ids=["exchanged", "elsewhere", "impossible"],
+)
+def test_exchanged_coordinates_are_guessed_where_a_scene_would_show_the_site(
+    corner, scene, guessed
+):
+    x, y = corner
+    site = replace(SITE, geometry=box(x, y, x + 0.01, y + 0.01))
+    catalog = Catalog((Scene("a", FIRST, FIRST, (), footprint=scene),), "scenes", HrefPolicy())
+    notes = plan_site(site, catalog, PlanRequest(), CARDS).notes
+    said = "with latitude and longitude exchanged 1 scene would cover it"
+    assert notes == ((said,) if guessed else ())

@@ -34,7 +34,7 @@ def detect(tmp_path, command, engine):
 def test_a_black_frame_shows_nothing(detect):
     row, found = detect(np.zeros_like(picture()))
     assert found == []
-    assert (row["used"], row["reason"]) == (False, "shows 0% of the site")
+    assert (row["used"], row["reason"]) == (False, "shows 0 % of the site")
 
 
 def test_a_picture_of_one_colour_shows_nothing(detect):

@@ -189,7 +189,7 @@ def test_what_was_not_observed_is_said(detect):
     assert page.text.count("not observed: no scene covers it") == 2  # in the table, below it
     assert "Parts were not seen on 10 Mar 2024" in page.text
     assert "Not used at all: 9 Apr 2024" in page.text
-    assert "shows 0% of the site" in page.text
+    assert "shows 0 % of the site" in page.text
     assert "5 of 6" in page.text  # looks used
 
 

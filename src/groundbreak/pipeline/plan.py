@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+import shapely
 from odc.geo.geobox import GeoBox
 
 from groundbreak.lonlat import fingerprint
@@ -27,6 +28,8 @@ FINE_GRID_UP_TO_M = 3.0
 MIXED_SENSORS = 2.5
 """A look with pixels this many times those of the grid, or of the site's scenes where theirs are
 larger, cannot show what is asked for."""
+
+MOST_LATITUDE = 90.0
 
 MOST_PIXELS = 4_000_000_000
 """A site beyond this is refused: at 0.5 m it is a square of 32 km."""
@@ -84,8 +87,11 @@ def plan_site(
     incomplete = _incomplete(site, catalog)
     if not looks:
         limited = not left_out and request.dates != (None, None)
-        notes = ("only scenes within the asked dates count (--dates)",) if limited else ()
-        return SitePlan(site, (), tuple(left_out), notes=notes, incomplete=incomplete)
+        notes = ["only scenes within the asked dates count (--dates)"] if limited else []
+        if turned := _with_exchanged_coordinates(site, catalog.scenes):
+            number = "1 scene" if turned == 1 else f"{turned} scenes"
+            notes.append(f"with latitude and longitude exchanged {number} would cover it")
+        return SitePlan(site, (), tuple(left_out), notes=tuple(notes), incomplete=incomplete)
     native = _median_gsd([scene for look in looks for scene in look.scenes])
     said = [f"scenes may be missing: {incomplete}"] if incomplete else []
     weights, gsd_m, why = _choose(request, cards, native, earlier_gsd_m)
@@ -118,6 +124,17 @@ def plan_site(
     scenes = [scene for look in kept for scene in look.scenes]
     bands = available_bands(scenes, card.bands)
     return SitePlan(site, tuple(kept), tuple(left_out), grid, gsd_m, weights, bands, tuple(said))
+
+
+def _with_exchanged_coordinates(site: Site, scenes: Sequence[Scene]) -> int:
+    """How many scenes cover a site whose latitude was given as its longitude, if none does so."""
+    if max(map(abs, site.geometry.bounds)) > MOST_LATITUDE:
+        return 0
+    footprints = [scene.footprint for scene in scenes if scene.footprint is not None]
+    if any(footprint.intersects(site.geometry) for footprint in footprints):
+        return 0
+    turned = shapely.transform(site.geometry, lambda points: points[:, ::-1])
+    return sum(footprint.intersects(turned) for footprint in footprints)
 
 
 def _incomplete(site: Site, catalog: Catalog) -> str:

@@ -200,8 +200,9 @@ class Glances:
             return ""
         seen = float(look.valid[inside].mean())
         if seen < least:
-            return f"shows {seen:.0%} of the site"
-        return f"{1 - share / seen:.0%} of what it shows is under cloud or otherwise unusable"
+            return f"shows {100 * seen:.0f} % of the site"
+        lost = f"{100 * (1 - share / seen):.0f} %"
+        return f"{lost} of what it shows is under cloud or otherwise unusable"
 
     def _kept(self, last: Path, *others: Path) -> list[np.ndarray[Any, Any]] | None:
         """What files hold; None where they were not kept, or are damaged.

@@ -184,7 +184,11 @@ def _compared(
         evidence = gather(look, ground, seen, gsd_m, config.white)
         share = _white_share(evidence, config)
         if share > config.white_out_share:
-            return nothing, nothing, f"{share:.0%} of the site turned white: cloud, fog or snow"
+            return (
+                nothing,
+                nothing,
+                f"{100 * share:.0f} % of the site turned white: cloud, fog or snow",
+            )
         body = soft_patches(evidence, gsd_m, config.found)
         if not body.any():
             return nothing, nothing, ""
