@@ -167,7 +167,8 @@ def _choose(
         if (kept, kept_m) != (weights, gsd_m):
             why = (
                 f"the grid of {kept_m:g} m of the earlier run is kept; these scenes by themselves "
-                f"would have been given {gsd_m:g} m (--gsd, or a new run folder, changes it)"
+                f"would have been given {gsd_m:g} m (--gsd {gsd_m:g}, or a new run folder, gives "
+                "them that)"
             )
             return kept, kept_m, why
     if native_m is None or gsd_m == native_m:
