@@ -108,6 +108,32 @@ def test_what_lies_outside_of_a_site_drawn_anew_is_not_withdrawn(lon, west, ther
     assert names(state.news()) == {"withdrawn" if there else "unchecked": ["house"]}
 
 
+SPANS = {
+    "a": ("2026-09-20T00:00:00+00:00",) * 2,
+    "b": ("2026-11-01T00:00:00+00:00",) * 2,
+    "c": ("2026-11-20T00:00:00+00:00",) * 2,
+}
+
+
+def test_what_other_looks_would_show_is_withdrawn_without_its_own():
+    timed = replace(
+        HOUSE, start_datetime="2026-10-01T00:00:00Z", end_datetime="2026-11-01T00:00:00Z"
+    )
+    state = State(FIRST, A | B, {"house": timed})
+    later = State(SECOND, A | C, {}, spans={k: SPANS[k] for k in "ac"})
+    assert names(state.followed_by(later).news()) == {"withdrawn": ["house"]}
+    # Its newest look is gone: nothing can be said, and once there is a newer one it is.
+    sooner = State(SECOND, A, {"barn": SURE}, spans={"a": SPANS["a"]})
+    state = state.followed_by(sooner)
+    assert names(state.news()) == {"new": ["barn"], "unchecked": ["house"]}
+    state = state.followed_by(State(SECOND, A, {}, spans={"a": SPANS["a"]}))
+    assert names(state.news()) == {"unchecked": ["barn"]}  # of the house that was told
+    state = state.followed_by(replace(later, events={"barn": SURE}))
+    assert names(state.news()) == {"returned": ["barn"], "withdrawn": ["house"]}
+    state = state.followed_by(State(THIRD, A | B | C, {"barn": SURE}))
+    assert names(state.news()) == {}
+
+
 def test_what_other_kinds_were_asked_for_is_not_withdrawn():
     state = State(FIRST, A | B, {"house": SURE, "shed": SHED})
     state = state.followed_by(State(SECOND, A | B, {}), kinds=[Kind.DEMOLITION])

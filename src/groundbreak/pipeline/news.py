@@ -23,6 +23,7 @@ from groundbreak.events.schema import iso
 from groundbreak.kept import kept_json
 from groundbreak.pipeline.folder import read_document
 from groundbreak.prepare.known import record
+from groundbreak.prepare.store import PreparedLook
 from groundbreak.types import KINDS, Event, Kind
 from groundbreak.writers.lonlat import point_lonlat
 from groundbreak.writers.plain import DECIMALS
@@ -69,7 +70,9 @@ class Told:
     area_m2: float | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse what is no place, and no area."""
+        """Refuse what is no time, no place and no area."""
+        for moment in self.interval:
+            _ = moment and _moment(moment)
         if self.area_m2 is not None and not 0 <= self.area_m2 < math.inf:
             raise ValueError(f"area_m2 is {self.area_m2!r}")
         for name, most in (("lon", 180.0), ("lat", 90.0)):
@@ -113,11 +116,13 @@ class State:
         updated: time of the run that first told this.
         looks: of the looks that were compared, by id, the ids of their scenes.
         events: by id.
+        spans: of the looks, by id, their outer bounds in time.
         basis: what else than the images it rests on, in any words, by the names in ``BASIS``.
         since: time of the update before; None at the first one.
         before: the events as they were told then, by id.
         past: ids of all events that were told at earlier updates than that.
         changed: of ``BASIS``, what was not the same at the update before.
+        pending: events of earlier updates that could not be checked since.
         unasked: ids of the events before that nobody asked for now: they lie outside of the site
             as it is drawn, or other kinds were asked for.
         missing: ids of the scenes that were compared at the update before, and are not now.
@@ -133,6 +138,8 @@ class State:
     changed: tuple[str, ...] = ()
     unasked: frozenset[str] = frozenset()
     missing: tuple[str, ...] = ()
+    spans: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    pending: Mapping[str, Told] = field(default_factory=dict)
 
     def followed_by(
         self, other: State, area: BaseGeometry | None = None, kinds: Collection[Kind] = KINDS
@@ -144,13 +151,16 @@ class State:
         """
         if (other.looks, other.events) == (self.looks, self.events):
             # With what was not noted before.
-            return replace(self, events=other.events, basis=self.basis or other.basis)
+            basis = self.basis or other.basis
+            return replace(self, events=other.events, basis=basis, spans=other.spans)
         known = set(self.basis.keys() & other.basis.keys())
         if self.basis.get("version") != other.basis.get("version"):
             known.discard("settings")  # another version has others
+        _, pending = self._gone()
         return replace(
             other,
             since=self.updated,
+            pending=pending,
             before=self.events,
             past=self.past.union(self.before),
             changed=tuple(
@@ -159,10 +169,36 @@ class State:
             missing=tuple(sorted(_scenes(self.looks) - _scenes(other.looks))),
             unasked=frozenset(
                 name
-                for name, told in self.events.items()
+                for name, told in {**pending, **self.events}.items()
                 if told.kind not in {kind.value for kind in kinds}
                 or (area is not None and not told.within(area))
             ),
+        )
+
+    def _gone(self) -> tuple[dict[str, Told], dict[str, Told]]:
+        """What is told no more: what was looked at again, and what could not be or was not."""
+        gone = {
+            name: then
+            for name, then in {**self.pending, **self.before}.items()
+            if name not in self.events
+        }
+        withdrawn = {
+            name: then
+            for name, then in gone.items()
+            if name not in self.unasked and self._looked_at(then)
+        }
+        return withdrawn, {name: then for name, then in gone.items() if name not in withdrawn}
+
+    def _looked_at(self, then: Told) -> bool:
+        """Whether looks were compared that would show it: its own, or others before and after."""
+        if _scenes(self.looks).issuperset(then.scenes):
+            return True
+        start, end = then.interval
+        if start is None or end is None:
+            return False
+        spans = [tuple(map(_moment, span)) for span in self.spans.values()]
+        return any(first <= _moment(start) for first, _ in spans) and any(
+            last >= _moment(end) for _, last in spans
         )
 
     def news(self) -> dict[str, Any]:
@@ -175,13 +211,7 @@ class State:
             for name, now in self.events.items()
             if name in self.before
         }
-        gone = {name: then for name, then in self.before.items() if name not in pairs}
-        there = _scenes(self.looks)
-        checked = {
-            name
-            for name, then in gone.items()
-            if there.issuperset(then.scenes) and name not in self.unasked
-        }
+        withdrawn, unchecked = self._gone()
         fresh = {name: now for name, now in self.events.items() if name not in pairs}
         return document | {
             "changed": list(self.changed),
@@ -211,13 +241,19 @@ class State:
                 for name, (then, now) in pairs.items()
                 if then.interval != now.interval
             ],
-            "withdrawn": [
-                {"id": name, **asdict(then)} for name, then in gone.items() if name in checked
-            ],
+            "withdrawn": [{"id": name, **asdict(then)} for name, then in withdrawn.items()],
             "unchecked": [
-                {"id": name, **asdict(then)} for name, then in gone.items() if name not in checked
+                {"id": name, **asdict(then)}
+                for name, then in unchecked.items()
+                if name in self.before  # of others that was told already
             ],
         }
+
+
+def _moment(text: str) -> datetime:
+    """A time; in UTC where it does not say in which zone."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _scenes(looks: Mapping[str, tuple[str, ...]]) -> set[str]:
@@ -226,7 +262,7 @@ def _scenes(looks: Mapping[str, tuple[str, ...]]) -> set[str]:
 
 def update(
     folder: Path,
-    looks: Mapping[str, tuple[str, ...]],
+    looks: Sequence[PreparedLook],
     events: Sequence[Event],
     basis: Mapping[str, str],
     area: BaseGeometry,
@@ -237,7 +273,7 @@ def update(
 
     Args:
         folder: working folder of the site.
-        looks: of the looks that were compared, by id, the ids of their scenes.
+        looks: that were compared.
         events: of the site, in the order in which they are told.
         basis: see `State`.
         area: the site's outline in lon/lat degrees.
@@ -247,7 +283,13 @@ def update(
     Raises:
         OutputError: the note cannot be written.
     """
-    state = State(now, looks, {event.id: Told.of(event) for event in events}, basis)
+    state = State(
+        now,
+        {look.id: look.scene_ids for look in looks},
+        {event.id: Told.of(event) for event in events},
+        basis,
+        spans={look.id: (look.start.isoformat(), look.end.isoformat()) for look in looks},
+    )
     earlier = kept_json(folder / TOLD, _state)
     if earlier is not None:
         state = earlier.followed_by(state, area, kinds)
@@ -342,4 +384,13 @@ def _state(document: dict[str, Any]) -> State:
         tuple(name for name in document.get("changed", ()) if name in BASIS),
         frozenset(map(str, document.get("unasked", ()))),
         tuple(map(str, document.get("missing", ()))),
+        {str(look): _span(*span) for look, span in document.get("spans", {}).items()},
+        {name: _told(event) for name, event in document.get("pending", {}).items()},
     )
+
+
+def _span(start: str, end: str) -> tuple[str, str]:
+    for moment in (start, end):
+        if datetime.fromisoformat(moment).tzinfo is None:
+            raise ValueError(f"{moment} is in no time zone")
+    return start, end

@@ -312,7 +312,7 @@ def write_news(run: Path, outcomes: Sequence[SiteOutcome], record: Mapping[str, 
         if outcome.result is None or remark(outcome):
             continue
         site = outcome.plan.site
-        looks = {look.id: look.scene_ids for look in outcome.prepared.looks}
+        looks = outcome.prepared.looks
         folder, events = site_folder(run, site.id), outcome.result.events
         basis, area = _basis(outcome.plan, record), site.geometry
         kinds = [Kind(name) for name in record["config"]["events"]["kinds"]]
