@@ -84,13 +84,13 @@ def cut_sites(request: TileRequest, tell: Tell = lambda _message, _share: None) 
     """
     sites = read_sites(request.sites)
     catalog = read_catalog(request.catalog, allow=request.allow)
+    request = replace(request, config=request.config.settled())
     with _claimed(request.output):
         return _cut_all(request, sites, catalog, tell)
 
 
 def _cut_all(request: TileRequest, sites: SiteList, catalog: Catalog, tell: Tell) -> TileResult:
     cards = {name: read_card(name) for name in (FINE, COARSE)}
-    request = replace(request, config=request.config.settled())
     refused = [f"site {r.subject} was refused: {r.reason}" for r in sites.refused]
     notes = [*sites.notes, *refused, *told_shortly(catalog.refused), *catalog.notes]
     tiles: list[Tile] = []
