@@ -18,7 +18,7 @@ from groundbreak.catalog.store import write_catalog
 from groundbreak.config import DetectConfig
 from groundbreak.errors import ConfigError, WeightsError
 from groundbreak.evaluate.predict import open_predictor
-from groundbreak.inference import choose, device, graph, kept, runtimes
+from groundbreak.inference import checked, choose, device, graph, kept, runtimes
 from groundbreak.inference.choose import AutoEngine, EngineChoice, open_engine
 from groundbreak.inference.engine import Statistics
 from groundbreak.inference.graph import load_graphs, write_graphs
@@ -215,7 +215,7 @@ def test_a_quantised_decoder_is_run_by_the_size_of_the_pictures(quantised, size,
     monkeypatch.setattr(
         runtimes, "_compiled", lambda *a, **k: compiled.append(a[2]) or plain(*a, **k)
     )
-    monkeypatch.setattr(choose, "SURE", 0.0)  # of a network that was never trained
+    monkeypatch.setattr(checked, "SURE", 0.0)  # of a network that was never trained
     first, found, expected = (e.predict(*dates, SCENE, 1) for e in (quick, quick, exact))
     assert np.abs(first - expected).max() < 1e-5  # nothing was compared yet
     assert 0 < np.abs(found - expected).max() < 0.1
@@ -228,7 +228,7 @@ def test_a_quantised_decoder_that_is_off_is_not_used(stubs, caplog):
     dates = images((2, 3, 60, 60))
 
     def check(quick):
-        return choose.CheckedEngine(quick, lambda: opened.append(1) or exact, "trials/int8.json")
+        return checked.CheckedEngine(quick, lambda: opened.append(1) or exact, "trials/int8.json")
 
     for run in (1, 2):  # the second one compares again
         engine = check(wrong)
@@ -241,14 +241,15 @@ def test_a_quantised_decoder_that_is_off_is_not_used(stubs, caplog):
 def test_a_quantised_decoder_answers_once_it_has_said_the_same_of_a_change(stubs):
     near, exact = Stub(stubs.card, answer=0.6), Stub(stubs.card, answer=0.49)
     dates = images((2, 3, 60, 60))
-    engine = choose.CheckedEngine(near, lambda: exact, "trials/int8.json")
+    engine = checked.CheckedEngine(near, lambda: exact, "trials/int8.json")
     assert (engine.predict(*dates, zoom=1) == 0.49).all()
     assert near.asked == []  # there is no change to compare
+    assert engine.description.endswith("float32 answered, no change was there to compare")
     exact.answer = 0.5
     assert (engine.predict(*dates, zoom=1) == 0.5).all()
     assert (engine.predict(*dates, zoom=1) == np.float32(0.6)).all()
     asked = len(exact.asked)
-    again = choose.CheckedEngine(near, lambda: exact, "trials/int8.json")
+    again = checked.CheckedEngine(near, lambda: exact, "trials/int8.json")
     assert (again.predict(*dates, zoom=1) == np.float32(0.6)).all()
     assert len(exact.asked) == asked  # it was kept
 

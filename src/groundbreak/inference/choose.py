@@ -20,6 +20,7 @@ import numpy as np
 
 from groundbreak import __version__
 from groundbreak.errors import ConfigError
+from groundbreak.inference.checked import CheckedEngine
 from groundbreak.inference.device import check_device, choose_device, surely_cpu, threads
 from groundbreak.inference.engine import Engine, Statistics
 from groundbreak.inference.graph import Graphs, load_graphs
@@ -55,17 +56,6 @@ TRIAL_ROUNDS = 3
 
 SAME = 0.02
 """An engine whose probabilities differ more from PyTorch's is wrong, not fast."""
-
-ALIKE = 0.25
-"""The same for 8-bit integers, where there is a change: on validation pairs they were off by 0.14
-at most, by 0.98 where a graph was compiled wrongly (and by 0.26 only on flat ground)."""
-
-SURE = 0.5
-"""Probability of a change from which there is one to compare."""
-
-
-ALL_WELL = b"alike"
-"""What is kept of an engine that passed."""
 
 
 @dataclass(frozen=True)
@@ -146,75 +136,6 @@ def open_torch(weights: str, device: str) -> Engine:
     return TorchEngine(loaded.network, loaded.card, choose_device(device))
 
 
-class CheckedEngine:
-    """An engine that must say the same of a change as an exact one, which answers until it has.
-
-    An engine that does not is not used.
-    """
-
-    def __init__(self, quick: Engine, open_exact: Callable[[], Engine], name: str) -> None:
-        """``open_exact`` is called at the first prediction.
-
-        Under ``name`` is kept that all is well: later runs on this machine need not compare.
-        """
-        self._engine, self._open_exact, self._name = quick, open_exact, name
-        self._exact: Engine | None = None
-        self._checked = read_kept(name) == ALL_WELL
-        self._checking = threading.Lock()
-
-    @property
-    def card(self) -> Card:
-        """The card of the weights."""
-        return self._engine.card
-
-    @property
-    def description(self) -> str:
-        """Which engine."""
-        return self._engine.description
-
-    @property
-    def device(self) -> str:
-        """Where it computes."""
-        return self._engine.device
-
-    def predict(
-        self,
-        before: FloatArray,
-        after: FloatArray,
-        statistics: Statistics | None = None,
-        zoom: int | None = None,
-    ) -> FloatArray:
-        """Probabilities (n, 4, h, w); see ``Engine.predict``."""
-        with self._checking:
-            if not self._checked:
-                return self._compared(before, after, statistics, zoom)
-        return self._engine.predict(before, after, statistics, zoom)
-
-    def _compared(
-        self, before: FloatArray, after: FloatArray, statistics: Statistics | None, zoom: int | None
-    ) -> FloatArray:
-        """What the exact engine says; where that is a change, the other one is asked too."""
-        if self._exact is None:
-            self._exact = self._open_exact()
-        expected = self._exact.predict(before, after, statistics, zoom)
-        if expected[:, 1:].max() >= SURE:
-            found = self._engine.predict(before, after, statistics, zoom)
-            error = float(np.abs(found - expected).max())
-            if error <= ALIKE:
-                keep(self._name, ALL_WELL)
-            else:  # or NaN
-                log.warning("engine %s is off by %.3f: not used", self.description, error)
-                self._engine = self._exact
-            self._checked, self._exact = True, None
-        return expected
-
-
-def _piece(zoom: int) -> tuple[slice, slice, slice, slice]:
-    """Of a batch of pictures, what a trial takes."""
-    side = TRIAL_SIDE // zoom
-    return np.s_[:1, :, :side, :side]
-
-
 class AutoEngine:
     """Chooses when it is first asked to predict, so that a finished run has no trial."""
 
@@ -253,7 +174,7 @@ class AutoEngine:
         with self._choosing:
             if self._chosen is None:
                 factor = self.card.magnification(None) if zoom is None else zoom
-                piece = _piece(factor)
+                piece = np.s_[:1, :, : TRIAL_SIDE // factor, : TRIAL_SIDE // factor]
                 self._chosen, self._why = self._choose(
                     lambda engine: engine.predict(before[piece], after[piece], statistics, factor)
                 )
@@ -303,11 +224,6 @@ def _fastest_of_rounds(
             predict(engine)
             seconds[name] = min(seconds[name], time.perf_counter() - began)
     return seconds
-
-
-def arithmetic(engine: Engine) -> str:
-    """What makes its answers others than those of most engines; empty for most."""
-    return "8-bit integers" if isinstance(engine, CheckedEngine) else ""
 
 
 def package_of(name: str) -> str | None:

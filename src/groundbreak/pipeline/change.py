@@ -21,7 +21,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from groundbreak.atomic import write_json
-from groundbreak.inference.choose import arithmetic
+from groundbreak.inference.checked import arithmetic
 from groundbreak.inference.engine import Engine, Statistics
 from groundbreak.inference.stitch import StitchConfig, lattice, predict_blocks
 from groundbreak.kept import kept_json, kept_whole
