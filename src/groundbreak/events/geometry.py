@@ -90,6 +90,12 @@ def containment(one: BaseGeometry, other: BaseGeometry) -> float:
     return float(one.intersection(other).area / smaller) if smaller > 0 else 0.0
 
 
+def area_ratio(one: BaseGeometry, other: BaseGeometry) -> float:
+    """Of the smaller area to the larger one; 0 without any area."""
+    small, large = sorted((one.area, other.area))
+    return float(small / large) if large else 0.0
+
+
 def width_px(outline: BaseGeometry, geobox: GeoBox) -> float:
     """Shorter side of the minimum rotated rectangle, in pixels of the grid."""
     corners = np.asarray(shapely.minimum_rotated_rectangle(outline).exterior.coords)[:3]

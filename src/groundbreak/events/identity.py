@@ -12,9 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from shapely.geometry.base import BaseGeometry
-
-from groundbreak.events.geometry import containment, iou
+from groundbreak.events.geometry import area_ratio, containment, iou
 from groundbreak.events.history import LedgerRow
 from groundbreak.events.objects import KnownObject
 from groundbreak.types import KINDS, Event, Interval, Kind
@@ -71,12 +69,6 @@ def swapped_ids(
         if old not in swapped and new not in swapped:
             swapped |= {new: old, old: new}
     return swapped
-
-
-def area_ratio(one: BaseGeometry, other: BaseGeometry) -> float:
-    """Of the smaller area to the larger one."""
-    small, large = sorted((one.area, other.area))
-    return float(small / large) if large else 0.0
 
 
 def overlap(one: Interval, other: Interval) -> bool:

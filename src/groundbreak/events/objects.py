@@ -23,7 +23,7 @@ from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
 from groundbreak.events.checks import check_share
-from groundbreak.events.geometry import containment, iou, largest_polygon
+from groundbreak.events.geometry import area_ratio, containment, iou, largest_polygon
 from groundbreak.events.looks import LookMeta
 from groundbreak.events.states import Family
 from groundbreak.events.vectorize import Candidate
@@ -205,9 +205,8 @@ def _same(
     if candidate.kind not in draft.covered:
         # Part of a building is torn down: that part is an object of its own.
         return False
-    small, large = sorted((candidate.polygon.area, outline.area))
-    return bool(
-        small >= config.least_area_ratio * large
+    return (
+        area_ratio(candidate.polygon, outline) >= config.least_area_ratio
         and containment(candidate.polygon, outline) >= config.same_containment
     )
 

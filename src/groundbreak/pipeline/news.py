@@ -24,6 +24,7 @@ from groundbreak.kept import kept_json
 from groundbreak.pipeline.folder import read_document
 from groundbreak.prepare.known import record
 from groundbreak.prepare.store import PreparedLook
+from groundbreak.times import instant
 from groundbreak.types import KINDS, Event, Kind
 from groundbreak.writers.lonlat import point_lonlat
 from groundbreak.writers.plain import DECIMALS
@@ -252,8 +253,7 @@ class State:
 
 def _moment(text: str) -> datetime:
     """A time; in UTC where it does not say in which zone."""
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return instant(datetime.fromisoformat(text))[0]
 
 
 def _scenes(looks: Mapping[str, tuple[str, ...]]) -> set[str]:

@@ -16,7 +16,7 @@ from groundbreak.errors import OutputError
 from groundbreak.events.numbers import numbered
 from groundbreak.events.summary import SOME_SHARE
 from groundbreak.inference.choose import INT8
-from groundbreak.lonlat import cut
+from groundbreak.lonlat import cut, fingerprint
 from groundbreak.pipeline.detect import SiteOutcome, look_meta
 from groundbreak.pipeline.folder import read_document, read_run, unreadable
 from groundbreak.pipeline.news import NEWS, update
@@ -325,7 +325,7 @@ def write_news(run: Path, outcomes: Sequence[SiteOutcome], record: Mapping[str, 
 def _basis(plan: SitePlan, record: Mapping[str, Any]) -> dict[str, str]:
     """What else than the images decides what is told of a site, by the names in ``news.BASIS``."""
     return {
-        "outline": hashlib.sha256(plan.site.geometry.normalize().wkb).hexdigest()[:16],
+        "outline": fingerprint(plan.site.geometry),
         "gsd_m": f"{plan.gsd_m:g}",
         "weights": record["weights"][plan.weights]["sha256"],
         "settings": hashlib.sha256(json.dumps(record["config"]).encode()).hexdigest()[:16],
