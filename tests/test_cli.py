@@ -283,6 +283,16 @@ class TestJson:
         assert answer.json()["found"] == 1
         assert answer.json()["missed"] == 0
 
+    def test_evaluate_tells_dates_in_words(self, command, tmp_path, run):
+        answer = command(
+            *("evaluate", "--temporal", run, "--truth", run / "events.geojson"),
+            *("-o", tmp_path / "scores"),
+        )
+        told = answer.out.splitlines()
+        assert told[0] == "1 true event at 1 site: 1 found, 0 missed though looks show them"
+        assert told[1].startswith("0 invented events, 0 provisional (0.00 in a year")
+        assert told[2].startswith("100.0% of the found ones")
+
     def test_evaluate_writes_to_no_run(self, command, tmp_path, run):
         before = sorted(run.iterdir())
         truth = run / "events.geojson"

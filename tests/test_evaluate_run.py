@@ -362,6 +362,20 @@ class TestQuestions:
         assert lines[at + 1].startswith("  town: change F1 +0.000 (95 %: +0.000 to +0.000), ")
         assert lines[at + 1].endswith(", on 4 scenes")
 
+    def test_another_way_of_judging_is_said(
+        self, data: Path, engine: FakeEngine, tmp_path: Path
+    ) -> None:
+        first, second = tmp_path / "first", tmp_path / "second"
+        evaluate(data, "val", "made-up", first, ["town"])
+        file = first / "metrics.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"engine": "another one"}))
+        both = evaluate(data, "val", "made-up", second, ["town"], compare=first, tta=True)
+        here = both["engine"]
+        assert both["compare"]["notes"] == [
+            f"judged otherwise: engine {here} here, another one there",
+            "judged otherwise: mirror images averaged yes here, no there",
+        ]
+
     def test_scenes_without_labelled_change_are_no_comparison(self) -> None:
         nothing = {("town", "a"): np.tile(np.array([0, 3, 0]), (4, 1))}
         [note] = not_compared(nothing, compare(nothing, nothing))

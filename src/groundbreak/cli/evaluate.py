@@ -70,8 +70,8 @@ def evaluate(
         print_json(document)
         return
     if temporal is not None:
-        for key in ("coverage", "found", "missed", "invented_per_site_year"):
-            print_line(f"{key}: {document[key]}")
+        for text in _of_dates(document):
+            print_line(text)
     for name, figures in document.get("sets", {}).items():
         print_line(f"{name}: " + _scores(figures))
     for name, reason in document.get("skipped", {}).items():
@@ -95,6 +95,27 @@ def _differences(row: dict[str, Any]) -> str:
         sure = "" if low is None else f" (95 %: {low:+.3f} to {high:+.3f})"
         known.append(f"{kind} F1 {pair['difference']:+.3f}{sure}")
     return f"{', '.join(known) or 'nothing'}, on {counted(row['scenes'], 'scene')}"
+
+
+def _of_dates(document: dict[str, Any]) -> list[str]:
+    """The figures of ``--temporal`` in words; those that nothing was measured for are left out."""
+    found, missed, invented = (document[key] for key in ("found", "missed", "invented"))
+    rate, chains = document["invented_per_site_year"], document["chains"]
+    lines = [
+        f"{counted(document['true_events'], 'true event')} at {counted(document['sites'], 'site')}:"
+        f" {found} found, {missed} missed though looks show them",
+        f"{counted(invented, 'invented event')}, {document['invented_provisional']} provisional"
+        + ("" if rate is None else f" ({rate:.2f} in a year of a site)"),
+    ]
+    for share, text in (
+        (document["coverage"], "of the found ones have an interval that holds the date (coverage)"),
+        (document["width"]["as_short_as_possible"], "of them have the shortest that looks allow"),
+    ):
+        lines += [] if share is None else [f"{share:.1%} {text}"]
+    if chains["f1"] is not None:
+        precision = "" if chains["precision"] is None else f"precision {chains['precision']:.2f}, "
+        lines.append(f"chains: F1 {chains['f1']:.2f} ({precision}recall {chains['recall']:.2f})")
+    return lines
 
 
 def _scores(figures: dict[str, Any]) -> str:

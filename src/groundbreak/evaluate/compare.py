@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,35 @@ def not_compared(ours: Scenes, compared: Mapping[str, Any]) -> list[str]:
         if all(row[target]["difference"] is None for target in TARGETS):
             notes.append(f"{name} is not compared: nothing is labelled in the scenes of both")
     return notes
+
+
+HOW = {"engine": "engine", "tta": "mirror images averaged", "pixel_threshold": "pixels from"}
+"""What should be the same on both sides, as ``metrics.json`` calls it and in words."""
+
+
+def judged_otherwise(ours: Mapping[str, Any], path: Path) -> list[str]:
+    """What of the way that both were judged differs, beside the weights.
+
+    Args:
+        ours: the document of this evaluation.
+        path: the output folder of the other one, or a file in it. One without a readable
+            ``metrics.json`` says nothing.
+    """
+    folder = path if path.is_dir() else path.parent
+    try:
+        theirs = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        pairs = [(text, ours[key], theirs[key]) for key, text in HOW.items()]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [
+        f"judged otherwise: {text} {_plain(here)} here, {_plain(there)} there"
+        for text, here, there in pairs
+        if here != there
+    ]
+
+
+def _plain(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def _as_written(name: tuple[str, str]) -> tuple[str, str]:

@@ -16,7 +16,13 @@ from groundbreak import __version__
 from groundbreak.atomic import write_json
 from groundbreak.errors import DataError
 from groundbreak.evaluate.compare import compare as compare_scenes
-from groundbreak.evaluate.compare import not_compared, read_scenes, scene_counts, write_scenes
+from groundbreak.evaluate.compare import (
+    judged_otherwise,
+    not_compared,
+    read_scenes,
+    scene_counts,
+    write_scenes,
+)
 from groundbreak.evaluate.gallery import WorstTiles, save_picture, wrong_pixels
 from groundbreak.evaluate.page import write_page
 from groundbreak.evaluate.place import check_place
@@ -135,13 +141,13 @@ def evaluate(
         "pixel_threshold": card.pixel_threshold,
         "version": __version__,
     } | assemble(results)
-    if theirs is not None:
+    if compare is not None and theirs is not None:
         ours = scene_counts([s for r in results.values() for s in r.tally.scenes])
         compared = compare_scenes(ours, theirs)
         document["compare"] = {
             "with": str(compare),
             "sets": compared,
-            "notes": not_compared(ours, compared),
+            "notes": [*not_compared(ours, compared), *judged_otherwise(document, compare)],
         }
     points: dict[str, float] = {"change": card.pixel_threshold} | {
         str(kind): threshold for kind, threshold in card.thresholds.items()
