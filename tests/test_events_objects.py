@@ -68,6 +68,16 @@ def test_what_one_pair_alone_draws_beside_a_building_is_left_out() -> None:
     assert one.footprint.area == pytest.approx(HOUSE.area, rel=0.05)
 
 
+def test_parts_that_flicker_one_by_one_are_drawn_whole() -> None:
+    """No ground is covered by half of the patches."""
+    field = box(0, 0, 60, 20)
+    lefts = [0, 0, 0, 20, 20, 20, 40, 40]
+    strips = [patch(NEW, n, n + 1, box(x, 0, x + 20, 20)) for n, x in enumerate(lefts, start=1)]
+    objects = follow(patch(NEW, 0, 1, field), *strips)
+    assert not any(tracked.footprint.is_empty for tracked in objects)
+    assert objects[0].footprint.area == pytest.approx(field.area, rel=0.05)
+
+
 def test_a_building_half_finished_at_one_look_is_drawn_whole() -> None:
     half, rest = box(0, 0, 10, 10), box(9, 0, 20, 10)
     (one,) = follow(patch(NEW, 1, 2, half), patch(NEW, 1, 3, HOUSE), patch(NEW, 2, 3, rest))

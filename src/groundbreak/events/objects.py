@@ -117,7 +117,9 @@ class _Draft:
         patches = [patch.polygon for patch in self.drawn if patch.kind is kind]
         if len(patches) < 3 or kind in self.grown:
             return self.covered[kind]
-        return largest_polygon(_covered_by(patches, -(-len(patches) // 2)))
+        common = largest_polygon(_covered_by(patches, -(-len(patches) // 2)))
+        # Parts that flicker one by one have no ground that half of them share.
+        return self.covered[kind] if common.is_empty else common
 
 
 def _covered_by(shapes: Sequence[BaseGeometry], least: int) -> BaseGeometry:
