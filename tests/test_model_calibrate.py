@@ -93,6 +93,17 @@ def test_a_house_is_not_dropped_with_a_false_object_of_half_its_size() -> None:
     assert (point.recall, point.false_per_km2, point.min_area_m2) == (1.0, 0.0, 64.0)
 
 
+def test_false_objects_are_those_that_detection_would_cut_out() -> None:
+    """Pixels that meet at a corner are no patch, nor is what is more likely another kind."""
+    answer = painted()
+    logits = answer.logits.copy()
+    for step in range(30):
+        logits[:, 15 + step, 60 + step] = np.log([0.01, 0.97, 0.01, 0.01])
+    logits[:, 60:75, 60:75] = np.log([0.01, 0.4, 0.58, 0.01])[:, None, None]
+    point = choose_point([replace(answer, logits=logits)], Kind.NEW_BUILDING, 1.0, limit=0.01)
+    assert point == choose_point([answer], Kind.NEW_BUILDING, 1.0, limit=0.01)
+
+
 def test_a_generous_limit_lets_false_objects_through() -> None:
     point = choose_point([painted()], Kind.NEW_BUILDING, 1.0, limit=100.0)
     assert point is not None

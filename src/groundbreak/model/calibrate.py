@@ -181,8 +181,7 @@ def choose_point(
             trusted = item.quality == "good" or not any_good
             known = np.count_nonzero(item.label != MaskValue.IGNORE)
             km2 += known * pixel / 1e6 if trusted else 0.0
-            probability = probabilities(item, temperature)[kind.value_in_mask]
-            wrong, hits = _objects(probability, threshold, item.label, kind)
+            wrong, hits = _objects(probabilities(item, temperature), threshold, item.label, kind)
             false += [area * pixel for area in wrong] if trusted else []
             found += [area * pixel for area in hits]
         if not found:
@@ -213,21 +212,24 @@ def choose_points(
 
 
 def _objects(
-    probability: FloatArray, threshold: float, label: NDArray[np.uint8], kind: Kind
+    answer: FloatArray, threshold: float, label: NDArray[np.uint8], kind: Kind
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Areas of false objects; per true object the area of what touches it, 0 if nothing does.
 
-    An object is a patch above ``LOW_RATIO`` of the threshold that reaches the threshold somewhere.
+    An object is a patch above ``LOW_RATIO`` of the threshold in which the kind is the likeliest
+    one, and that reaches the threshold somewhere; pixels that share a side are one patch, as in
+    ``events.vectorize``, which also splits patches that hold several buildings.
     """
-    touching = np.ones((3, 3), bool)
-    objects, count = ndimage.label(probability >= LOW_RATIO * threshold, touching)
+    probability = answer[kind.value_in_mask]
+    likeliest = answer[1 : len(KINDS) + 1].argmax(axis=0) + 1 == kind.value_in_mask
+    objects, count = ndimage.label(likeliest & (probability >= LOW_RATIO * threshold))
     area = np.bincount(objects.ravel(), minlength=count + 1)
     peak = ndimage.maximum(probability, objects, np.arange(count + 1))
     area[np.asarray(peak) < threshold] = 0
     area[0] = 0
     changed = np.unique(objects[label != MaskValue.NONE])
     false = np.delete(area, np.append(changed, 0))
-    truths, number = ndimage.label(label == kind.value_in_mask, touching)
+    truths, number = ndimage.label(label == kind.value_in_mask, np.ones((3, 3), bool))
     if not number:
         return false, np.zeros(0, np.int64)
     hits = ndimage.maximum(area[objects], truths, np.arange(1, number + 1))
