@@ -334,9 +334,16 @@ ABOVE, BELOW = (
     (slice(BASIN[0].stop, None), BASIN[1]),
 )
 END = (BASIN[0], slice(BASIN[1].stop, None))
+PIERS = (
+    (slice(BASIN[0].start - 2, BASIN[0].start - 1), BASIN[1]),
+    (slice(BASIN[0].stop, BASIN[0].stop + 1), BASIN[1]),
+)
+"""A pixel wide: most of what is near the berth is water."""
 
 
-@pytest.mark.parametrize(("quays", "berths"), [((ABOVE, BELOW), 1), ((END,), 0), ((), 0)])
+@pytest.mark.parametrize(
+    ("quays", "berths"), [((ABOVE, BELOW), 1), (PIERS, 1), ((END,), 0), ((), 0)]
+)
 def test_a_berth_has_quays_beside_it(quays: tuple[tuple[slice, slice], ...], berths: int) -> None:
     series = Series(changes=[(3, SLIP, BASIN)])
 

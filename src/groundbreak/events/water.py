@@ -19,11 +19,12 @@ from groundbreak.types import BoolArray, Box, FloatArray
 
 LEAST_WATER = 0.1
 """A berth full of ships still shows so much water; less of it is dry land."""
-MOST_WATER_AROUND = 2 / 3
-"""A berth lies between quays or piers: no more than two thirds of its rim are open water.
+LEAST_SIDES = 1 / 3
+"""A berth lies between quays or piers: so much of its edge has a side.
 What lies in open water is a ship that left, a plume, or a flat that the tide covered."""
 RIM_PX = 3
-"""So wide is the rim in which the sides of a berth are looked for."""
+"""So near to an edge lies its side. A pier may be as thin as a pixel, with water behind it: what
+counts is that it is there, not how much of the rim it fills."""
 
 
 @dataclass(frozen=True)
@@ -35,18 +36,18 @@ class Water:
         box: in the grid of the site.
         to_pixel: from the grid's CRS to its pixels.
         share: of the berth itself.
-        around: of its rim.
+        sides: share of the berth's edge that has something else than water beside it.
     """
 
     mask: BoolArray
     box: Box
     to_pixel: Affine
     share: float
-    around: float
+    sides: float
 
     def may_hold_berth(self) -> bool:
         """False where there is dry land, or open water on most sides."""
-        return self.share >= LEAST_WATER and self.around <= MOST_WATER_AROUND
+        return self.share >= LEAST_WATER and self.sides >= LEAST_SIDES
 
     def at(self, point: Point) -> bool:
         """Whether there is water at a point of the grid's CRS."""
@@ -86,6 +87,20 @@ def find_water(
         to_pixel: from the grid's CRS to its pixels.
     """
     mask = water_like(pixels, bands, berth)
-    rim = ndimage.binary_dilation(berth, iterations=RIM_PX) & ~berth & (pixels > 0).any(axis=0)
-    share, around = (float(mask[part].mean()) if part.any() else 0.0 for part in (berth, rim))
-    return Water(mask, box, to_pixel, share, around)
+    share = float(mask[berth].mean()) if berth.any() else 0.0
+    return Water(mask, box, to_pixel, share, _sides(berth, mask, (pixels > 0).any(axis=0)))
+
+
+def _sides(berth: BoolArray, water: BoolArray, seen: BoolArray) -> float:
+    """Share of the edge of a berth that has ground, a quay or a pier near it.
+
+    The border of the picture is no edge; without an edge nothing speaks against the berth.
+    """
+    edge = berth & ~ndimage.binary_erosion(berth, border_value=1)
+    ground = seen & ~water & ~berth
+    if not edge.any():
+        return 1.0
+    if not ground.any():
+        return 0.0
+    away = ndimage.distance_transform_edt(~ground)
+    return float((away[edge] <= RIM_PX).mean())
