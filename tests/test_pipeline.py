@@ -3,17 +3,21 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from groundbreak.config import DetectConfig
+from groundbreak.errors import InternalError, OutputError
 from groundbreak.inference.stitch import StitchConfig
-from groundbreak.pipeline import change, outlines, run, tasks
+from groundbreak.pipeline import change, outlines, results, run, tasks
+from groundbreak.pipeline.export import export_events
 from groundbreak.pipeline.pairs import PairsConfig
 from groundbreak.pipeline.results import summary_of
 from groundbreak.pipeline.run import RunRequest, run_detect
+from groundbreak.report.page import write_report
 from groundbreak.types import Kind
 from series import (
     BARN,
@@ -326,6 +330,58 @@ def test_a_site_that_fails_does_not_stop_the_others(tmp_path, engine, monkeypatc
     assert {event["site_id"] for event in events(job.run)} == {"s1"}
     reasons = [row["reason"] for row in rows(job.run / "observed.parquet") if not row["used"]]
     assert any("ZeroDivisionError" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("sites", [1, 2])
+def test_a_run_that_fails_as_a_whole_keeps_what_was_finished(tmp_path, engine, monkeypatch, sites):
+    write_sites(tmp_path / "sites.geojson", *[(0, -SIDE, SIDE, 0)] * sites)
+    job = request(tmp_path, [EMPTY, BUILT, BUILT])
+    run_detect(job)
+    before = {path: path.read_bytes() for path in job.run.glob("*.*") if path.suffix != ".jsonl"}
+    assert len(events(job.run)) == sites
+    monkeypatch.setattr(tasks, "detect_site", fail)
+    with pytest.raises(InternalError, match="every site failed"):
+        run_detect(job)
+    assert {path: path.read_bytes() for path in before} == before
+    assert "every site failed" in (job.run / "log.jsonl").read_text()
+
+
+def test_a_first_run_that_fails_says_why(tmp_path, engine, monkeypatch):
+    job = request(tmp_path, [EMPTY, BUILT])
+    monkeypatch.setattr(tasks, "detect_site", fail)
+    with pytest.raises(InternalError, match="every site failed"):
+        run_detect(job)
+    assert json.loads((job.run / "run.json").read_text())["status"] == "failed"
+    assert all("boom" in row["reason"] for row in rows(job.run / "observed.parquet"))
+
+
+def fail(*_):
+    raise ZeroDivisionError("boom")
+
+
+def test_results_of_two_times_are_not_read(tmp_path, engine, monkeypatch):
+    job = request(tmp_path, [EMPTY, BUILT])
+    run_detect(job)
+    monkeypatch.setattr(results, "write_csv", fail)  # as if the process were killed there
+    with pytest.raises(ZeroDivisionError):
+        run_detect(job)
+    for read in (write_report, lambda folder: export_events(folder, "csv", tmp_path / "x.csv")):
+        with pytest.raises(OutputError, match="was interrupted while its results were written"):
+            read(job.run)
+    monkeypatch.undo()
+    bright = BrightEngine()
+    monkeypatch.setattr(tasks, "_engine", lambda *_: bright)
+    monkeypatch.setattr(run, "read_card", lambda _name: bright.card)
+    run_detect(job)
+    assert export_events(job.run, "csv", tmp_path / "x.csv") == 1
+
+
+def test_what_is_no_number_is_not_taken_for_no_change(tmp_path, engine, monkeypatch):
+    job = request(tmp_path, [EMPTY, BUILT])
+    predict = engine.predict
+    monkeypatch.setattr(engine, "predict", lambda *given: predict(*given) * np.float32(np.nan))
+    with pytest.raises(InternalError, match="gave no number for a probability"):
+        run_detect(job)
 
 
 def test_processes_find_what_one_process_finds(tmp_path):

@@ -50,7 +50,7 @@ def export(
     json: Json = False,
 ) -> None:
     """The events of a run in another form."""
-    from groundbreak.pipeline.results import export_events
+    from groundbreak.pipeline.export import export_events
 
     count = export_events(run, form.value, output)
     if json:

@@ -21,6 +21,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from groundbreak.atomic import write_json
+from groundbreak.errors import InternalError
 from groundbreak.inference.checked import arithmetic
 from groundbreak.inference.engine import Engine, Statistics
 from groundbreak.inference.stitch import StitchConfig, lattice, predict_blocks
@@ -84,6 +85,7 @@ def compute_change(job: ChangeJob, plan: PairPlan) -> StoredChange:
     """Predict a pair where it is planned to be, or take what an earlier run left.
 
     Raises:
+        InternalError: the network answers with what is no number.
         OutputError: the folder cannot be written.
     """
     folder = job.folder / f"{plan.earlier.id}__{plan.later.id}"
@@ -145,6 +147,11 @@ def _predict(job: ChangeJob, plan: PairPlan, first_band: int) -> Iterator[tuple[
     cut = replace(job.cut, batch=1) if job.engine.device == "cpu" else job.cut
     shape = (int(job.grid.shape[0]), int(job.grid.shape[1]))
     for block in predict_blocks(predict, read, shape, cut, plan.boxes.__contains__, first_band):
+        if not np.isfinite(block.probabilities).all():
+            # Rounded to whole numbers it would read as "observed, no change".
+            raise InternalError(
+                f"{job.engine.description} gave no number for a probability: take another --engine"
+            )
         window = block.box.slices
         observed = plan.earlier.usable(window) & plan.later.usable(window)
         values = np.rint(block.probabilities[1:] * PROBABILITY_SCALE).astype(np.uint16)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,8 @@ from groundbreak.writers.stac import ASSETS
 
 MARKER = "run.json"
 LOCK = ".lock"
+WRITING = "writing"
+"""Status of a run whose results are being replaced, one file after the other."""
 OUTPUTS = (*ASSETS, "item.json", "report.html")
 """Files that appear in a run folder itself."""
 
@@ -118,12 +120,18 @@ def read_run(run: Path) -> dict[str, Any]:
     """What a run was asked for.
 
     Raises:
-        OutputError: the folder is not a run, or the file is damaged.
+        OutputError: the folder is not a run, the file is damaged, or the results of different
+            times may lie side by side.
     """
     path = run / MARKER
     if not path.is_file():
         raise OutputError(str(run), "is not a run folder (it has no run.json)")
-    return read_document(path, _asked)
+    document = read_document(path, _asked)
+    if document["status"] == WRITING:
+        raise OutputError(
+            str(run), "was interrupted while its results were written", "give detect again"
+        )
+    return document
 
 
 def _asked(document: dict[str, Any]) -> dict[str, Any]:
@@ -138,9 +146,17 @@ def _asked(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def finished_before(run: Path) -> str | None:
-    """When the last run in a folder that came to its end did; None if none has, or nobody knows."""
-    document = kept_json(run / MARKER, _asked)
+def earlier_run(run: Path) -> dict[str, Any] | None:
+    """What the last run in a folder was asked for, however it ended; None if nobody knows."""
+    return kept_json(run / MARKER, _asked)
+
+
+def finished_before(document: Mapping[str, Any] | None) -> str | None:
+    """When the last run that came to its end did; None if none has, or nobody knows.
+
+    Args:
+        document: of ``earlier_run``.
+    """
     if document is None:
         return None
     last = document.get("finished") or document.get("finished_before")

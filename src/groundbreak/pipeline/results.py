@@ -4,84 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shapely.ops import unary_union
 
-from groundbreak.atomic import atomic_path, write_json
-from groundbreak.errors import OutputError
+from groundbreak.atomic import write_json
 from groundbreak.events.numbers import numbered
 from groundbreak.events.summary import SOME_SHARE
 from groundbreak.inference.choose import INT8
 from groundbreak.lonlat import cut, fingerprint
-from groundbreak.pipeline.detect import SiteOutcome, look_meta
-from groundbreak.pipeline.folder import read_document, read_run, unreadable
+from groundbreak.pipeline.detect import SiteOutcome
 from groundbreak.pipeline.news import NEWS, update
 from groundbreak.pipeline.plan import SitePlan
-from groundbreak.pipeline.sitework import load_work, site_folder
+from groundbreak.pipeline.sitework import site_folder
+from groundbreak.pipeline.tables import LEDGER, OBSERVED, write_table
 from groundbreak.prepare.looks import LookPlan
-from groundbreak.prepare.store import PIXELS
 from groundbreak.types import Event, Kind, Refusal
 from groundbreak.writers.geojson import write_geojson
-from groundbreak.writers.geoparquet import read_geoparquet, write_geoparquet
+from groundbreak.writers.geoparquet import write_geoparquet
 from groundbreak.writers.gpkg import write_gpkg
 from groundbreak.writers.kml import write_kml
-from groundbreak.writers.kwcoco import Video, write_kwcoco
 from groundbreak.writers.spreadsheet import write_csv
 from groundbreak.writers.stac import write_stac
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-WRITERS: Mapping[str, Callable[[Sequence[Event], Path], None]] = {
-    "geojson": write_geojson,
-    "gpkg": write_gpkg,
-    "geoparquet": write_geoparquet,
-    "csv": write_csv,
-    "kml": write_kml,
-}
-"""Forms that need nothing but the events."""
-
-OBSERVED = (
-    ("site_id", "string"),
-    ("look_id", "string"),
-    ("start", "timestamp"),
-    ("end", "timestamp"),
-    ("scene_ids", "strings"),
-    ("sensor", "string"),
-    ("gsd_m", "double"),
-    ("valid_share", "double"),
-    ("usable_share", "double"),
-    ("used", "bool"),
-    ("reason", "string"),
-    ("shift_x", "double"),
-    ("shift_y", "double"),
-    ("residual_px", "double"),
-    ("aligned", "bool"),
-    ("alignment_note", "string"),
-    ("cloud_masked", "bool"),
-    ("site_notes", "strings"),
-)
-
-LEDGER = (
-    ("site_id", "string"),
-    ("object_id", "string"),
-    ("look_id", "string"),
-    ("date", "timestamp"),
-    ("scene_ids", "strings"),
-    ("sensor", "string"),
-    ("usable_fraction", "double"),
-    ("residual_px", "double"),
-    ("evidence", "double"),
-    ("counted", "bool"),
-    ("reason", "string"),
-)
-
-NEWER = ("alignment_note",)
-"""Columns that tables of earlier versions lack."""
 
 
 def observed_rows(outcome: SiteOutcome) -> list[dict[str, Any]]:
@@ -229,58 +176,6 @@ def summary_of(outcome: SiteOutcome) -> dict[str, Any]:
     return document | (found.summary.document() if found is not None else {})
 
 
-def write_table(
-    path: Path, columns: Sequence[tuple[str, str]], rows: Iterable[Mapping[str, Any]]
-) -> None:
-    """Rows as Parquet with a fixed schema, also if there are none.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pa.Table.from_pylist([dict(row) for row in rows], schema=_schema(columns))
-    with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
-
-
-def read_table(path: Path, columns: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Rows of a table of a run.
-
-    Args:
-        path: the file.
-        columns: that it was written with.
-
-    Raises:
-        OutputError: it is missing or damaged.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-        there = [c for c in columns if c[0] not in NEWER or c[0] in table.column_names]
-        table = table.select([name for name, _ in there]).cast(_schema(there))
-        rows: list[dict[str, Any]] = table.to_pylist()
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise unreadable(path, error) from error
-    return rows
-
-
-def _schema(columns: Sequence[tuple[str, str]]) -> pa.Schema:
-    import pyarrow as pa
-
-    kinds = {
-        "string": pa.string(),
-        "strings": pa.list_(pa.string()),
-        "double": pa.float64(),
-        "bool": pa.bool_(),
-        "timestamp": pa.timestamp("us", tz="UTC"),
-    }
-    return pa.schema([(name, kinds[kind]) for name, kind in columns])
-
-
 def write_summary(
     run: Path, outcomes: Sequence[SiteOutcome], refused: Sequence[Refusal] = ()
 ) -> None:
@@ -332,37 +227,6 @@ def _basis(plan: SitePlan, record: Mapping[str, Any]) -> dict[str, str]:
         "version": record["version"],
         "engine": "8-bit integers" if record["asked"]["engine"] == INT8 else "",
     }
-
-
-def read_summary(run: Path) -> list[dict[str, Any]]:
-    """The sites of ``summary.json``.
-
-    Raises:
-        OutputError: it is missing or damaged.
-    """
-    return read_document(run / "summary.json", lambda d: [_summary(site) for site in d["sites"]])
-
-
-def _summary(site: dict[str, Any]) -> dict[str, Any]:
-    """A site of ``summary.json``, if it has what readers take from it."""
-    parts: dict[str, Any] = {
-        **dict.fromkeys(("id", "name", "remark"), str),
-        **dict.fromkeys(("notes", "sentences"), list),
-        "looks": int,
-        "not_observed": dict,
-    }
-    gaps: dict[str, Any] = {
-        "never_share": float | None,
-        "once_share": float | None,
-        "periods": list,
-    }
-    told: dict[str, Any] = {"text": str, "events": list}
-    objects = [(site, parts), (site["not_observed"], gaps), *((s, told) for s in site["sentences"])]
-    for entry, kinds in objects:
-        for name, kind in kinds.items():
-            if not isinstance(entry[name], kind):
-                raise TypeError(f"{name} is {entry[name]!r}")
-    return site
 
 
 def _planned(site_id: str, plan: LookPlan, reason: str) -> dict[str, Any]:
@@ -423,68 +287,3 @@ def write_results(
     weights = {name: entry for name, entry in record["weights"].items() if name in used}
     write_stac(run, {**record, "weights": weights}, footprint, period)
     return events
-
-
-def export_events(run: Path, form: str, path: Path) -> int:
-    """Write the events of a finished run in another form.
-
-    Args:
-        run: the run folder.
-        form: ``geojson``, ``gpkg``, ``geoparquet``, ``csv``, ``kml``, ``stac`` (the run's item,
-            with absolute addresses) or ``kwcoco``.
-        path: the file to write.
-
-    Returns:
-        the number of events.
-
-    Raises:
-        OutputError: the run is not finished, a file of it is damaged, the working folder that
-            kwcoco needs is gone, or the file cannot be written.
-    """
-    read_run(run)
-    events = read_geoparquet(run / "events.parquet")
-    if form == "stac":
-        write_json(path, _absolute(run))
-    elif form == "kwcoco":
-        write_kwcoco(events, _videos(run), path)
-    else:
-        WRITERS[form](events, path)
-    return len(events)
-
-
-def _absolute(run: Path) -> dict[str, Any]:
-    def absolute(document: dict[str, Any]) -> dict[str, Any]:
-        for entry in (*document["assets"].values(), *document["links"]):
-            entry["href"] = (run / entry["href"]).resolve().as_uri()
-        return document
-
-    return read_document(run / "item.json", absolute)
-
-
-def _videos(run: Path) -> list[Video]:
-    """The sites that have looks, with these, from their working folders.
-
-    Raises:
-        OutputError: looks that were used are gone from the working folder of a site, or damaged.
-    """
-    used: dict[str, set[str]] = {}
-    for row in read_table(run / "observed.parquet", OBSERVED):
-        if row["used"]:
-            used.setdefault(row["site_id"], set()).add(row["look_id"])
-    videos = []
-    for site_id in (site["id"] for site in read_summary(run)):
-        folder = site_folder(run, site_id)
-        work = load_work(folder)
-        looks = {} if work is None else {look.id: look for look in work.looks}
-        if not looks.keys() >= used.get(site_id, set()):
-            raise OutputError(
-                str(folder),
-                "is gone or damaged, and with it looks",
-                "run detect again, then export",
-            )
-        if work is None or not looks:
-            continue
-        files = {name: look.folder / PIXELS for name, look in looks.items()}
-        bands = {name: look.bands for name, look in looks.items()}
-        videos.append(Video(site_id, work.grid, [look_meta(k) for k in work.looks], files, bands))
-    return videos

@@ -15,12 +15,19 @@ from typing import Any
 
 from groundbreak import __version__
 from groundbreak.catalog.store import read_catalog
-from groundbreak.errors import InputError, InternalError
+from groundbreak.errors import GroundbreakError, InputError, InternalError
 from groundbreak.inference.choose import EngineChoice
 from groundbreak.model.card import Card
 from groundbreak.model.weights import located, read_card
 from groundbreak.pipeline.detect import Settings, SiteOutcome
-from groundbreak.pipeline.folder import claimed, finished_before, logged, write_run
+from groundbreak.pipeline.folder import (
+    WRITING,
+    claimed,
+    earlier_run,
+    finished_before,
+    logged,
+    write_run,
+)
 from groundbreak.pipeline.plan import COARSE, FINE, PlanRequest, SitePlan, plan_site
 from groundbreak.pipeline.results import (
     observed_rows,
@@ -96,6 +103,8 @@ class _Inputs:
 def run_detect(request: RunRequest, tell: Tell = lambda _message, _share: None) -> RunOutcome:
     """Do the main job; go on where an earlier call was interrupted, or extend its run.
 
+    A call that fails as a whole leaves what an earlier one finished as it was.
+
     Raises:
         InputError: the job as a whole cannot be done (exit code 2).
         InternalError: every site failed by our fault.
@@ -106,20 +115,36 @@ def run_detect(request: RunRequest, tell: Tell = lambda _message, _share: None) 
     with claimed(request.run), logged(request.run):
         record = _record(request, inputs)
         record["asked"]["cloud_network"] = asked.cloud_network  # what it became is in the config
-        record["finished_before"] = finished_before(request.run)
+        earlier = earlier_run(request.run)
+        record["finished_before"] = finished_before(earlier)
         write_run(request.run, record)
         for text in record["notes"]:
             log.info("%s", text)
-        outcomes = _do_sites(request, inputs, tell)
-        for name, entry in record["weights"].items():
-            entry["engine"] = _engines(outcomes, name)
-        refused = inputs.sites.refused
-        write_results(request.run, outcomes, record, refused, inputs.catalog.refused)
-        failed = bool(outcomes) and all(outcome.problem for outcome in outcomes)
-        record |= {"status": "failed" if failed else "finished", "finished": _now()}
-        write_run(request.run, record)
+        try:
+            outcomes = _do_sites(request, inputs, tell)
+            if record["finished_before"]:
+                _check_failures(outcomes)
+        except GroundbreakError as error:
+            log.info("failed as a whole, what was finished before stays: %s", error)
+            if earlier is not None:
+                write_run(request.run, earlier)
+            raise
+        _write(request.run, outcomes, record, inputs)
     _check_failures(outcomes)
     return RunOutcome(request.run, tuple(outcomes), inputs.sites.refused)
+
+
+def _write(
+    run: Path, outcomes: Sequence[SiteOutcome], record: dict[str, Any], inputs: _Inputs
+) -> None:
+    """The results; until all are there the record says so, since they belong together."""
+    for name, entry in record["weights"].items():
+        entry["engine"] = _engines(outcomes, name)
+    write_run(run, record | {"status": WRITING})
+    write_results(run, outcomes, record, inputs.sites.refused, inputs.catalog.refused)
+    failed = bool(outcomes) and all(outcome.problem for outcome in outcomes)
+    ended = {"status": "failed"} if failed else {"status": "finished", "finished": _now()}
+    write_run(run, record | ended)
 
 
 def _settled(request: RunRequest) -> Settings:

@@ -23,8 +23,8 @@ from groundbreak.events.schema import validate_feature
 from groundbreak.events.summary import UNSEEN
 from groundbreak.pipeline.folder import read_document, read_run
 from groundbreak.pipeline.news import read_news
-from groundbreak.pipeline.results import LEDGER, OBSERVED, read_summary, read_table
 from groundbreak.pipeline.sitework import SiteWork, load_work, site_folder
+from groundbreak.pipeline.tables import LEDGER, OBSERVED, read_summary, read_table
 from groundbreak.prepare.store import PreparedLook, unit
 from groundbreak.report.anchors import anchor_of
 from groundbreak.report.draw import pixel_outline, site_edge, svg_path
