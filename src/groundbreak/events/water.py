@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 from scipy import ndimage
@@ -88,7 +89,8 @@ def find_water(
     """
     mask = water_like(pixels, bands, berth)
     share = float(mask[berth].mean()) if berth.any() else 0.0
-    return Water(mask, box, to_pixel, share, _sides(berth, mask, (pixels > 0).any(axis=0)))
+    seen = np.asarray((pixels > 0).any(axis=0), bool)
+    return Water(mask, box, to_pixel, share, _sides(berth, mask, seen))
 
 
 def _sides(berth: BoolArray, water: BoolArray, seen: BoolArray) -> float:
