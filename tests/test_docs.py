@@ -117,7 +117,7 @@ def constant_of(file: str, name: str) -> Any:
     ("title", "constant"), [("ledger.parquet", "LEDGER"), ("observed.parquet", "OBSERVED")]
 )
 def test_the_columns_of_tables_are_those_that_are_written(title: str, constant: str) -> None:
-    written = {name for name, _ in constant_of("pipeline/tables.py", constant)}
+    written = {name for name, _ in constant_of("pipeline/records.py", constant)}
     rows = tables(section(text_of("formats.md"), title))
     assert {name for cells in rows for name in re.findall(r"`(\w+)`", cells[0])} == written
 

@@ -18,6 +18,7 @@ LEVELS = {
     "times.py": 1,
     "lonlat.py": 1,
     "tables.py": 1,
+    "plural.py": 0,
     "sites.py": 2,
     "catalog": 3,
     "raster": 2,

@@ -12,7 +12,6 @@ from odc.geo.geobox import GeoBox
 from groundbreak.errors import HrefError
 from groundbreak.raster.bands import common_name, find_band, missing_band, name_bands
 from groundbreak.raster.href import resolve_href, shown
-from groundbreak.raster.mosaic import mosaic
 from groundbreak.raster.offsets import OffsetDecision, baseline_offset, check_dark_jump, dark_dn
 from groundbreak.raster.sidecars import read_sidecars
 from groundbreak.raster.valid import border_zeros, has_data
@@ -207,18 +206,6 @@ def test_dark_end_counts_valid_pixels_only() -> None:
     valid[:, :50] = False
     assert dark_dn(patch(values, valid)) == pytest.approx(1200)
     assert dark_dn(patch(values, np.zeros((10, 100), bool))) is None
-
-
-def test_mosaic_keeps_the_first_valid_pixel() -> None:
-    left, right = np.zeros((2, 4), bool), np.zeros((2, 4), bool)
-    left[:, :2], right[:, 1:3] = True, True
-    joined = mosaic([patch(np.where(left, 0.1, 0), left), patch(np.where(right, 0.2, 0), right)])
-    np.testing.assert_allclose(joined.pixels[0, 0], [0.1, 0.1, 0.2, 0.0])
-    np.testing.assert_array_equal(joined.valid[0], [True, True, True, False])
-    with pytest.raises(ValueError, match="nothing"):
-        mosaic([])
-    with pytest.raises(ValueError, match="different grids"):
-        mosaic([patch(np.zeros((2, 4)), left), patch(np.zeros((3, 4)), np.zeros((3, 4), bool))])
 
 
 @pytest.mark.parametrize(

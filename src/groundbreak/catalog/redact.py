@@ -40,11 +40,6 @@ def for_file(url: str) -> str:
     return urlunsplit((parts.scheme, _host(parts.netloc), parts.path, query, parts.fragment))
 
 
-def is_signed(url: str) -> bool:
-    """Whether the address carries a signature or a key."""
-    return for_file(url) != url
-
-
 def hide_queries_in_log() -> None:
     """Keep signed addresses out of the log lines of urllib3, which logs each request's path."""
     logger = logging.getLogger("urllib3.connectionpool")

@@ -19,6 +19,7 @@ from groundbreak.catalog.listing import NAME, Entry, read_listing
 from groundbreak.catalog.names import SUFFIXES, Part, place, without_suffix
 from groundbreak.catalog.redact import printable
 from groundbreak.errors import CatalogError, RasterError
+from groundbreak.plural import counted
 from groundbreak.raster.bands import no_use
 from groundbreak.raster.info import RasterInfo
 from groundbreak.raster.read import inspect
@@ -74,9 +75,9 @@ def _judged(folder: Path, scan: _Scan, dates: Path | None, strict: bool) -> Scan
     if dates is not None:
         scan.notes.append(f"dates are taken from {dates}")
     if scan.unlisted:
-        scan.notes.append(f"{count(scan.unlisted, 'file')} that it does not list left out")
-    counted = [f"{text} ({count(number, 'scene')})" for text, number in scan.assumed.items()]
-    for note in (*scan.notes, *counted):
+        scan.notes.append(f"{counted(scan.unlisted, 'file')} that it does not list left out")
+    assumed = [f"{text} ({counted(number, 'scene')})" for text, number in scan.assumed.items()]
+    for note in (*scan.notes, *assumed):
         log.info("%s: %s", folder, note)
     for refusal in scan.refused:
         log.warning("left out: %s %s", refusal.subject, refusal.reason)
@@ -88,7 +89,7 @@ def _judged(folder: Path, scan: _Scan, dates: Path | None, strict: bool) -> Scan
         problem = "no scene is left" if why else "holds no rasters that can be read"
         raise CatalogError(str(folder), problem, why)
     items = sorted(scan.items.values(), key=lambda item: (_start(item), item.id))
-    return ScanResult(tuple(items), (*scan.notes, *counted), tuple(scan.refused), folder.resolve())
+    return ScanResult(tuple(items), (*scan.notes, *assumed), tuple(scan.refused), folder.resolve())
 
 
 @dataclass
@@ -127,16 +128,16 @@ class _Scan:
             self._add(key, images, by_key.get(key, []))
         if auxiliary:
             self.notes.append(
-                f"{count(auxiliary, 'file')} of products passed over: no image, no mask"
+                f"{counted(auxiliary, 'file')} of products passed over: no image, no mask"
             )
         for why, paths in self.no_use.items():
             # Listed all the same: a catalogue may serve other programs.
             self.notes.append(
-                f"{count(len(paths), 'scene')} of no use to detect, the first {paths[0]}: {why}"
+                f"{counted(len(paths), 'scene')} of no use to detect, the first {paths[0]}: {why}"
             )
         if self.again:
             self.notes.append(
-                f"{count(len(self.again), 'file')} left out that show what another file of the "
+                f"{counted(len(self.again), 'file')} left out that show what another file of the "
                 f"product shows better, the first {self.again[0]}"
             )
 
@@ -242,7 +243,7 @@ class _Scan:
                 self._refuse(part.path, f"{error} (a mask)")
         if lonely and self.listing is None:
             self.notes.append(
-                f"{count(len(lonely), 'mask')} without a scene, the first {lonely[0]}"
+                f"{counted(len(lonely), 'mask')} without a scene, the first {lonely[0]}"
             )
         self.unlisted += len(lonely) if self.listing is not None else 0
         return {key: _finest(each) for key, each in found.items()}
@@ -281,11 +282,6 @@ def _finest(masks: list[tuple[Part, RasterInfo]]) -> list[tuple[Part, RasterInfo
         if other is None or info.shape > other[1].shape:
             best[part.mask] = (part, info)
     return list(best.values())
-
-
-def count(number: int, what: str) -> str:
-    """A number of things in words."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _days(one: Image, other: Image) -> int:

@@ -35,6 +35,7 @@ from groundbreak.catalog.redact import for_file
 from groundbreak.catalog.store import write_catalog
 from groundbreak.errors import CatalogError, HrefError
 from groundbreak.lonlat import cut, fingerprint
+from groundbreak.plural import counted
 from groundbreak.types import HrefPolicy, Site
 
 log = logging.getLogger(__name__)
@@ -154,13 +155,13 @@ class _Search:
             del found[_key(item)]
             self._leave_out(item, "an older processing of a scene that is there")
         if not items:
-            self.notes.append(f"no scene was found of {_count(len(self.query.sites), 'site')}")
+            self.notes.append(f"no scene was found of {counted(len(self.query.sites), 'site')}")
         counts = {why: len(keys - found.keys()) for why, keys in self.left_out.items()}
-        counted = [f"{_count(n, 'scene')} left out: {why}" for why, n in counts.items() if n]
+        left_out = [f"{counted(n, 'scene')} left out: {why}" for why, n in counts.items() if n]
         return SearchResult(
             tuple(sorted(items, key=_when)),
             for_file(self.preset.api),
-            (*self.notes, *counted, *_listed(self.incomplete)),
+            (*self.notes, *left_out, *_listed(self.incomplete)),
             self.incomplete,
             {site.id: fingerprint(site.geometry) for site in self.query.sites},
         )
@@ -315,10 +316,6 @@ def _span(start: datetime | None, end: datetime | None) -> str | None:
     )
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
 def _failure(error: FetchError | HrefError) -> str:
     if isinstance(error, FetchError):
         return f"the API {error.reason}"
@@ -331,7 +328,7 @@ def _listed(incomplete: Mapping[str, str]) -> list[str]:
     for site, why in incomplete.items():
         sites.setdefault(why, []).append(site)
     return [
-        f"{_count(len(names), 'site')} not searched to the end, {why}: {', '.join(names[:10])}"
+        f"{counted(len(names), 'site')} not searched to the end, {why}: {', '.join(names[:10])}"
         + (f" and {len(names) - 10} more" if names[10:] else "")
         for why, names in sites.items()
     ]

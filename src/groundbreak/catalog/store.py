@@ -23,8 +23,9 @@ from groundbreak.catalog.assets import item_to_scene, shows, unknown_masks
 from groundbreak.catalog.judge import LeftOutError
 from groundbreak.catalog.presets import readable_hosts
 from groundbreak.catalog.redact import printable
-from groundbreak.catalog.scan import count, scan_folder
+from groundbreak.catalog.scan import scan_folder
 from groundbreak.errors import CatalogError, HrefError, RasterError
+from groundbreak.plural import counted
 from groundbreak.raster.bands import VISIBLE
 from groundbreak.raster.href import is_remote, resolve_href
 from groundbreak.raster.read import inspect
@@ -291,12 +292,12 @@ def _catalog(
         raise CatalogError(str(source), "holds no scene", "scan or search anew")
     if not scenes:
         why = "; ".join(f"{r.subject} {r.reason}" for r in refused[:3])
-        raise CatalogError(str(source), f"no scene is left of {count(total, 'item')}", why)
+        raise CatalogError(str(source), f"no scene is left of {counted(total, 'item')}", why)
     if strict and refused:
         raise CatalogError(str(source), f"{refused[0].subject} {refused[0].reason}")
     notes = tuple(
-        f"the mask '{key}' of {count(number, 'scene')} is not used, since its codes are not known: "
-        "clouds are judged from the picture"
+        f"the mask '{key}' of {counted(number, 'scene')} is not used, since its codes are not "
+        "known: clouds are judged from the picture"
         for key, number in unknown.items()
     )
     return Catalog(tuple(scenes), str(source), policy, notes, tuple(refused))

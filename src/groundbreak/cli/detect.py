@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from groundbreak.cli.output import counted, note, print_json, print_line, progress
+from groundbreak.cli.output import note, print_json, print_line, progress
 from groundbreak.errors import ConfigError
+from groundbreak.plural import counted
 
 if TYPE_CHECKING:
     from datetime import datetime

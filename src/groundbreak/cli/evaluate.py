@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from groundbreak.cli.output import counted, print_json, print_line, progress
+from groundbreak.cli.output import print_json, print_line, progress
 from groundbreak.errors import ConfigError
+from groundbreak.plural import counted
 
 
 def register(app: typer.Typer) -> None:

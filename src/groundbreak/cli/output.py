@@ -26,11 +26,6 @@ def print_line(text: str = "") -> None:
     sys.stdout.write(text + "\n")
 
 
-def counted(number: int, thing: str) -> str:
-    """``1 site``, ``2 sites``."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
 def note(text: str) -> None:
     """A remark that is not the result."""
     sys.stderr.write(text + "\n")

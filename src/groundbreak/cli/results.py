@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from groundbreak.cli.output import counted, print_json, print_line
+from groundbreak.cli.output import print_json, print_line
+from groundbreak.plural import counted
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Run = Annotated[Path, typer.Argument(help="A run folder.")]

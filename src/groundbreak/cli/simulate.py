@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from groundbreak.cli.output import counted, note, print_json, print_line, progress
+from groundbreak.cli.output import note, print_json, print_line, progress
 from groundbreak.errors import OutputError
+from groundbreak.plural import counted
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from groundbreak.cli.output import counted, print_json, print_line
+from groundbreak.cli.output import print_json, print_line
+from groundbreak.plural import counted
 
 if TYPE_CHECKING:
     from groundbreak.sites.read import SiteList

@@ -79,13 +79,6 @@ class SaidEvent:
 Timing = Literal["early", "covered", "late"]
 
 
-def intersection_over_union(one: BaseGeometry, other: BaseGeometry) -> float:
-    """IoU of two polygons of one planar CRS; 0 for two empty ones."""
-    shared = one.intersection(other).area
-    together = one.area + other.area - shared
-    return float(shared / together) if together > 0 else 0.0
-
-
 def days(later: datetime, earlier: datetime) -> float:
     """Signed days from ``earlier`` to ``later``."""
     return (later - earlier) / DAY

@@ -19,6 +19,7 @@ from shapely.ops import transform
 
 from groundbreak.errors import DataError
 from groundbreak.evaluate.dates import FAR, Look, SaidEvent, TrueEvent
+from groundbreak.events.identity import object_id
 from groundbreak.raster.grid import utm_code
 from groundbreak.types import Interval, Kind
 
@@ -153,8 +154,8 @@ def read_run(run: Path, features: Iterable[Feature], plane: Plane) -> Run:
 
 
 def object_of(event: SaidEvent) -> str:
-    """Id of the object an event happened to: events are named after object and kind."""
-    return event.id.removesuffix(f"-{event.kind.value}")
+    """Id of the object that an event happened to."""
+    return object_id(event.id, event.kind)
 
 
 def _said(feature: Feature, plane: Plane) -> SaidEvent:

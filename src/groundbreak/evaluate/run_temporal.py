@@ -17,7 +17,6 @@ from groundbreak.evaluate.dates import (
     Look,
     SaidEvent,
     TrueEvent,
-    intersection_over_union,
     missed_by_days,
     shortest_interval,
     timing,
@@ -34,6 +33,7 @@ from groundbreak.evaluate.run_files import (
 )
 from groundbreak.evaluate.scot import Frame, Scot, scot
 from groundbreak.evaluate.temporal import Couple, match_events, temporal_scores
+from groundbreak.events.geometry import iou
 from groundbreak.types import Interval, Kind
 from groundbreak.writers.spreadsheet import harmless
 
@@ -139,7 +139,7 @@ def true_lives(events: Iterable[TrueEvent]) -> dict[str, Life]:
             for other in new
             if other.done <= event.begun
             and lives[other.id].vanishes is None
-            and intersection_over_union(other.geometry, event.geometry) > ONE_BUILDING
+            and iou(other.geometry, event.geometry) > ONE_BUILDING
         ]
         if standing:
             latest = max(standing, key=lambda other: other.done).id

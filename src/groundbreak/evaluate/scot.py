@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from shapely.geometry.base import BaseGeometry
 from shapely.strtree import STRtree
 
-from groundbreak.evaluate.dates import intersection_over_union
 from groundbreak.evaluate.match import match
+from groundbreak.events.geometry import iou
 
 Frame = Mapping[str, BaseGeometry]
 """The footprints of one timestep by id; an id stays with its building."""
@@ -88,9 +88,9 @@ def _match_frame(truth: Frame, said: Frame, threshold: float) -> list[tuple[str,
     candidates = []
     for i, name in enumerate(true_ids):
         for j in tree.query(truth[name], predicate="intersects"):
-            iou = intersection_over_union(truth[name], said[said_ids[j]])
-            if iou > threshold:
-                candidates.append((i, int(j), iou))
+            overlap = iou(truth[name], said[said_ids[j]])
+            if overlap > threshold:
+                candidates.append((i, int(j), overlap))
     return [(true_ids[i], said_ids[j]) for i, j, _ in match(candidates)]
 
 

@@ -21,7 +21,6 @@ from groundbreak.evaluate.dates import (
     TrueEvent,
     date_gap,
     finest_steps,
-    intersection_over_union,
     is_observable,
     is_observable_link,
     midpoint_error,
@@ -33,6 +32,7 @@ from groundbreak.evaluate.dates import (
 )
 from groundbreak.evaluate.match import match
 from groundbreak.evaluate.metrics import ProbabilityHistogram
+from groundbreak.events.geometry import iou
 from groundbreak.types import Interval, Kind
 
 MIN_IOU = 0.25
@@ -61,10 +61,10 @@ def match_events(
             other = said[j]
             if (other.site_id, other.kind) != (true.site_id, true.kind):
                 continue
-            iou = intersection_over_union(true.geometry, other.geometry)
-            if iou >= min_iou:
+            overlap = iou(true.geometry, other.geometry)
+            if overlap >= min_iou:
                 closeness = math.exp(-missed_by_days(other.interval, true) / CLOSENESS_DAYS)
-                candidates.append((i, int(j), (iou + closeness) / 2))
+                candidates.append((i, int(j), (overlap + closeness) / 2))
     return [(truth[i], said[j]) for i, j, _ in match(candidates)]
 
 

@@ -23,7 +23,12 @@ SAME_GROUND = 0.5
 
 def object_of(event: Event) -> str:
     """Id of the object that an event happened to."""
-    return event.id.removesuffix(event_id("", event.kind))
+    return object_id(event.id, event.kind)
+
+
+def object_id(event: str, kind: Kind) -> str:
+    """Id of the object that the event of this id happened to."""
+    return event.removesuffix(event_id("", kind))
 
 
 def event_id(name: str, kind: Kind) -> str:

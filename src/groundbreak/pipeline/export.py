@@ -10,8 +10,8 @@ from groundbreak.atomic import write_json
 from groundbreak.errors import OutputError
 from groundbreak.pipeline.detect import look_meta
 from groundbreak.pipeline.folder import read_document, read_run
+from groundbreak.pipeline.records import OBSERVED, read_summary, read_table
 from groundbreak.pipeline.sitework import load_work, site_folder
-from groundbreak.pipeline.tables import OBSERVED, read_summary, read_table
 from groundbreak.prepare.store import PIXELS
 from groundbreak.types import Event
 from groundbreak.writers.geojson import write_geojson

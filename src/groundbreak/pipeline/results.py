@@ -19,8 +19,8 @@ from groundbreak.lonlat import cut, fingerprint
 from groundbreak.pipeline.detect import SiteOutcome
 from groundbreak.pipeline.news import NEWS, update
 from groundbreak.pipeline.plan import SitePlan
+from groundbreak.pipeline.records import LEDGER, OBSERVED, write_table
 from groundbreak.pipeline.sitework import site_folder
-from groundbreak.pipeline.tables import LEDGER, OBSERVED, write_table
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.types import Event, Kind, Refusal
 from groundbreak.writers.geojson import write_geojson

@@ -17,14 +17,15 @@ from shapely.geometry.base import BaseGeometry
 from groundbreak.atomic import write_text
 from groundbreak.errors import RasterError
 from groundbreak.events.captions import MEANINGS, TITLES
+from groundbreak.events.identity import object_id
 from groundbreak.events.numbers import numbers, runs
 from groundbreak.events.phrases import between, share
 from groundbreak.events.schema import validate_feature
 from groundbreak.events.summary import UNSEEN
 from groundbreak.pipeline.folder import read_document, read_run
 from groundbreak.pipeline.news import read_news
+from groundbreak.pipeline.records import LEDGER, OBSERVED, read_summary, read_table
 from groundbreak.pipeline.sitework import SiteWork, load_work, site_folder
-from groundbreak.pipeline.tables import LEDGER, OBSERVED, read_summary, read_table
 from groundbreak.prepare.store import PreparedLook, unit
 from groundbreak.report.anchors import anchor_of
 from groundbreak.report.draw import pixel_outline, site_edge, svg_path
@@ -41,7 +42,7 @@ from groundbreak.report.images import (
 from groundbreak.report.labels import WIDTHS, place_labels
 from groundbreak.report.news import marks, site_news
 from groundbreak.report.timeline import LANE, dates_below, day, period, timeline
-from groundbreak.types import KINDS
+from groundbreak.types import KINDS, Kind
 
 MAP_SIDE, CHIP_SIDE, STRIP_SIDE = 900, 260, 74
 CHIP_MARGIN = 0.6
@@ -516,7 +517,7 @@ def _event_view(
     if not with_strip:
         return view
     view["strip_title"] = _strip_title(site.work)
-    view["strip"] = _strip(site, event["id"].removesuffix(f"-{about['kind']}"), window, stretch)
+    view["strip"] = _strip(site, object_id(event["id"], Kind(about["kind"])), window, stretch)
     return view
 
 

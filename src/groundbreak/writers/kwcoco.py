@@ -14,6 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from groundbreak.atomic import write_json
 from groundbreak.events.geometry import to_pixels
+from groundbreak.events.identity import object_of
 from groundbreak.events.looks import LookMeta, in_date_order
 from groundbreak.events.schema import event_properties, iso
 from groundbreak.types import KINDS, Event
@@ -80,9 +81,7 @@ def write_kwcoco(events: Sequence[Event], videos: Sequence[Video], path: Path) -
             document["images"].append(image)
             images[look.scene_ids] = image["id"]
         for event in (e for e in events if e.site_id == video.site_id):
-            track = tracks.setdefault(
-                event.id.removesuffix(f"-{event.kind.value}"), len(tracks) + 1
-            )
+            track = tracks.setdefault(object_of(event), len(tracks) + 1)
             shown = images.get(event.after_scenes) or document["images"][-1]["id"]
             document["annotations"].append(
                 _annotation(event, video, len(document["annotations"]) + 1, shown, track)
