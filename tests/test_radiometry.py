@@ -117,6 +117,28 @@ def test_untrusted_lines_change_nothing(moving, reason):
     assert np.array_equal(apply(moving, found), np.clip(moving, 0, 1))
 
 
+@pytest.mark.parametrize("times", [0.2, 5.0])
+def test_looks_of_other_scales_are_brought_to_one(times):
+    """A picture stretched for display beside one in reflectance."""
+    image = ground() * np.float32(0.2 if times > 1 else 1)
+    scaled = image * np.float32(times)
+    found = match(image, scaled, EVERYWHERE)
+    assert found.trusted
+    assert found.gain == pytest.approx([1 / times] * 3, rel=0.02)
+    other = ground(seed=9) * np.float32(0.2 if times < 1 else 1)
+    found = match(image, other, EVERYWHERE)
+    assert not found.trusted
+    assert found.gain == pytest.approx([1 / times] * 3, rel=0.1)
+    assert len(set(found.gain)) == 1
+    assert not found.offset.any()
+
+
+def test_what_fog_flattens_is_not_taken_for_another_scale():
+    foggy = ground(seed=9) * np.float32(0.2) + np.float32(0.6)
+    found = match(ground(), foggy, EVERYWHERE)
+    assert found.gain == pytest.approx([1.0] * 3)
+
+
 def test_too_little_ground():
     usable = np.zeros((200, 200), bool)
     usable[:12, :12] = True

@@ -44,12 +44,17 @@ class RadiometryConfig:
     """A band below stays as it is: in near infrared, seasons change the order of things."""
     gain_bounds: tuple[float, float] = (0.4, 2.5)
     """A gain outside is not a difference of light, air or display any more."""
+    rescale_from: float | None = 2.0
+    """Looks that differ so many times in brightness and in contrast alike are of other scales, as
+    a picture stretched for display and one in reflectance are: they are brought to one first.
+    None: never, since a look half under cloud is brighter and richer in contrast too."""
 
 
 @dataclass(frozen=True)
 class Radiometry:
-    """reference = gain * moving + offset, per band; the identity when not ``trusted``.
+    """reference = gain * moving + offset, per band.
 
+    When not ``trusted`` it is the identity, or one factor for all bands where the scales differ;
     ``reason`` says why it is not trusted, and is empty when it is.
     """
 
@@ -77,7 +82,7 @@ def match(
             alone would tint it, so all of them stay as they are where one must.
 
     Returns:
-        The lines; the identity with a reason when they cannot be trusted.
+        The lines; with a reason when they cannot be trusted, see `Radiometry`.
 
     Raises:
         ValueError: if the shapes differ.
@@ -91,21 +96,23 @@ def match(
     x, y = _samples(moving, reference, usable, config)
     if len(x) < config.min_samples:
         return _identity(bands, f"only {len(x)} usable blocks of ground to compare")
-    fitted = _fit(x, y, config.iterations)
+    factor = _factor(x, y, config.rescale_from)
+    fitted = _fit(x * factor, y, config.iterations)
     if fitted is None:
-        return _identity(bands, "the two looks have nothing in common")
+        return _identity(bands, "the two looks have nothing in common", factor)
     gain, offset, correlation = fitted
     typical = float(np.median(correlation))
     if typical < config.min_correlation:
-        return _identity(bands, f"unchanged ground correlates by {typical:.2f} only")
+        return _identity(bands, f"unchanged ground correlates by {typical:.2f} only", factor)
     kept = correlation >= config.min_band_correlation
     kept[list(colours)] &= kept[list(colours)].all()
     gain, offset = np.where(kept, gain, 1.0), np.where(kept, offset, 0.0)
     low, high = config.gain_bounds
     if gain.min() < low or gain.max() > high:
         worst = gain[np.argmax(np.abs(np.log(gain)))]
-        return _identity(bands, f"a gain of {worst:.2f} is outside {low:g} to {high:g}")
-    return Radiometry(gain.astype(np.float32), offset.astype(np.float32), trusted=True)
+        return _identity(bands, f"a gain of {worst:.2f} is outside {low:g} to {high:g}", factor)
+    lines = (gain * factor).astype(np.float32), offset.astype(np.float32)
+    return Radiometry(*lines, trusted=True)
 
 
 def apply(pixels: FloatArray, radiometry: Radiometry) -> FloatArray:
@@ -114,8 +121,22 @@ def apply(pixels: FloatArray, radiometry: Radiometry) -> FloatArray:
     return np.clip(mapped, 0.0, 1.0).astype(np.float32, copy=False)
 
 
-def _identity(bands: int, reason: str) -> Radiometry:
-    return Radiometry(np.ones(bands, np.float32), np.zeros(bands, np.float32), False, reason)
+def _identity(bands: int, reason: str, factor: float = 1.0) -> Radiometry:
+    gain = np.full(bands, factor, np.float32)
+    return Radiometry(gain, np.zeros(bands, np.float32), False, reason)
+
+
+def _factor(x: _Float64, y: _Float64, rescale_from: float | None) -> float:
+    """How many times as bright y is, where it differs as much in contrast; else 1."""
+    if rescale_from is None:
+        return 1.0
+    (low_x, mid_x, high_x), (low_y, mid_y, high_y) = (
+        np.percentile(v, [25, 50, 75], axis=0) for v in (x, y)
+    )
+    bright = float(np.median(mid_y / mid_x))
+    contrast = float(np.median((high_y - low_y) / np.maximum(high_x - low_x, 1e-6)))
+    alike = min(bright, contrast) >= rescale_from or max(bright, contrast) <= 1 / rescale_from
+    return bright if alike else 1.0
 
 
 def _samples(

@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from groundbreak.radiometry import apply, match
+from groundbreak.radiometry import RadiometryConfig, apply, match
 from groundbreak.types import BoolArray, FloatArray
 from groundbreak.usable.blocks import block_mean, unblock
 from groundbreak.usable.evidence import Evidence, gather
@@ -43,6 +43,9 @@ _NEARBY = PatchRule(core=0.4, rim=0.2, reach_m=40.0, width_m=25.0, max_tint=0.35
 _SINGLE = PatchRule(
     core=0.6, rim=0.3, reach_m=60.0, width_m=80.0, max_tint=0.12, edge=0.2, fine_edge=0.16
 )
+
+_LIKE_GROUND = RadiometryConfig(gain_bounds=(0.4, 10.0), rescale_from=None)
+"""Fog flattens a look: ground that were flattened as much would look just as white."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,7 @@ def _compared(
         return nothing, nothing, ""
     clear = seen
     for _ in range(2):  # clouds disturb the radiometry that they are judged by
-        ground = apply(ground, match(look, ground, clear))
+        ground = apply(ground, match(look, ground, clear, _LIKE_GROUND))
         evidence = gather(look, ground, seen, gsd_m, config.white)
         share = _white_share(evidence, config)
         if share > config.white_out_share:
