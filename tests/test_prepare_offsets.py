@@ -11,6 +11,7 @@ from groundbreak.prepare.known import Known
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.offsets import settle_offsets
 from groundbreak.prepare.scales import find_scale
+from groundbreak.prepare.sight import first_sight
 from groundbreak.raster.write import write_cog
 from groundbreak.types import Asset, Band, HrefPolicy, Scene
 from series import GRID, SIDE
@@ -21,12 +22,12 @@ NAMES = ("red", "green", "blue")
 HOLE = np.s_[:, 20:40, 20:40]
 
 
-def look(folder, name, *, added, stored=np.uint16, **properties):
+def look(folder, name, *, added, stored=np.uint16, hole=HOLE, nodata=0, **properties):
     """A Sentinel-2 look of the same ground; ``added`` digital numbers are in the file."""
     numbers = np.random.default_rng(1).integers(200, 3000, (3, SIDE, SIDE)) + added
-    numbers[HOLE] = 0
+    numbers[hole] = 0
     path = folder / f"{name}.tif"
-    write_cog(path, numbers.astype(stored), GRID, NAMES, nodata=0)
+    write_cog(path, numbers.astype(stored), GRID, NAMES, nodata=nodata)
     bands = tuple(Band(i, n, n) for i, n in enumerate(NAMES, start=1))
     day = datetime(2022, 3, 1, tzinfo=UTC)
     scene = Scene(
@@ -77,6 +78,17 @@ def test_digital_numbers_in_floating_point_have_the_same_offset(tmp_path, added,
     np.testing.assert_array_equal(one.valid, other.valid)
     assert not other.pixels[HOLE].any()
     assert not other.valid[HOLE[1:]].any()
+
+
+@pytest.mark.parametrize("stored", [np.uint16, np.float32])
+@pytest.mark.parametrize(("added", "told"), [(0, OLD), (1000, NEW)])
+def test_zeros_that_nothing_marks_are_fill_with_and_without_an_offset(
+    tmp_path, stored, added, told
+):
+    side = np.s_[:, :, :60]
+    plan = look(tmp_path, "a", added=added, stored=stored, hole=side, nodata=None, **told)
+    source = Source(NAMES, HrefPolicy(str(tmp_path)))
+    assert first_sight(plan.scenes[0], GRID, source, Known()).filled
 
 
 def test_haze_and_other_sensors_are_left_alone(tmp_path):

@@ -176,7 +176,7 @@ def test_digital_numbers_to_reflectance(
 def test_the_offset_never_goes_below_the_darkest_valid_number(dtype: str) -> None:
     dn = np.array([[0, 900, 1000, 1001, 65535]], dtype)
     values = to_reflectance(dn, Band(1, "b", scale=1e-4), OffsetDecision(-1000, "", False))
-    np.testing.assert_allclose(values, [[1e-4, 1e-4, 1e-4, 1e-4, 1.0]], atol=1e-7)
+    np.testing.assert_allclose(values, [[0.0, 1e-4, 1e-4, 1e-4, 1.0]], atol=1e-7)
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,13 @@ def to_reflectance(dn: NDArray[Any], band: Band, offset: OffsetDecision) -> Floa
 
     The offset of a processing baseline concerns reflectance x 10000 only, in 16 bits or in floating
     point: a rendered 8-bit picture of the same scene has none. It leaves at least 1, since 0 is
-    nodata there.
+    nodata there: a 0 that nothing marks as such stays 0, to be recognised.
     """
     if not _times_10000(dn, band):
         return to_unit(dn, band.scale, band.offset)
     if offset.dn:
         wide = dn if dn.dtype.kind == "f" else dn.astype(np.int32)
-        shifted = np.maximum(wide + wide.dtype.type(offset.dn), 1)
+        shifted = np.where(wide > 0, np.maximum(wide + wide.dtype.type(offset.dn), 1), 0)
         return to_unit(shifted, band.scale)
     return to_unit(dn, band.scale, band.offset if offset.band_offsets else None)
 
