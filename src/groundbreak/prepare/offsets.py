@@ -45,7 +45,8 @@ def settle_offsets(
 
     Doubtful scenes (baseline unknown, or an offset that is said to be removed, or that we take
     off) are compared with the first scene whose baseline is too old to have an offset, else with
-    the first of all; later scenes never change what was decided for earlier ones.
+    the first of all. What was decided holds as long as that is the same scene: a scene of an
+    earlier date, or the first one of an old baseline, may have the others decided otherwise.
 
     Args:
         plans: of the looks, by date.
