@@ -52,15 +52,13 @@ def look(bands=RGBN, masked=False):
     if "nir" in bands:
         pixels[(bands.index("nir"), *VEIL)] = 0.9
     everywhere = np.ones(GRID.shape, bool)
-    return Acquired(pixels, everywhere, everywhere, masked)
+    return Acquired(pixels, everywhere, everywhere, masked, bands)
 
 
 def test_the_network_hides_what_the_rules_cannot_see(asked):
-    without, judged = (
-        take_glance(plan(), look(), GRID, RGBN, network) for network in (False, True)
-    )
+    without, judged = (take_glance(plan(), look(), GRID, network) for network in (False, True))
     assert without.clear.all()
-    clouds = find_clouds(judged, [], GRID, RGBN)
+    clouds = find_clouds(judged, [], GRID)
     assert clouds[VEIL].all()
     assert clouds.sum() == clouds[VEIL].size
     assert not judged.clear[VEIL].any()
@@ -77,23 +75,23 @@ def test_the_network_hides_what_the_rules_cannot_see(asked):
     ],
 )
 def test_it_is_told_the_level_of_the_product(asked, sensor, name, level):
-    assert clouds_by_network(plan(sensor, name), look(), RGBN, 10.0)[VEIL].all()
+    assert clouds_by_network(plan(sensor, name), look(), 10.0)[VEIL].all()
     assert asked == [level]
 
 
 @pytest.mark.parametrize(
-    ("plan", "look", "bands", "gsd_m"),
+    ("plan", "look", "gsd_m"),
     [
-        (plan("PlanetScope", "a"), look(), RGBN, 10.0),
-        (plan(None, "a"), look(), RGBN, 10.0),
-        (plan(), look(masked=True), RGBN, 10.0),
-        (plan(), look(RGBN[:3]), RGBN[:3], 10.0),
-        (plan(), look(), RGBN, 100.0),
+        (plan("PlanetScope", "a"), look(), 10.0),
+        (plan(None, "a"), look(), 10.0),
+        (plan(), look(masked=True), 10.0),
+        (plan(), look(RGBN[:3]), 10.0),
+        (plan(), look(), 100.0),
     ],
     ids=["another sensor", "no sensor", "a mask of its own", "no near infrared", "too coarse"],
 )
-def test_elsewhere_it_is_not_asked(asked, plan, look, bands, gsd_m):
-    assert not clouds_by_network(plan, look, bands, gsd_m).any()
+def test_elsewhere_it_is_not_asked(asked, plan, look, gsd_m):
+    assert not clouds_by_network(plan, look, gsd_m).any()
     assert asked == []
 
 
@@ -111,7 +109,7 @@ def test_auto_depends_on_the_installation(monkeypatch):
 def test_a_worker_without_it_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "ukis_csmask.mask", None)  # another test may have it loaded
     with pytest.raises(InputError, match="ukis-csmask is not installed"):
-        clouds_by_network(plan(), look(), RGBN, 10.0)
+        clouds_by_network(plan(), look(), 10.0)
 
 
 def test_detect_and_tile_say_what_is_missing(tmp_path, command, engine, monkeypatch):

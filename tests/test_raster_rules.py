@@ -152,7 +152,13 @@ def test_offset_of_baseline_four(given: Scene, dn: float, band_offsets: bool, re
         ("uint16", Band(1, "b", scale=2.75e-5, offset=-0.2), OffsetDecision(0, ""), 0.0),
         ("uint16", Band(1, "b"), OffsetDecision(0, ""), 0.3),
         ("int16", Band(1, "b"), OffsetDecision(0, ""), 0.3),
-        # A rendered picture of the scene, and floating point, have no offset.
+        # The same digital numbers in floating point.
+        ("dn", Band(1, "b", scale=1e-4), OffsetDecision(-1000, "", False), 0.2),
+        ("dn", Band(1, "b", scale=1e-4, offset=-0.1), OffsetDecision(-1000, "", False), 0.2),
+        ("dn", Band(1, "b", scale=1e-4, offset=-0.1), OffsetDecision(0, "", False), 0.3),
+        ("dn", Band(1, "b", scale=1e-4, offset=-0.1), OffsetDecision(0, "", True), 0.2),
+        ("dn", Band(1, "b", scale=1 / 65535), OffsetDecision(-1000, "", False), 3000 / 65535),
+        # A rendered picture of the scene, and reflectance as it is, have no offset.
         ("uint8", Band(1, "b"), OffsetDecision(-1000, "", False), 200 / 255),
         ("float32", Band(1, "b"), OffsetDecision(-1000, "", False), 0.3),
     ],
@@ -161,14 +167,15 @@ def test_digital_numbers_to_reflectance(
     dtype: str, band: Band, offset: OffsetDecision, expected: float
 ) -> None:
     value = {"uint8": 200, "float32": 0.3}.get(dtype, 3000)
-    dn = np.array([[value]], dtype)
+    dn = np.array([[value]], "float32" if dtype == "dn" else dtype)
     assert to_reflectance(dn, band, offset)[0, 0] == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_offset_never_goes_below_the_darkest_valid_number() -> None:
-    dn = np.array([[0, 900, 1000, 1001, 65535]], np.uint16)
-    values = to_reflectance(dn, Band(1, "b"), OffsetDecision(-1000, "", False))
-    np.testing.assert_allclose(values, [[1e-4, 1e-4, 1e-4, 1e-4, 1.0]], atol=1e-7)
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_the_offset_never_goes_below_the_darkest_valid_number(dtype: str) -> None:
+    dn = np.array([[0, 900, 1000, 1001, 65535]], dtype)
+    values = to_reflectance(dn, Band(1, "b", scale=1e-4), OffsetDecision(-1000, "", False))
+    np.testing.assert_allclose(values, [[0.0, 1e-4, 1e-4, 1e-4, 1.0]], atol=1e-7)
 
 
 @pytest.mark.parametrize(

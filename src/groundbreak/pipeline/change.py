@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
@@ -126,17 +126,15 @@ def _empty(folder: Path, top: int) -> bool | None:
 
 
 def _predict(job: ChangeJob, plan: PairPlan, first_band: int) -> Iterator[tuple[Box, np.ndarray]]:
+    looks = plan.earlier, plan.later
+    bands = _bands(job, plan)
     statistics = Statistics(
-        mean=np.stack([_arranged(job, look, look.mean) for look in (plan.earlier, plan.later)]),
-        spread=np.stack([_arranged(job, look, look.spread) for look in (plan.earlier, plan.later)]),
+        mean=np.stack([_arranged(look, look.mean, bands) for look in looks]),
+        spread=np.stack([_arranged(look, look.spread, bands) for look in looks]),
     )
 
     def read(box: Box) -> tuple[FloatArray, FloatArray]:
-        before, after = _filled(plan, box)
-        return (
-            _arranged(job, plan.earlier, before),
-            _arranged(job, plan.later, after),
-        )
+        return _filled(plan, bands, box)
 
     zoom = job.engine.card.magnification(float(abs(job.grid.resolution.x)))
 
@@ -159,12 +157,14 @@ def _predict(job: ChangeJob, plan: PairPlan, first_band: int) -> Iterator[tuple[
         yield block.box, values
 
 
-def _filled(plan: PairPlan, box: Box) -> tuple[FloatArray, FloatArray]:
-    """Pixels of both dates; what one could not see is filled from the other.
+def _filled(plan: PairPlan, bands: Sequence[str], box: Box) -> tuple[FloatArray, FloatArray]:
+    """Pixels of both dates in some bands; what one could not see is filled from the other.
 
     A cloud would otherwise be a change that its surroundings answer to.
     """
-    before, after = plan.earlier.pixels(box.slices), plan.later.pixels(box.slices)
+    before, after = (
+        _arranged(look, look.pixels(box.slices), bands) for look in (plan.earlier, plan.later)
+    )
     seen_before, seen_after = plan.earlier.usable(box.slices), plan.later.usable(box.slices)
     if seen_before.all() and seen_after.all():
         return before, after
@@ -174,15 +174,20 @@ def _filled(plan: PairPlan, box: Box) -> tuple[FloatArray, FloatArray]:
     )
 
 
-def _arranged(job: ChangeJob, look: PreparedLook, values: object) -> FloatArray:
-    """Values by band of a look in the order of the card.
+def _bands(job: ChangeJob, plan: PairPlan) -> list[str]:
+    """The bands of both looks that the network is given, in the order of the card.
 
-    Red takes the place of an optional band that the look does not have, as in training.
+    Red takes the place of an optional band that one of them does not have, as in training: in both,
+    since near infrared against red would be a change.
     """
+    both = set(plan.earlier.bands) & set(plan.later.bands)
+    return [band if band in both else "red" for band in job.engine.card.bands]
+
+
+def _arranged(look: PreparedLook, values: object, bands: Sequence[str]) -> FloatArray:
+    """Values by band of a look, of some bands in their order."""
     given = np.asarray(values, np.float32)
-    rows = [
-        look.bands.index(band if band in look.bands else "red") for band in job.engine.card.bands
-    ]
+    rows = [look.bands.index(band) for band in bands]
     return given if rows == [*range(len(given))] else given[rows]
 
 

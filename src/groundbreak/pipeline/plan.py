@@ -31,6 +31,11 @@ larger, cannot show what is asked for."""
 
 MOST_LATITUDE = 90.0
 
+MOST_NAMED = 5
+"""Of more scenes a note names the first ones."""
+
+BAND_WORDS = {"nir": "near infrared"}
+
 MOST_PIXELS = 4_000_000_000
 """A site beyond this is refused: at 0.5 m it is a square of 32 km."""
 
@@ -48,7 +53,8 @@ class PlanRequest:
 class SitePlan:
     """A site ready to be worked on. ``looks`` is empty when nothing can be said of it.
 
-    ``incomplete`` says why there may be scenes of it that the catalogue does not list.
+    ``bands`` are those that the weights look at: a look may lack optional ones. ``incomplete`` says
+    why there may be scenes of it that the catalogue does not list.
     """
 
     site: Site
@@ -121,9 +127,27 @@ def plan_site(
         )
     grid = site_grid(site, gsd_m)
     check_size(site, grid, MOST_PIXELS)
-    scenes = [scene for look in kept for scene in look.scenes]
-    bands = available_bands(scenes, card.bands)
-    return SitePlan(site, tuple(kept), tuple(left_out), grid, gsd_m, weights, bands, tuple(said))
+    said += _without(kept, card)
+    return SitePlan(
+        site, tuple(kept), tuple(left_out), grid, gsd_m, weights, card.bands, tuple(said)
+    )
+
+
+def _without(looks: Sequence[LookPlan], card: Card) -> list[str]:
+    """What is to be said of bands that some looks lack and others have."""
+    said = []
+    for band in card.bands:
+        lacking = [look for look in looks if not available_bands(look.scenes, [band])]
+        if not 0 < len(lacking) < len(looks):
+            continue
+        scenes = [name for look in lacking for name in look.scene_ids]
+        named = ", ".join(scenes[:MOST_NAMED])
+        if len(scenes) > MOST_NAMED:
+            named += f" and {len(scenes) - MOST_NAMED} more"
+        has, is_ = ("has", "is") if len(scenes) == 1 else ("have", "are")
+        word = BAND_WORDS.get(band, band)
+        said.append(f"{named} {has} no {word} and {is_} compared with other looks without it")
+    return said
 
 
 def _with_exchanged_coordinates(site: Site, scenes: Sequence[Scene]) -> int:

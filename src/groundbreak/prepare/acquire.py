@@ -23,7 +23,8 @@ class Source:
     """What to read, and how.
 
     Attributes:
-        bands: common names that every scene has, in the order of the model.
+        bands: common names that are wanted, in the order of the model; what a scene lacks of them
+            its look does without (``look_bands``).
         policy: which addresses may be read.
         opener: opens http(s) addresses; None where the catalogue has none.
         zero_is_nodata: take zeros that touch the border of a picture for fill.
@@ -46,13 +47,25 @@ class Acquired:
     """Pixels of a look and what its own masks say of them.
 
     ``pixels`` (bands, height, width) in [0, 1]; ``valid`` and ``usable`` (height, width);
-    ``masked`` tells whether every scene that is shown came with a cloud mask.
+    ``masked`` tells whether every scene that is shown came with a cloud mask; ``bands`` are the
+    names of those that there are: looks of one site may have different ones.
     """
 
     pixels: FloatArray
     valid: BoolArray
     usable: BoolArray
     masked: bool
+    bands: tuple[str, ...]
+
+    def select(self, bands: Sequence[str]) -> FloatArray:
+        """Pixels of some of its bands."""
+        places = [self.bands.index(band) for band in bands]
+        return self.pixels if places == [*range(len(self.bands))] else self.pixels[places]
+
+
+def in_common(*looks: Acquired) -> tuple[str, ...]:
+    """The bands that every look has, in the order of the first one."""
+    return tuple(band for band in looks[0].bands if all(band in look.bands for look in looks))
 
 
 class SceneLostError(Exception):
@@ -74,6 +87,11 @@ def available_bands(scenes: Sequence[Scene], wanted: Sequence[str]) -> tuple[str
     return tuple(band for band in wanted if all(band in have for have in names))
 
 
+def look_bands(plan: LookPlan, source: Source) -> tuple[str, ...]:
+    """The bands that a look is read with: whatever other looks of its site have, or lack."""
+    return available_bands(plan.scenes, source.bands)
+
+
 def acquire(plan: LookPlan, geobox: GeoBox, source: Source) -> Acquired:
     """Read the scenes of a look onto a grid.
 
@@ -85,15 +103,15 @@ def acquire(plan: LookPlan, geobox: GeoBox, source: Source) -> Acquired:
         SceneLostError: a file is damaged or lacks a band.
         HrefError: an address may not be read.
     """
-    count = len(source.bands)
-    pixels = np.zeros((count, *geobox.shape), np.float32)
+    bands = look_bands(plan, source)
+    pixels = np.zeros((len(bands), *geobox.shape), np.float32)
     valid = np.zeros(geobox.shape, bool)
     usable = np.zeros(geobox.shape, bool)
     closed = np.zeros(geobox.shape, bool)
     masked = True
     for scene in plan.scenes:
         try:
-            patch = read_one(scene, geobox, source)
+            patch = read_one(scene, geobox, source, bands)
             clear, denied = by_masks(scene, geobox, source)
         except RasterError as error:
             raise SceneLostError(scene, error) from error
@@ -109,7 +127,7 @@ def acquire(plan: LookPlan, geobox: GeoBox, source: Source) -> Acquired:
         closed |= patch.valid & denied
         if (usable | closed).all():
             break
-    return Acquired(pixels, valid, usable, masked)
+    return Acquired(pixels, valid, usable, masked, bands)
 
 
 def by_masks(scene: Scene, geobox: GeoBox, source: Source) -> tuple[BoolArray, BoolArray]:
@@ -129,8 +147,10 @@ def by_masks(scene: Scene, geobox: GeoBox, source: Source) -> tuple[BoolArray, B
     return usable, denied
 
 
-def read_one(scene: Scene, geobox: GeoBox, source: Source) -> Patch:
-    """One scene on a grid, nothing judged yet.
+def read_one(
+    scene: Scene, geobox: GeoBox, source: Source, bands: Sequence[str] | None = None
+) -> Patch:
+    """One scene on a grid, nothing judged yet; ``bands``: those that it has of the source's.
 
     Raises:
         RasterError: a file is damaged or lacks a band.
@@ -139,7 +159,7 @@ def read_one(scene: Scene, geobox: GeoBox, source: Source) -> Patch:
     return read_scene(
         scene,
         geobox,
-        source.bands,
+        available_bands([scene], source.bands) if bands is None else bands,
         source.policy,
         zero_is_nodata=source.zero_is_nodata or scene.id in source.filled,
         opener=source.opener,

@@ -44,9 +44,10 @@ Basis = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Glimpsed:
-    """A look, all that its picture depends on, and how that is had if it was not kept."""
+    """A look and its bands, all that its picture depends on, and how that is had if not kept."""
 
     plan: LookPlan
+    bands: tuple[str, ...]
     basis: Basis
     acquire: Callable[[], Acquired]
 
@@ -76,7 +77,6 @@ class Judge:
     Attributes:
         grid: the coarse grid.
         inside: (height, width) of it, True inside the site's outline.
-        bands: of the looks.
         network: ask the trained cloud network as well, where it knows the sensor.
         least_share: of the site that a look must show.
         folder: where pictures are kept.
@@ -85,7 +85,6 @@ class Judge:
 
     grid: GeoBox
     inside: BoolArray
-    bands: tuple[str, ...]
     network: bool
     least_share: float
     folder: Path
@@ -159,8 +158,9 @@ class Glances:
         kept = self._kept(masks, pixels)
         if kept is not None:
             valid, usable, told, clear, masked = kept[0] > 0
-            return Glance(Acquired(kept[1], valid, usable, bool(masked.all())), told, clear)
-        taken = take_glance(look.plan, look.acquire(), judge.grid, judge.bands, judge.network)
+            seen = Acquired(kept[1], valid, usable, bool(masked.all()), look.bands)
+            return Glance(seen, told, clear)
+        taken = take_glance(look.plan, look.acquire(), judge.grid, judge.network)
         seen = taken.acquired
         masked = np.full_like(seen.valid, seen.masked)
         self._write(pixels, seen.pixels)
@@ -175,7 +175,7 @@ class Glances:
             found: BoolArray = kept[0][0] > 0
             return found
         others = [self._glance(k) for k in neighbours(index, len(self._looks))]
-        clouds = find_clouds(self._glance(index), others, self._judge.grid, self._judge.bands)
+        clouds = find_clouds(self._glance(index), others, self._judge.grid)
         self._write(path, clouds[None])
         return clouds
 

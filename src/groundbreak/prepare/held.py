@@ -63,10 +63,10 @@ def glance(look: PreparedLook, grid: GeoBox) -> Acquired:
     """A prepared look on another grid, as if it were read from its scenes."""
     pixels, _ = read_onto(look.folder / PIXELS, grid)
     usable = read_onto(look.folder / USABLE, grid, codes=True)[0][0] > 0
-    return Acquired(unit(pixels), usable, usable, look.masked)
+    return Acquired(unit(pixels), usable, usable, look.masked, look.bands)
 
 
 def cut_out(look: PreparedLook, window: Box) -> Acquired:
     """A window of a prepared look, as if it were read from its scenes."""
     usable = look.usable(window.slices)
-    return Acquired(look.pixels(window.slices), usable, usable, look.masked)
+    return Acquired(look.pixels(window.slices), usable, usable, look.masked, look.bands)

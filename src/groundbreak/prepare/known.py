@@ -22,7 +22,7 @@ from groundbreak.raster.offsets import baseline_offset
 from groundbreak.raster.sidecars import beside
 from groundbreak.types import Scene
 
-JUDGEMENT = 4
+JUDGEMENT = 5
 """Of the code that judges, aligns and matches scenes and looks: raised when it comes to other
 answers within a version."""
 

@@ -17,7 +17,7 @@ from odc.geo.geobox import GeoBox
 
 from groundbreak.align import AlignConfig, Alignment, Piece, estimate_shift, shift_image
 from groundbreak.align.windows import find_edges
-from groundbreak.prepare.acquire import Acquired, Source, acquire
+from groundbreak.prepare.acquire import Acquired, Source, acquire, in_common
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.overview import Overview
 from groundbreak.prepare.store import LOOK, PIXEL_SCALE, PIXELS, USABLE, PreparedLook, save_look
@@ -136,7 +136,8 @@ def align_look(
     for window, fixed, other in zip(reference.windows, reference.samples, moving, strict=True):
         rows, columns = _coarse_index(grid, window)
         usable = fixed.usable & other.usable & clear[np.ix_(rows, columns)]
-        pieces.append(Piece(fixed.pixels, other.pixels, usable))
+        both = in_common(fixed, other)
+        pieces.append(Piece(fixed.select(both), other.select(both), usable))
     return estimate_shift(pieces)
 
 
@@ -165,14 +166,15 @@ def prepare_look(
         OutputError: the folder cannot be written.
     """
     shift = (alignment.dx, alignment.dy) if alignment else (0.0, 0.0)
-    radiometry = _match(overview, reference, grid, source, shift) if alignment else None
+    bands = overview.acquired.bands
+    radiometry = _match(overview, reference, grid, shift) if alignment else None
     totals = _write(overview, grid, source, shift, radiometry, folder)
     look = PreparedLook(
         id=overview.plan.id,
         start=overview.plan.start,
         end=overview.plan.end,
         scene_ids=overview.plan.scene_ids,
-        bands=source.bands,
+        bands=bands,
         sensor=overview.plan.sensor,
         gsd_m=overview.plan.gsd_m,
         valid_share=totals.valid / max(1, totals.inside),
@@ -183,8 +185,8 @@ def prepare_look(
         residual_px=_residual(alignment),
         alignment_note="" if alignment is None else alignment.reason,
         apart=alignment is not None and alignment.apart,
-        gain=_rounded(radiometry.gain if radiometry else np.ones(len(source.bands))),
-        offset=_rounded(radiometry.offset if radiometry else np.zeros(len(source.bands))),
+        gain=_rounded(radiometry.gain if radiometry else np.ones(len(bands))),
+        offset=_rounded(radiometry.offset if radiometry else np.zeros(len(bands))),
         mean=_rounded(totals.mean),
         spread=_rounded(totals.spread),
         flags=_flags(overview, alignment),
@@ -214,19 +216,26 @@ def _match(
     overview: Overview,
     reference: Overview,
     grid: SiteGrid,
-    source: Source,
     shift: tuple[float, float],
 ) -> Radiometry:
-    """Fit the radiometry on the aligned overviews."""
+    """Fit the radiometry on the aligned overviews.
+
+    A band that the reference look does not have stays as it is.
+    """
     scale = grid.coarse.shape[1] / grid.full.shape[1]
     dx, dy = shift[0] * scale, shift[1] * scale
-    pixels = shift_image(overview.acquired.pixels, dx, dy)
+    look, both = overview.acquired, in_common(overview.acquired, reference.acquired)
+    pixels = shift_image(look.select(both), dx, dy)
     usable, hidden = reference.usable, ~overview.usable
     if hidden.any():
         hidden = shift_image(hidden[None].astype(np.float32), dx, dy)[0] > SOME_HIDDEN
         usable = usable & ~hidden
-    colours = [n for n, band in enumerate(source.bands) if band in ("red", "green", "blue")]
-    return match(reference.acquired.pixels, pixels, usable, colours=colours)
+    colours = [n for n, band in enumerate(both) if band in ("red", "green", "blue")]
+    found = match(reference.acquired.select(both), pixels, usable, colours=colours)
+    gain, offset = np.ones(len(look.bands), np.float32), np.zeros(len(look.bands), np.float32)
+    places = [look.bands.index(band) for band in both]
+    gain[places], offset[places] = found.gain, found.offset
+    return replace(found, gain=gain, offset=offset)
 
 
 def _write(
@@ -238,13 +247,12 @@ def _write(
     folder: Path,
 ) -> _Totals:
     """Write pixels and usable mask block by block; sum up what is needed to know of them."""
-    count = len(source.bands)
+    bands = overview.acquired.bands
+    count = len(bands)
     digest = hashlib.sha256()
     sums, squares = np.zeros(count, np.uint64), np.zeros(count, np.uint64)
     counts, count_seen = np.zeros(3, np.int64), 0
-    shown = RasterSink(
-        folder / PIXELS, grid.full, count, "uint16", band_names=source.bands, fast=True
-    )
+    shown = RasterSink(folder / PIXELS, grid.full, count, "uint16", band_names=bands, fast=True)
     seen = RasterSink(folder / USABLE, grid.full, 1, "uint8", band_names=("usable",))
     with shown as p, seen as u:
         for window, look in _blocks(overview, grid, source, shift, radiometry):

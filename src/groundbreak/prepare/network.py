@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Literal
 
@@ -43,9 +43,7 @@ def settled(choice: CloudNetwork) -> CloudNetwork:
     return choice
 
 
-def clouds_by_network(
-    plan: LookPlan, look: Acquired, bands: Sequence[str], gsd_m: float
-) -> BoolArray:
+def clouds_by_network(plan: LookPlan, look: Acquired, gsd_m: float) -> BoolArray:
     """Cloud and cloud shadow (height, width) where the network was trained for the look.
 
     Nothing where every scene came with a mask of its own, lacks near infrared, is of a sensor
@@ -55,12 +53,12 @@ def clouds_by_network(
         InputError: the network is not installed.
     """
     knows = all(_TRAINED.search(" ".join(_sensor(scene))) for scene in plan.scenes)
-    enough = set(csmask.NEEDED) <= set(bands) and gsd_m <= COARSEST_GSD_M
+    enough = set(csmask.NEEDED) <= set(look.bands) and gsd_m <= COARSEST_GSD_M
     if look.masked or not knows or not enough:
         return np.zeros_like(look.valid)
     high = any(top_of_atmosphere(scene) for scene in plan.scenes)
     level: Literal["l1c", "l2a"] = "l1c" if high else "l2a"
-    found = csmask.network_clouds(look.pixels, look.valid, bands, gsd_m, level)
+    found = csmask.network_clouds(look.pixels, look.valid, look.bands, gsd_m, level)
     return found.cloud | found.shadow
 
 

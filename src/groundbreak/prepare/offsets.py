@@ -14,7 +14,13 @@ from typing import Any
 from odc.geo.geobox import GeoBox
 
 from groundbreak.errors import RasterError
-from groundbreak.prepare.acquire import SceneLostError, Source, by_masks, read_one
+from groundbreak.prepare.acquire import (
+    SceneLostError,
+    Source,
+    available_bands,
+    by_masks,
+    read_one,
+)
 from groundbreak.prepare.known import Known, scene_basis
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.raster.offsets import (
@@ -39,7 +45,8 @@ def settle_offsets(
 
     Doubtful scenes (baseline unknown, or an offset that is said to be removed, or that we take
     off) are compared with the first scene whose baseline is too old to have an offset, else with
-    the first of all; later scenes never change what was decided for earlier ones.
+    the first of all. What was decided holds as long as that is the same scene: a scene of an
+    earlier date, or the first one of an old baseline, may have the others decided otherwise.
 
     Args:
         plans: of the looks, by date.
@@ -62,10 +69,10 @@ def settle_offsets(
     offsets: dict[str, OffsetDecision] = {}
     for scene in scenes:
         decision = told[scene.id]
-        if scene is first or decision.certain or usual is None:
+        if scene is first or decision.certain or not usual:
             continue
         darks = _darks(scene, grid, source, known)
-        jumps = [check_dark_jump(a, b) for a, b in zip(usual, darks or (), strict=False)]
+        jumps = [check_dark_jump(usual[n], dark) for n, dark in darks.items() if n in usual]
         corrections = {jump.correction_dn for jump in jumps}
         # Haze brightens blue more than red; the offset is the same in every band.
         if len(corrections) == 1 and (correction := corrections.pop()):
@@ -77,11 +84,13 @@ def settle_offsets(
     return replace(source, offsets=offsets), notes
 
 
-def _darks(scene: Scene, grid: GeoBox, source: Source, known: Known) -> list[float] | None:
-    """Dark end of every band in digital numbers, where no mask says cloud; None if nothing is."""
+def _darks(scene: Scene, grid: GeoBox, source: Source, known: Known) -> dict[str, float]:
+    """Dark end of every band in digital numbers, where no mask says cloud; none if all is."""
+    bands = available_bands([scene], source.bands)
     corrected = [source.zero_is_nodata, scene.id in source.filled, source.scales.get(scene.id)]
-    question = ["darks", scene_basis(scene, grid, source.bands), corrected]
-    return known.of(question, lambda: _find_darks(scene, grid, source), dark_ends)
+    question = ["darks", scene_basis(scene, grid, bands), corrected]
+    darks = known.of(question, lambda: _find_darks(scene, grid, source), dark_ends)
+    return dict(zip(bands, darks or (), strict=False))
 
 
 def dark_ends(answer: Any) -> list[float] | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from groundbreak.prepare.acquire import Acquired
+from groundbreak.prepare.acquire import Acquired, in_common
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.network import clouds_by_network
 from groundbreak.types import BoolArray
@@ -65,7 +65,14 @@ class Overview:
 
 
 def coarse_grid(grid: GeoBox, looks: int, bands: int) -> GeoBox:
-    """The grid of the overviews: that of the site, or a coarser one that bounds memory."""
+    """The grid of the overviews: that of the site, or a coarser one that bounds memory.
+
+    Args:
+        grid: of the site.
+        looks: their number.
+        bands: of a look at most. Not those of the looks that there are: one more look must not
+            have all others judged anew on another grid.
+    """
     # In steps: one more look must not have all others judged anew on another grid.
     room = 1 << max(0, looks - 1).bit_length()
     side = min(LONGEST_SIDE, math.isqrt(int(MOST_VALUES / max(1, room * bands))))
@@ -73,39 +80,38 @@ def coarse_grid(grid: GeoBox, looks: int, bands: int) -> GeoBox:
     return grid if longest <= side else grid.zoom_to(side)
 
 
-def take_glance(
-    plan: LookPlan, acquired: Acquired, grid: GeoBox, bands: Sequence[str], network: bool
-) -> Glance:
+def take_glance(plan: LookPlan, acquired: Acquired, grid: GeoBox, network: bool) -> Glance:
     """Judge a look by itself.
 
     Args:
         plan: of the look.
         acquired: the look on the coarse grid.
         grid: the coarse grid.
-        bands: of the look.
         network: ask the trained cloud network as well, where it knows the sensor.
     """
     gsd_m = abs(float(grid.resolution.x))
     told = np.zeros_like(acquired.valid)
     if network:
         with _network_turn:
-            told = clouds_by_network(plan, acquired, bands, gsd_m)
-    found = detect_clouds(acquired.pixels, acquired.valid, bands, gsd_m)
+            told = clouds_by_network(plan, acquired, gsd_m)
+    found = detect_clouds(acquired.pixels, acquired.valid, acquired.bands, gsd_m)
     return Glance(acquired, told, acquired.usable & ~(found.cloud | found.shadow | told))
 
 
-def find_clouds(
-    look: Glance, others: Sequence[Glance], grid: GeoBox, bands: Sequence[str]
-) -> BoolArray:
-    """Clouds and shadows (height, width) of a look against its neighbours in time."""
+def find_clouds(look: Glance, others: Sequence[Glance], grid: GeoBox) -> BoolArray:
+    """Clouds and shadows (height, width) of a look against its neighbours in time.
+
+    By the bands that all of them have.
+    """
+    bands = in_common(look.acquired, *(other.acquired for other in others))
     background, background_valid = None, None
     if others:
         background, background_valid = background_from(
-            np.stack([other.acquired.pixels for other in others]),
+            np.stack([other.acquired.select(bands) for other in others]),
             np.stack([other.clear for other in others]),
         )
     found = detect_clouds(
-        look.acquired.pixels,
+        look.acquired.select(bands),
         look.acquired.valid,
         bands,
         abs(float(grid.resolution.x)),

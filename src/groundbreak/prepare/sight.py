@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from odc.geo.geobox import GeoBox
 
-from groundbreak.prepare.acquire import Source, read_one
+from groundbreak.prepare.acquire import Source, available_bands, read_one
 from groundbreak.prepare.fill import has_fill
 from groundbreak.prepare.known import Known, files, hrefs, record, scene_basis
 from groundbreak.prepare.scales import find_scale
@@ -51,7 +51,7 @@ def first_sight(scene: Scene, grid: GeoBox, source: Source, known: Known) -> Sig
     """
     question = [
         "sight",
-        scene_basis(scene, grid, source.bands),
+        scene_basis(scene, grid, available_bands([scene], source.bands)),
         source.zero_is_nodata,
         is_sentinel2(scene),
     ]

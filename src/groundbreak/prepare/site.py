@@ -16,7 +16,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from groundbreak import __version__
 from groundbreak.align import Alignment
 from groundbreak.errors import RasterError
-from groundbreak.prepare.acquire import SceneLostError, acquire, left_out
+from groundbreak.prepare.acquire import SceneLostError, acquire, left_out, look_bands
 from groundbreak.prepare.glances import Basis, Glances, Glimpsed, Judge
 from groundbreak.prepare.held import find_held, glance, spared
 from groundbreak.prepare.job import Bench, Judged, SiteJob
@@ -219,7 +219,6 @@ def _glances(
     judge = Judge(
         grid=coarse,
         inside=job.inside,
-        bands=source.bands,
         network=job.config.cloud_network is CloudNetwork.REQUIRE,
         least_share=job.config.min_usable_share,
         folder=job.glances,
@@ -229,11 +228,12 @@ def _glances(
     for plan in plans:
         name, look = plan.id, held.get(plan.id)
         if look is None or judge.keeps(basis[name]):
-            looks.append(Glimpsed(plan, basis[name], partial(acquire, plan, coarse, source)))
+            bands, take = look_bands(plan, source), partial(acquire, plan, coarse, source)
+            looks.append(Glimpsed(plan, bands, basis[name], take))
         else:
             # Not quite what its scenes would show: it must not be taken for that.
             as_prepared = (*basis[name], "prepared", look.digest)
-            looks.append(Glimpsed(plan, as_prepared, partial(glance, look, coarse)))
+            looks.append(Glimpsed(plan, look.bands, as_prepared, partial(glance, look, coarse)))
     return Glances(judge, looks)
 
 
@@ -305,5 +305,5 @@ def _told(job: SiteJob, plan: LookPlan) -> str:
     times = [plan.start.isoformat(), plan.end.isoformat()]
     facts = [plan.id, times, plan.sensor, plan.gsd_m, list(plan.flags)]
     scenes = [[addresses(scene), reading(scene)] for scene in plan.scenes]
-    made = [placed(job.grid.full), job.source.bands, asdict(job.config)]
+    made = [placed(job.grid.full), look_bands(plan, job.source), asdict(job.config)]
     return digest([__version__, facts, scenes, made])

@@ -1,8 +1,8 @@
 """The one grid of a site: pure arithmetic, no files.
 
-A grid is an odc-geo ``GeoBox`` in the UTM zone of the site's centroid (polar stereographic beyond
-84° N and 80° S), north up, its edges on whole multiples of the pixel size: the same site at the
-same pixel size always gets the same grid, whatever the scenes.
+A grid is an odc-geo ``GeoBox`` in the UTM zone of the site's centroid, north up, its edges on whole
+multiples of the pixel size: the same site at the same pixel size always gets the same grid,
+whatever the scenes.
 """
 
 from __future__ import annotations
@@ -29,14 +29,11 @@ _SEGMENT_DEG = 0.05
 
 
 def utm_code(lon: float, lat: float) -> str:
-    """Authority code of the UTM zone (or polar stereographic) that a place lies in.
+    """Authority code of the UTM zone that a place lies in.
 
-    ``lon`` may run past 180.
+    ``lon`` may run past 180. There are no zones beyond 84° N and 80° S, nor sites
+    (``sites.geometry`` refuses them).
     """
-    if lat >= 84.0:
-        return "EPSG:32661"
-    if lat < -80.0:
-        return "EPSG:32761"
     wrapped = (lon + 180.0) % 360.0
     zone = min(int(wrapped // 6.0) + 1, 60)
     return f"EPSG:{32600 + zone if lat >= 0 else 32700 + zone}"

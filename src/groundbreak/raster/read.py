@@ -111,7 +111,7 @@ def read_scene(
         policy: which addresses may be read.
         zero_is_nodata: zeros connected to the border of a picture are fill.
         opener: opens http(s) addresses.
-        offset: what to add to 16-bit digital numbers; None = by the scene's metadata.
+        offset: what to add to digital numbers (reflectance x 10000); None = by the metadata.
         scale: reflectance per digital number of bands that state none; None = the usual one.
 
     Returns:
