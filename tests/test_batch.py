@@ -1,5 +1,7 @@
 """The weekly job: only new work, one line a site, one failure is not all, never twice at once."""
 
+import errno
+import fcntl
 import json
 import subprocess
 import sys
@@ -17,7 +19,7 @@ from shapely.geometry import box, mapping
 
 from commands import places_that_say
 from groundbreak.catalog.store import SOURCE, read_catalog
-from groundbreak.errors import ConfigError
+from groundbreak.errors import ConfigError, OutputError
 from groundbreak.lonlat import cut
 from groundbreak.pipeline import tasks
 from groundbreak.raster.read import inspect
@@ -152,6 +154,41 @@ def test_the_second_one_says_why(tmp_path, batch, monkeypatch, capsys):
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == f"another batch is at work in {tmp_path}: nothing done\n"
+
+
+@pytest.fixture
+def locks(monkeypatch):
+    """Lets files be locked with an outcome."""
+
+    def answer(code):
+        def flock(*_):
+            raise OSError(code, "as the file system says")
+
+        monkeypatch.setattr(fcntl, "flock", flock)
+
+    return answer
+
+
+def test_a_file_system_without_locks_is_said_and_the_job_done(job, locks):
+    locks(errno.ENOLCK)
+    code, lines, _ = job()
+    assert code == 0
+    assert lines["s0"][0] == "1 event in 3 looks"
+
+
+def test_a_file_system_without_locks_is_named_once(tmp_path, batch, locks, capsys):
+    locks(errno.ENOSYS)
+    with batch.only_one(tmp_path / "runs") as first:
+        assert first
+    said = capsys.readouterr().err
+    assert said.startswith(f"{tmp_path / 'runs'}: its file system has no locks")
+    assert said.count("\n") == 1
+
+
+def test_a_lock_that_cannot_be_had_is_no_other_job(tmp_path, batch, locks):
+    locks(errno.EIO)
+    with pytest.raises(OutputError, match="cannot be written"), batch.only_one(tmp_path):
+        pass
 
 
 @pytest.mark.parametrize(("failing", "code"), [({"s0"}, 0), ({"s0", "s1"}, 1)])

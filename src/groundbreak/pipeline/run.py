@@ -112,8 +112,9 @@ def run_detect(request: RunRequest, tell: Tell = lambda _message, _share: None) 
     inputs = _read_inputs(request)
     asked = request.settings.prepare
     request = replace(request, settings=_settled(request))
-    with claimed(request.run), logged(request.run):
+    with claimed(request.run) as remarks, logged(request.run):
         record = _record(request, inputs)
+        record["notes"] += remarks
         record["asked"]["cloud_network"] = asked.cloud_network  # what it became is in the config
         earlier = earlier_run(request.run)
         record["finished_before"] = finished_before(earlier)
