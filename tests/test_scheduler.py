@@ -154,6 +154,38 @@ def test_a_process_that_is_killed_costs_its_site_at_most(tmp_path, times, proble
     assert problem in problems["1"]
 
 
+ORPHANS = """
+import os, sys, time
+from groundbreak.pipeline.spread import spread
+
+def work(seconds):
+    print(os.getpid(), flush=True)
+    time.sleep(seconds)
+
+if __name__ == "__main__":
+    list(spread(work, [0.0, 600.0, 0.0], "local:2", None))
+"""
+"""One process that has done its work and waits for more, one that has work for minutes."""
+
+
+def test_no_process_outlives_the_one_that_began_it(tmp_path):
+    (tmp_path / "orphans.py").write_text(ORPHANS)
+    words = [sys.executable, str(tmp_path / "orphans.py")]
+    workers = set()
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as began:
+        try:
+            workers |= {int(began.stdout.readline()) for _ in range(3)}
+            began.kill()
+            # The end of the pipe is seen when the last process that could write to it is gone.
+            assert began.communicate(timeout=20)[0] == ""
+        finally:
+            began.kill()
+            for worker in workers:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)
+    assert len(workers) == 2
+
+
 @pytest.mark.slow
 def test_a_worker_that_is_killed_costs_its_site_at_most(tmp_path, monkeypatch, request):
     monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
