@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from groundbreak.errors import GroundbreakError, OutputError
 from groundbreak.kept import kept_json
 from groundbreak.pipeline.sitework import WORK
 from groundbreak.writers.stac import ASSETS
+
+log = logging.getLogger(__name__)
 
 MARKER = "run.json"
 LOCK = ".lock"
@@ -119,11 +122,19 @@ def _temporaries(run: Path) -> Iterator[Path]:
 
 @contextmanager
 def logged(run: Path) -> Iterator[None]:
-    """Write everything that is logged to ``log.jsonl`` as well, one JSON document a line."""
+    """Write everything that is logged to ``log.jsonl`` as well, one JSON document a line.
+
+    Where that fails later, on a full disk, the work goes on, and a warning at the end says so.
+
+    Raises:
+        OutputError: the file cannot be opened.
+    """
+    path = run / "log.jsonl"
     try:
-        handler = _JsonLines(run / "log.jsonl", encoding="utf-8")
+        # Names of files may hold bytes that are no letters: JSON escapes them just so.
+        handler = _JsonLines(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise output_error(run / "log.jsonl", error) from error
+        raise output_error(path, error) from error
     root = logging.getLogger("groundbreak")
     before = root.level
     root.addHandler(handler)
@@ -134,9 +145,29 @@ def logged(run: Path) -> Iterator[None]:
         root.removeHandler(handler)
         root.setLevel(before)
         handler.close()
+        if handler.trouble is not None:
+            why = output_error(path, handler.trouble).problem
+            log.warning("%s: %s; what was logged is not complete", path, why)
 
 
 class _JsonLines(logging.FileHandler):
+    """Keeps the first trouble with its file; there is no other place to tell each line's."""
+
+    trouble: OSError | None = None
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            self.trouble = self.trouble or error
+        else:
+            super().handleError(record)
+
+    def close(self) -> None:
+        try:
+            super().close()
+        except OSError as error:  # what was still to be written
+            self.trouble = self.trouble or error
+
     def format(self, record: logging.LogRecord) -> str:
         document: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
