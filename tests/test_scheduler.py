@@ -16,7 +16,7 @@ import pytest
 from shapely.geometry import box
 
 from groundbreak.config import DetectConfig
-from groundbreak.errors import ConfigError
+from groundbreak.errors import ConfigError, OutputError
 from groundbreak.inference.choose import EngineChoice
 from groundbreak.pipeline.plan import SitePlan
 from groundbreak.pipeline.run import RunRequest, run_detect
@@ -194,6 +194,29 @@ def test_a_worker_that_is_killed_costs_its_site_at_most(tmp_path, monkeypatch, r
     problems = {task.plan.site.id: outcome.problem for task, outcome in done}
     assert sorted(problems) == ["0", "1", "2", "3", "4"]
     assert "was killed" in problems["1"]  # Dask may suspect what waited beside it as well
+
+
+@dataclass(frozen=True)
+class Full:
+    """A plan that meets a full disk, and marks each time that somebody tries it."""
+
+    site: Site
+    marks: Path
+
+    @property
+    def looks(self):
+        (self.marks / f"{os.getpid()} {time.monotonic_ns()}").touch()
+        raise OutputError(str(self.marks), "the disk is full")
+
+
+@pytest.mark.slow
+def test_what_fails_on_a_worker_is_not_tried_again(tmp_path, cluster):
+    address, _ = cluster
+    [task, *_] = tasks_of(tmp_path, 0)
+    full = replace(task, plan=Full(task.plan.site, tmp_path / "marks"))
+    with pytest.raises(OutputError, match="the disk is full"):
+        list(run_tasks([full], f"dask://{address}", lambda *_: None))
+    assert len(list((tmp_path / "marks").iterdir())) == 1
 
 
 @pytest.mark.parametrize("scheduler", ["dask", "local:0", "local:x", "slurm"])

@@ -19,7 +19,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 RETRIES = 2
-"""What was killed with its worker is given to another one so many times."""
+"""What was killed with its process is given to another one so often; Dask counts for itself."""
 
 KILLED = (
     "every process that worked on it was killed, perhaps for want of memory "
@@ -152,7 +152,9 @@ def _by_dask(
     except (OSError, TimeoutError) as error:
         raise ConfigError("--scheduler", f"no Dask scheduler answers at {address}") from error
     with closing(client):
-        futures = {client.submit(work, item, pure=False, retries=RETRIES): item for item in items}
+        # No retries, which are for what raises: a full disk ends the run. How often what was
+        # killed with its worker is tried again is the scheduler's ``allowed-failures``.
+        futures = {client.submit(work, item, pure=False, retries=0): item for item in items}
         for future in as_completed(list(futures), loop=client.loop):
             try:
                 yield futures[future], future.result()
