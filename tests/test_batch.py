@@ -22,6 +22,7 @@ from groundbreak.catalog.store import SOURCE, read_catalog
 from groundbreak.errors import ConfigError, OutputError
 from groundbreak.lonlat import cut
 from groundbreak.pipeline import tasks
+from groundbreak.pipeline.folder import claimed
 from groundbreak.raster.read import inspect
 from groundbreak.types import Site
 from scripts_loaded import load
@@ -134,6 +135,18 @@ def test_what_is_new_is_told_also_where_the_report_cannot_be_written(tmp_path, j
     assert str(report) in lines["s0"][0]
 
 
+def test_the_page_of_a_site_is_written_while_its_run_folder_is_held(job, batch, monkeypatch):
+    def write_report(run):
+        with pytest.raises(OutputError, match="is at work in it"), claimed(run):
+            pass
+        written.append(run.name)
+
+    written = []
+    monkeypatch.setattr(batch, "write_report", write_report)
+    assert job()[0] == 0
+    assert written == ["s0", "s1"]
+
+
 def test_twice_at_once_the_second_says_so_and_stops(tmp_path, job, batch, engine, capsys):
     with batch.only_one(tmp_path / "runs") as first:
         assert first
@@ -239,8 +252,8 @@ def test_a_point_site_brings_no_note_on_its_radius(tmp_path, job):
 
 def test_options_of_detect_reach_each_run(tmp_path, job, batch, monkeypatch):
     asked = []
-    original = batch.run_detect
-    monkeypatch.setattr(batch, "run_detect", lambda r: asked.append(r) or original(r))
+    original = batch.detected
+    monkeypatch.setattr(batch, "detected", lambda r: asked.append(r) or original(r))
     (tmp_path / "s.yaml").write_text("engine: torch")
     words = ("--folder", tmp_path / "scenes", "--config", tmp_path / "s.yaml")
     job(*words, "--gsd", 2, "--min-confidence", 0.3, "--allow", "a.org", "--allow", "b.org")
