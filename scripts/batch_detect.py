@@ -15,7 +15,6 @@ same OUTPUT says so and stops.
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import math
 import os
@@ -47,9 +46,10 @@ from groundbreak.inference.choose import ENGINES
 from groundbreak.lonlat import continuous, shifted
 from groundbreak.model.weights import located
 from groundbreak.pipeline.detect import Settings, SiteOutcome
+from groundbreak.pipeline.folder import UNLOCKED, lock_file
 from groundbreak.pipeline.news import in_words, read_news
 from groundbreak.pipeline.results import summary_of
-from groundbreak.pipeline.run import RunRequest, run_detect
+from groundbreak.pipeline.run import RunRequest, detected
 from groundbreak.pipeline.sitework import site_folder
 from groundbreak.pipeline.spread import KILLED, spread
 from groundbreak.report.page import write_report
@@ -150,7 +150,7 @@ def number(low: float, high: float = math.inf) -> Callable[[str], float]:
 
 @contextmanager
 def only_one(output: Path) -> Iterator[bool]:
-    """Whether no other job is at work in a folder, and hold it if so."""
+    """Whether no other job is at work in a folder, as far as is known, and hold it if so."""
     try:
         output.mkdir(parents=True, exist_ok=True)
         lock = (output / ".batch.lock").open("a")
@@ -158,11 +158,14 @@ def only_one(output: Path) -> Iterator[bool]:
         raise output_error(output, error) from error
     with lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-        else:
-            yield True
+            first = True
+            if not lock_file(lock):
+                print(f"{output}: {UNLOCKED}", file=sys.stderr)
+        except BlockingIOError:
+            first = False
+        except OSError as error:
+            raise output_error(output, error) from error
+        yield first
 
 
 class Scanned:
@@ -208,27 +211,27 @@ def do(job: Job) -> Line:
         if not job.known and not extended(catalog, site, options):
             return True, (site.id, "no scene was found", "")
         run = options.output / name_of(site)
-        outcome = run_detect(
-            RunRequest(
-                sites=watch_list_of(site, options.output),
-                catalog=catalog,
-                run=run,
-                settings=job.settings,
-                weights=options.weights,
-                device=options.device,
-                engine=options.engine,
-                gsd_m=options.gsd,
-                allow=tuple(options.allow),
-                command=options.command,
-            )
-        ).sites[0]
-        news = read_news(run).get(site.id)
-        brought = in_words(news) if news and news["fresh"] else ""
+        request = RunRequest(
+            sites=watch_list_of(site, options.output),
+            catalog=catalog,
+            run=run,
+            settings=job.settings,
+            weights=options.weights,
+            device=options.device,
+            engine=options.engine,
+            gsd_m=options.gsd,
+            allow=tuple(options.allow),
+            command=options.command,
+        )
         trouble = ""
-        try:
-            write_report(run)
-        except Exception as error:  # what is new no later run tells again
-            trouble = f"no report: {error}"
+        with detected(request) as finished:
+            [outcome] = finished.sites
+            news = read_news(run).get(site.id)
+            brought = in_words(news) if news and news["fresh"] else ""
+            try:
+                write_report(run)
+            except Exception as error:  # what is new no later run tells again
+                trouble = f"no report: {error}"
     except Exception as error:
         return False, (site.id, "failed", f"{error or type(error).__name__}")
     well = not outcome.problem and not trouble

@@ -1,10 +1,14 @@
 """Bad input that stops the whole job: exit 2, one line, nothing half-written, the rest kept."""
 
+import errno
+import fcntl
 import json
+import os
 import resource
 import shutil
 import subprocess
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import torch
@@ -43,6 +47,15 @@ def refused(answer, *words):
     for word in words:
         assert str(word) in line
     return line
+
+
+def without_locks(monkeypatch, code):
+    """Let files be locked with this outcome."""
+
+    def flock(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
 
 
 def collection(path, *features):
@@ -335,3 +348,35 @@ class TestReadOnly:
     def test_a_run_that_another_process_is_at(self, tmp_path, job):
         with claimed(tmp_path / "run"):
             refused(job(), tmp_path / "run", "another groundbreak is at work", "wait")
+
+    @pytest.mark.parametrize("code", [errno.EWOULDBLOCK, errno.EACCES])
+    def test_a_lock_that_another_process_has(self, tmp_path, job, monkeypatch, code):
+        without_locks(monkeypatch, code)
+        refused(job(), tmp_path / "run", "another groundbreak is at work", "wait")
+
+    def test_a_lock_that_cannot_be_had(self, tmp_path, job, monkeypatch):
+        without_locks(monkeypatch, errno.EIO)
+        refused(job(), tmp_path / "run", f"cannot be written ({os.strerror(errno.EIO)})")
+
+    @pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+    def test_a_file_system_without_locks(self, tmp_path, job, engine, monkeypatch, code):
+        without_locks(monkeypatch, code)
+        answer = job()
+        assert answer.code == 0
+        told = f"{tmp_path / 'run'}: its file system has no locks"
+        assert answer.err.count(told) == 1
+        assert told in (tmp_path / "run" / "log.jsonl").read_text()
+        assert (tmp_path / "run" / "report.html").is_file()
+
+    def test_a_log_that_cannot_be_written(self, tmp_path, job, engine):
+        if not Path("/dev/full").exists():
+            pytest.skip("nothing here is always full")
+        assert job().code == 0
+        log = tmp_path / "run" / "log.jsonl"
+        log.unlink()
+        log.symlink_to("/dev/full")
+        answer = job()
+        assert answer.code == 0
+        assert [line for line in answer.err.splitlines() if "%" not in line] == [
+            f"note: {log}: the disk is full; what was logged is not complete"
+        ]

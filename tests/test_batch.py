@@ -1,5 +1,7 @@
 """The weekly job: only new work, one line a site, one failure is not all, never twice at once."""
 
+import errno
+import fcntl
 import json
 import subprocess
 import sys
@@ -17,9 +19,10 @@ from shapely.geometry import box, mapping
 
 from commands import places_that_say
 from groundbreak.catalog.store import SOURCE, read_catalog
-from groundbreak.errors import ConfigError
+from groundbreak.errors import ConfigError, OutputError
 from groundbreak.lonlat import cut
 from groundbreak.pipeline import tasks
+from groundbreak.pipeline.folder import claimed
 from groundbreak.raster.read import inspect
 from groundbreak.types import Site
 from scripts_loaded import load
@@ -132,6 +135,18 @@ def test_what_is_new_is_told_also_where_the_report_cannot_be_written(tmp_path, j
     assert str(report) in lines["s0"][0]
 
 
+def test_the_page_of_a_site_is_written_while_its_run_folder_is_held(job, batch, monkeypatch):
+    def write_report(run):
+        with pytest.raises(OutputError, match="is at work in it"), claimed(run):
+            pass
+        written.append(run.name)
+
+    written = []
+    monkeypatch.setattr(batch, "write_report", write_report)
+    assert job()[0] == 0
+    assert written == ["s0", "s1"]
+
+
 def test_twice_at_once_the_second_says_so_and_stops(tmp_path, job, batch, engine, capsys):
     with batch.only_one(tmp_path / "runs") as first:
         assert first
@@ -152,6 +167,41 @@ def test_the_second_one_says_why(tmp_path, batch, monkeypatch, capsys):
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == f"another batch is at work in {tmp_path}: nothing done\n"
+
+
+@pytest.fixture
+def locks(monkeypatch):
+    """Lets files be locked with an outcome."""
+
+    def answer(code):
+        def flock(*_):
+            raise OSError(code, "as the file system says")
+
+        monkeypatch.setattr(fcntl, "flock", flock)
+
+    return answer
+
+
+def test_a_file_system_without_locks_is_said_and_the_job_done(job, locks):
+    locks(errno.ENOLCK)
+    code, lines, _ = job()
+    assert code == 0
+    assert lines["s0"][0] == "1 event in 3 looks"
+
+
+def test_a_file_system_without_locks_is_named_once(tmp_path, batch, locks, capsys):
+    locks(errno.ENOSYS)
+    with batch.only_one(tmp_path / "runs") as first:
+        assert first
+    said = capsys.readouterr().err
+    assert said.startswith(f"{tmp_path / 'runs'}: its file system has no locks")
+    assert said.count("\n") == 1
+
+
+def test_a_lock_that_cannot_be_had_is_no_other_job(tmp_path, batch, locks):
+    locks(errno.EIO)
+    with pytest.raises(OutputError, match="cannot be written"), batch.only_one(tmp_path):
+        pass
 
 
 @pytest.mark.parametrize(("failing", "code"), [({"s0"}, 0), ({"s0", "s1"}, 1)])
@@ -202,8 +252,8 @@ def test_a_point_site_brings_no_note_on_its_radius(tmp_path, job):
 
 def test_options_of_detect_reach_each_run(tmp_path, job, batch, monkeypatch):
     asked = []
-    original = batch.run_detect
-    monkeypatch.setattr(batch, "run_detect", lambda r: asked.append(r) or original(r))
+    original = batch.detected
+    monkeypatch.setattr(batch, "detected", lambda r: asked.append(r) or original(r))
     (tmp_path / "s.yaml").write_text("engine: torch")
     words = ("--folder", tmp_path / "scenes", "--config", tmp_path / "s.yaml")
     job(*words, "--gsd", 2, "--min-confidence", 0.3, "--allow", "a.org", "--allow", "b.org")

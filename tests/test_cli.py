@@ -20,13 +20,16 @@ from commands import observed, places_that_say
 from groundbreak import __version__
 from groundbreak.cli.main import app
 from groundbreak.config import DetectConfig
+from groundbreak.errors import OutputError
 from groundbreak.inference import device
 from groundbreak.model import export
 from groundbreak.model.card import Card
 from groundbreak.model.network import SiameseUNet
 from groundbreak.model.shape import NetworkConfig
 from groundbreak.model.weights import save_weights
-from groundbreak.pipeline import tasks
+from groundbreak.pipeline import folder, news, tasks
+from groundbreak.pipeline.folder import claimed
+from groundbreak.report import page
 from groundbreak.simulate import series as simulation
 from groundbreak.simulate.plan import EventCounts
 from groundbreak.simulate.site import SimulationConfig
@@ -214,6 +217,26 @@ class TestJson:
         assert document["sites"][0]["events"] == 1
         assert document["report"] is None
         assert "report.html" in answer.error
+
+    def test_no_other_one_begins_before_all_of_a_run_is_written_and_read(
+        self, command, tmp_path, places, engine, monkeypatch
+    ):
+        held = []
+
+        def while_held(original):
+            def wrapped(run):
+                with pytest.raises(OutputError, match="is at work in it"), claimed(run):
+                    pass
+                held.append(original.__name__)
+                return original(run)
+
+            return wrapped
+
+        monkeypatch.setattr(page, "write_report", while_held(page.write_report))
+        monkeypatch.setattr(news, "read_news", while_held(news.read_news))
+        monkeypatch.setattr(folder, "read_run", while_held(folder.read_run))
+        assert command("detect", *places, "-o", tmp_path / "run").code == 0
+        assert {"write_report", "read_news", "read_run"} <= set(held)
 
     def test_detect_names_what_was_left_out(self, command, tmp_path, places, engine):
         (tmp_path / "scenes" / "odd.tif").write_text("")

@@ -1,5 +1,7 @@
 """The tiling stage over a watch-list: what one site costs, and what ends it all."""
 
+import errno
+import fcntl
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -175,6 +177,16 @@ def test_while_tiles_are_cut_there_is_no_manifest(request_, fails):
 def test_two_at_once_are_refused(request_):
     with held(request_.output, tiles.LOCK), pytest.raises(OutputError, match="is at work in it"):
         cut_sites(request_)
+
+
+def test_a_file_system_without_locks_is_told(request_, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    result = cut_sites(request_)
+    assert result.tiles > 0
+    assert f"{request_.output}: its file system has no locks" in result.notes[0]
 
 
 def test_what_a_site_is_cut_without_is_told(request_):

@@ -4,6 +4,7 @@ import json
 import logging
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +63,41 @@ def test_nothing_is_told_twice(tmp_path, worker):
         _, records = logged_apart(work, "s2", PROCESS)
         replay(records)
     assert [line["message"] for line in lines(tmp_path)] == ["s2 begun", "s2 failed"]
+
+
+def test_names_that_are_no_text_are_logged(tmp_path, capsys):
+    with logged(tmp_path):
+        log.info("no place: %s", b"caf\xe9.tif".decode("utf-8", "surrogateescape"))
+    assert [line["message"] for line in lines(tmp_path)] == ["no place: caf\udce9.tif"]
+    assert capsys.readouterr().err == ""
+
+
+@pytest.fixture
+def full(tmp_path):
+    """A run folder whose log is on a full disk."""
+    if not Path("/dev/full").exists():
+        pytest.skip("nothing here is always full")
+    (tmp_path / "log.jsonl").symlink_to("/dev/full")
+    return tmp_path
+
+
+def test_a_log_that_cannot_be_written_is_told_once(full, capsys, caplog):
+    with logged(full):
+        for number in range(5):
+            log.info("look %d", number)
+    assert capsys.readouterr().err == ""
+    [told] = [r.getMessage() for r in caplog.records if r.name == "groundbreak.pipeline.folder"]
+    assert told.startswith(f"{full / 'log.jsonl'}: the disk is full")
+
+
+def test_a_log_that_cannot_be_written_does_not_hide_what_went_wrong(full, capsys):
+    def fail():
+        log.info("look 1")
+        raise InternalError("what went wrong")
+
+    with pytest.raises(InternalError, match="what went wrong"), logged(full):
+        fail()
+    assert "Traceback" not in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ import pytest
 from shapely.geometry import box
 
 from groundbreak.config import DetectConfig
-from groundbreak.errors import ConfigError
+from groundbreak.errors import ConfigError, OutputError
 from groundbreak.inference.choose import EngineChoice
 from groundbreak.pipeline.plan import SitePlan
 from groundbreak.pipeline.run import RunRequest, run_detect
@@ -154,6 +154,38 @@ def test_a_process_that_is_killed_costs_its_site_at_most(tmp_path, times, proble
     assert problem in problems["1"]
 
 
+ORPHANS = """
+import os, sys, time
+from groundbreak.pipeline.spread import spread
+
+def work(seconds):
+    print(os.getpid(), flush=True)
+    time.sleep(seconds)
+
+if __name__ == "__main__":
+    list(spread(work, [0.0, 600.0, 0.0], "local:2", None))
+"""
+"""One process that has done its work and waits for more, one that has work for minutes."""
+
+
+def test_no_process_outlives_the_one_that_began_it(tmp_path):
+    (tmp_path / "orphans.py").write_text(ORPHANS)
+    words = [sys.executable, str(tmp_path / "orphans.py")]
+    workers = set()
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as began:
+        try:
+            workers |= {int(began.stdout.readline()) for _ in range(3)}
+            began.kill()
+            # The end of the pipe is seen when the last process that could write to it is gone.
+            assert began.communicate(timeout=20)[0] == ""
+        finally:
+            began.kill()
+            for worker in workers:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)
+    assert len(workers) == 2
+
+
 @pytest.mark.slow
 def test_a_worker_that_is_killed_costs_its_site_at_most(tmp_path, monkeypatch, request):
     monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
@@ -162,6 +194,29 @@ def test_a_worker_that_is_killed_costs_its_site_at_most(tmp_path, monkeypatch, r
     problems = {task.plan.site.id: outcome.problem for task, outcome in done}
     assert sorted(problems) == ["0", "1", "2", "3", "4"]
     assert "was killed" in problems["1"]  # Dask may suspect what waited beside it as well
+
+
+@dataclass(frozen=True)
+class Full:
+    """A plan that meets a full disk, and marks each time that somebody tries it."""
+
+    site: Site
+    marks: Path
+
+    @property
+    def looks(self):
+        (self.marks / f"{os.getpid()} {time.monotonic_ns()}").touch()
+        raise OutputError(str(self.marks), "the disk is full")
+
+
+@pytest.mark.slow
+def test_what_fails_on_a_worker_is_not_tried_again(tmp_path, cluster):
+    address, _ = cluster
+    [task, *_] = tasks_of(tmp_path, 0)
+    full = replace(task, plan=Full(task.plan.site, tmp_path / "marks"))
+    with pytest.raises(OutputError, match="the disk is full"):
+        list(run_tasks([full], f"dask://{address}", lambda *_: None))
+    assert len(list((tmp_path / "marks").iterdir())) == 1
 
 
 @pytest.mark.parametrize("scheduler", ["dask", "local:0", "local:x", "slurm"])

@@ -9,6 +9,7 @@ Through a proxy (``HTTPS_PROXY``) names are resolved by the proxy, so only the n
 from __future__ import annotations
 
 import logging
+import math
 import random
 import tempfile
 import time
@@ -239,17 +240,17 @@ def _raise_for_status(url: str, response: requests.Response) -> None:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds to wait, of a Retry-After header in either of its forms."""
+    """Seconds to wait, of a Retry-After header in either of its forms; None for any other."""
     if value is None:
         return None
     try:
-        return max(float(value), 0.0)
+        wait = float(value)
     except ValueError:
-        pass
-    try:
-        return max((parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds(), 0.0)
-    except (ValueError, TypeError):
-        return None
+        try:
+            wait = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return max(wait, 0.0) if math.isfinite(wait) else None
 
 
 def _reason(trouble: TransientError, attempts: int) -> str:

@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ from groundbreak.errors import ConfigError
 from groundbreak.plural import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from groundbreak.pipeline.run import RunOutcome
@@ -69,7 +70,9 @@ def detect(
 ) -> None:
     """Find what was built, torn down or dug; also resumes and extends a run."""
     from groundbreak.config import load_config
-    from groundbreak.pipeline.run import RunRequest, run_detect
+    from groundbreak.pipeline.folder import read_run
+    from groundbreak.pipeline.news import read_news
+    from groundbreak.pipeline.run import RunRequest, detected
     from groundbreak.report.page import write_report
 
     settings = load_config(config)
@@ -89,29 +92,32 @@ def detect(
         strict=strict,
         command=shlex.join(["groundbreak", *sys.argv[1:]]),
     )
-    with progress() as tell:
-        outcome = run_detect(request, tell)
-        page: Path | None = None
-        trouble: Exception | None = None
+    page: Path | None = None
+    trouble: Exception | None = None
+    with progress() as tell, detected(request, tell) as outcome:
+        news, notes = read_news(output), read_run(output)["notes"]
         try:
             page = write_report(output) if report else None
         except Exception as error:  # what was found, and what is new of it, is told all the same
             trouble = error
-    _show(outcome, page, json)
+    _show(outcome, news, notes, page, json)
     if trouble is not None:
         raise trouble
 
 
-def _show(outcome: RunOutcome, page: Path | None, json: bool) -> None:
-    from groundbreak.pipeline.folder import read_run
-    from groundbreak.pipeline.news import in_words, read_news
+def _show(
+    outcome: RunOutcome,
+    news: Mapping[str, dict[str, Any]],
+    notes: Sequence[str],
+    page: Path | None,
+    json: bool,
+) -> None:
+    from groundbreak.pipeline.news import in_words
     from groundbreak.pipeline.results import summary_of
 
-    news = read_news(outcome.run)
     summaries = [
         {**(summary := summary_of(site)), "news": news.get(summary["id"])} for site in outcome.sites
     ]
-    notes = read_run(outcome.run)["notes"]
     if json:
         print_json(
             {

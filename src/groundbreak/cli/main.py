@@ -88,13 +88,13 @@ def run(arguments: list[str] | None = None) -> None:
 def _show_logs(verbose: bool) -> None:
     """Logs, with tracebacks, go to stderr under ``-v`` only; a run keeps them in its log.
 
-    Without ``-v`` only a processor that fails, or a training that writes no weights, is worth a
-    line: what is left out is part of the result. The handler decides, since a run lowers the level
-    of its loggers to fill its log.
+    Without ``-v`` only a processor that fails, a training that writes no weights, or a log that is
+    not complete, is worth a line: what is left out is part of the result. The handler decides,
+    since a run lowers the level of its loggers to fill its log.
     """
     shown = logging.StreamHandler(sys.stderr)
     if not verbose:
-        rooms = ("groundbreak.inference", "groundbreak.model")
+        rooms = ("groundbreak.inference", "groundbreak.model", "groundbreak.pipeline.folder")
         shown.addFilter(lambda record: record.name.startswith(rooms))
         shown.setLevel(logging.WARNING)
     level = logging.INFO if verbose else logging.WARNING

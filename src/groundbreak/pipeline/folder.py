@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from groundbreak.atomic import clear_leftovers, output_error, to_become, write_json
 from groundbreak.errors import GroundbreakError, OutputError
 from groundbreak.kept import kept_json
 from groundbreak.pipeline.sitework import WORK
 from groundbreak.writers.stac import ASSETS
+
+log = logging.getLogger(__name__)
 
 MARKER = "run.json"
 LOCK = ".lock"
@@ -24,14 +28,25 @@ WRITING = "writing"
 OUTPUTS = (*ASSETS, "item.json", "report.html")
 """Files that appear in a run folder itself."""
 
+WITHOUT_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
+"""How file systems answer that have no locks: Lustre without ``-o flock``, some NFS."""
+
+UNLOCKED = (
+    "its file system has no locks: nothing keeps another groundbreak from working in it "
+    "at the same time"
+)
+
 ANEW = "give the same detect command again: it is made anew"
 
 T = TypeVar("T")
 
 
 @contextmanager
-def claimed(run: Path) -> Iterator[None]:
+def claimed(run: Path) -> Iterator[tuple[str, ...]]:
     """Hold the run folder for this process; what killed ones left half-written is removed.
+
+    Yields:
+        Notes, see ``held``.
 
     Raises:
         OutputError: it exists and is not a run folder, it cannot be written, or
@@ -40,16 +55,19 @@ def claimed(run: Path) -> Iterator[None]:
     ours = any((run / name).exists() for name in (MARKER, LOCK))
     if run.exists() and (not run.is_dir() or (any(run.iterdir()) and not ours)):
         raise OutputError(str(run), "is not a run folder", "choose a new folder, or a run's own")
-    with held(run, LOCK):
+    with held(run, LOCK) as notes:
         clear_leftovers(list(_temporaries(run)))
-        yield
+        yield notes
 
 
 @contextmanager
-def held(folder: Path, lock: str) -> Iterator[None]:
+def held(folder: Path, lock: str) -> Iterator[tuple[str, ...]]:
     """Hold a folder, which is made if need be, for this process by a lock file in it.
 
     The file stays, and tells later that the folder is ours.
+
+    Yields:
+        Notes: where the file system has no locks, that nothing holds the folder.
 
     Raises:
         OutputError: it cannot be written, or another process is at work in it.
@@ -61,12 +79,35 @@ def held(folder: Path, lock: str) -> Iterator[None]:
         raise output_error(folder, error) from error
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            locked = lock_file(file)
+        except BlockingIOError:
             raise OutputError(
                 str(folder), "another groundbreak is at work in it", "wait until it has finished"
             ) from None
-        yield
+        except OSError as error:
+            raise output_error(folder / lock, error) from error
+        yield () if locked else (f"{folder}: {UNLOCKED}",)
+
+
+def lock_file(file: IO[Any]) -> bool:
+    """Lock an open file for this process until it is closed.
+
+    Returns:
+        False where the file system has no locks: a run that could not begin would help nobody.
+
+    Raises:
+        BlockingIOError: another process has locked it.
+        OSError: it cannot be locked for another reason.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except PermissionError as error:  # so say some systems where locks are emulated
+        raise BlockingIOError(error.errno, error.strerror) from error
+    except OSError as error:
+        if error.errno in WITHOUT_LOCKS:
+            return False
+        raise
+    return True
 
 
 def _temporaries(run: Path) -> Iterator[Path]:
@@ -81,11 +122,19 @@ def _temporaries(run: Path) -> Iterator[Path]:
 
 @contextmanager
 def logged(run: Path) -> Iterator[None]:
-    """Write everything that is logged to ``log.jsonl`` as well, one JSON document a line."""
+    """Write everything that is logged to ``log.jsonl`` as well, one JSON document a line.
+
+    Where that fails later, on a full disk, the work goes on, and a warning at the end says so.
+
+    Raises:
+        OutputError: the file cannot be opened.
+    """
+    path = run / "log.jsonl"
     try:
-        handler = _JsonLines(run / "log.jsonl", encoding="utf-8")
+        # Names of files may hold bytes that are no letters: JSON escapes them just so.
+        handler = _JsonLines(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise output_error(run / "log.jsonl", error) from error
+        raise output_error(path, error) from error
     root = logging.getLogger("groundbreak")
     before = root.level
     root.addHandler(handler)
@@ -96,9 +145,29 @@ def logged(run: Path) -> Iterator[None]:
         root.removeHandler(handler)
         root.setLevel(before)
         handler.close()
+        if handler.trouble is not None:
+            why = output_error(path, handler.trouble).problem
+            log.warning("%s: %s; what was logged is not complete", path, why)
 
 
 class _JsonLines(logging.FileHandler):
+    """Keeps the first trouble with its file; there is no other place to tell each line's."""
+
+    trouble: OSError | None = None
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            self.trouble = self.trouble or error
+        else:
+            super().handleError(record)
+
+    def close(self) -> None:
+        try:
+            super().close()
+        except OSError as error:  # what was still to be written
+            self.trouble = self.trouble or error
+
     def format(self, record: logging.LogRecord) -> str:
         document: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),

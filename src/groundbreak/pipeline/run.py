@@ -6,7 +6,8 @@ import hashlib
 import json
 import logging
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -101,9 +102,21 @@ class _Inputs:
 
 
 def run_detect(request: RunRequest, tell: Tell = lambda _message, _share: None) -> RunOutcome:
+    """Do the main job; see ``detected``."""
+    with detected(request, tell) as outcome:
+        pass
+    return outcome
+
+
+@contextmanager
+def detected(
+    request: RunRequest, tell: Tell = lambda _message, _share: None
+) -> Iterator[RunOutcome]:
     """Do the main job; go on where an earlier call was interrupted, or extend its run.
 
-    A call that fails as a whole leaves what an earlier one finished as it was.
+    The run folder is held until the block is left: what is read from it there, or added to it, such
+    as the report, is of this run and no other. A call that fails as a whole leaves what an earlier
+    one finished as it was.
 
     Raises:
         InputError: the job as a whole cannot be done (exit code 2).
@@ -112,8 +125,9 @@ def run_detect(request: RunRequest, tell: Tell = lambda _message, _share: None) 
     inputs = _read_inputs(request)
     asked = request.settings.prepare
     request = replace(request, settings=_settled(request))
-    with claimed(request.run), logged(request.run):
+    with claimed(request.run) as remarks, logged(request.run):
         record = _record(request, inputs)
+        record["notes"] += remarks
         record["asked"]["cloud_network"] = asked.cloud_network  # what it became is in the config
         earlier = earlier_run(request.run)
         record["finished_before"] = finished_before(earlier)
@@ -130,8 +144,8 @@ def run_detect(request: RunRequest, tell: Tell = lambda _message, _share: None) 
                 write_run(request.run, earlier)
             raise
         _write(request.run, outcomes, record, inputs)
-    _check_failures(outcomes)
-    return RunOutcome(request.run, tuple(outcomes), inputs.sites.refused)
+        _check_failures(outcomes)
+        yield RunOutcome(request.run, tuple(outcomes), inputs.sites.refused)
 
 
 def _write(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, suppress
@@ -17,7 +19,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 RETRIES = 2
-"""What was killed with its worker is given to another one so many times."""
+"""What was killed with its process is given to another one so often; Dask counts for itself."""
 
 KILLED = (
     "every process that worked on it was killed, perhaps for want of memory "
@@ -66,7 +68,7 @@ def _by_processes(
 
     # Not forked: threads of the libraries do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, context, share_cores, (count,)) as pool:
+    with ProcessPoolExecutor(count, context, _begin, (count,)) as pool:
         futures, lost = {}, []
         try:
             for item in items:
@@ -89,6 +91,26 @@ def _by_processes(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
+def _begin(count: int) -> None:
+    """Begin one of ``count`` worker processes."""
+    share_cores(count)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process at once when the one that began it is gone, however that ended.
+
+    What is still written then would meet what the next one writes, which finds the run folder free;
+    and a worker without work waits for ever.
+    """
+    import multiprocessing
+    from multiprocessing.connection import wait
+
+    if (parent := multiprocessing.parent_process()) is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
 def _one_a_process(
     work: Callable[[T], R], items: Sequence[T], count: int, killed: Callable[[T], R]
 ) -> Generator[tuple[T, R], None, None]:
@@ -102,7 +124,7 @@ def _one_a_process(
         for _ in range(RETRIES):
             with (
                 suppress(BrokenProcessPool),
-                ProcessPoolExecutor(1, context, share_cores, (count,)) as pool,
+                ProcessPoolExecutor(1, context, _begin, (count,)) as pool,
             ):
                 return pool.submit(work, item).result()
         return killed(item)
@@ -130,7 +152,9 @@ def _by_dask(
     except (OSError, TimeoutError) as error:
         raise ConfigError("--scheduler", f"no Dask scheduler answers at {address}") from error
     with closing(client):
-        futures = {client.submit(work, item, pure=False, retries=RETRIES): item for item in items}
+        # No retries, which are for what raises: a full disk ends the run. How often what was
+        # killed with its worker is tried again is the scheduler's ``allowed-failures``.
+        futures = {client.submit(work, item, pure=False, retries=0): item for item in items}
         for future in as_completed(list(futures), loop=client.loop):
             try:
                 yield futures[future], future.result()

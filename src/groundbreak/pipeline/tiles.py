@@ -85,8 +85,9 @@ def cut_sites(request: TileRequest, tell: Tell = lambda _message, _share: None) 
     sites = read_sites(request.sites)
     catalog = read_catalog(request.catalog, allow=request.allow)
     request = replace(request, config=request.config.settled())
-    with _claimed(request.output):
-        return _cut_all(request, sites, catalog, tell)
+    with _claimed(request.output) as remarks:
+        result = _cut_all(request, sites, catalog, tell)
+    return replace(result, notes=(*remarks, *result.notes))
 
 
 def _cut_all(request: TileRequest, sites: SiteList, catalog: Catalog, tell: Tell) -> TileResult:
@@ -122,8 +123,11 @@ def _cut_all(request: TileRequest, sites: SiteList, catalog: Catalog, tell: Tell
 
 
 @contextmanager
-def _claimed(output: Path) -> Iterator[None]:
+def _claimed(output: Path) -> Iterator[tuple[str, ...]]:
     """Hold a folder of tiles; the working folders of killed processes are removed.
+
+    Yields:
+        Notes, see ``held``.
 
     Raises:
         OutputError: it holds something else than tiles, cannot be written, or another process is at
@@ -132,10 +136,10 @@ def _claimed(output: Path) -> Iterator[None]:
     ours = (output / LOCK).is_file() or is_manifest(output / MANIFEST)
     if output.is_dir() and any(output.iterdir()) and not ours:
         raise OutputError(str(output), "is not empty and no folder of tiles: give another")
-    with held(output, LOCK):
+    with held(output, LOCK) as remarks:
         for folder in output.glob(f"{WORK}*"):
             shutil.rmtree(folder, ignore_errors=True)
-        yield
+        yield remarks
 
 
 def _forget(output: Path, tiles: Sequence[Tile], spared: Sequence[Path]) -> None:
