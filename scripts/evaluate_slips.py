@@ -41,7 +41,7 @@ from groundbreak.evaluate.predict import Predictor, open_predictor, refusal
 from groundbreak.events.geometry import largest_polygon
 from groundbreak.events.slips import measure_berth
 from groundbreak.events.vectorize import VectorConfig
-from groundbreak.events.water import RIM_PX, find_water
+from groundbreak.events.water import REACH_PX, find_water
 from groundbreak.pairs.index import PairArrays, read_index, read_pair
 from groundbreak.raster.read import inspect, read_picture
 from groundbreak.scaling import to_unit
@@ -163,7 +163,7 @@ def plausible(said: np.ndarray, pair: PairArrays) -> np.ndarray:
         if window is None:
             continue
         box = Box(window[0].start, window[0].stop, window[1].start, window[1].stop)
-        box = box.grown(RIM_PX, said.shape)
+        box = box.grown(REACH_PX, said.shape)
         here = said[box.slices] == number
         pixels = pair.after[(slice(None), *box.slices)]
         if not find_water(here, pixels, pair.bands, box, Affine.identity()).may_hold_berth():

@@ -322,6 +322,7 @@ def test_no_berth_is_dug_where_near_infrared_shows_dry_land(dry: bool) -> None:
         if not dry:
             # A third of the basin is water, the rest lies under ships.
             picture[3, BASIN[0], BASIN[1].start : BASIN[1].stop : 3] = 0.02
+            picture[3, :, BASIN[1].stop :] = 0.02  # the sea
         y, x = window.slices
         return picture[:, y, x], ("red", "green", "blue", "nir")
 
@@ -339,10 +340,21 @@ PIERS = (
     (slice(BASIN[0].stop, BASIN[0].stop + 1), BASIN[1]),
 )
 """A pixel wide: most of what is near the berth is water."""
+SHORE = (slice(None), slice(0, BASIN[1].start))
+NORTH, SOUTH = (ABOVE[0], slice(None)), (BELOW[0], slice(None))
+GATE = (BASIN[0], slice(BASIN[1].stop, BASIN[1].stop + 1))
 
 
 @pytest.mark.parametrize(
-    ("quays", "berths"), [((ABOVE, BELOW), 1), (PIERS, 1), ((END,), 0), ((), 0)]
+    ("quays", "berths"),
+    [
+        ((ABOVE, BELOW), 1),
+        (PIERS, 1),
+        ((ABOVE, BELOW, SHORE, GATE), 1),
+        ((NORTH, SOUTH, SHORE, END), 0),  # a pond
+        ((END,), 0),
+        ((), 0),
+    ],
 )
 def test_a_berth_has_quays_beside_it(quays: tuple[tuple[slice, slice], ...], berths: int) -> None:
     series = Series(changes=[(3, SLIP, BASIN)])

@@ -50,6 +50,7 @@ def judge(
     label: np.ndarray, said: np.ndarray, gsd_m: float = 10.0, land: float = 0.5
 ) -> "judging.Judge":
     water = (label == 3) | said.astype(bool)
+    water = ndimage.binary_dilation(water, np.ones((3, 1)), iterations=4)  # open at the ends
     image = np.repeat(np.where(water, 0.2, land)[None].astype(np.float32), 3, axis=0)
     judged = judging.Judge(Drawn(said.astype(bool)))
     pair = PairArrays(image, image, label.astype(np.uint8), ("red", "green", "blue"), gsd_m)

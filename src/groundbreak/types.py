@@ -247,7 +247,8 @@ class Patch:
     """Pixels of one or several scenes on a grid, before anything was judged.
 
     ``pixels`` (bands, height, width) float32 in [0, 1], 0 where not valid; ``valid`` and
-    ``saturated`` (height, width).
+    ``saturated`` (height, width). ``stretched`` tells that they are brightness on a screen and not
+    reflectance.
     """
 
     geobox: GeoBox
@@ -255,6 +256,7 @@ class Patch:
     pixels: FloatArray
     valid: BoolArray
     saturated: BoolArray
+    stretched: bool = False
 
 
 @dataclass(frozen=True)

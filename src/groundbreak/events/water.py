@@ -20,12 +20,19 @@ from groundbreak.types import BoolArray, Box, FloatArray
 
 LEAST_WATER = 0.1
 """A berth full of ships still shows so much water; less of it is dry land."""
-LEAST_SIDES = 1 / 3
+LEAST_SIDES = 0.6
 """A berth lies between quays or piers: so much of its edge has a side.
 What lies in open water is a ship that left, a plume, or a flat that the tide covered."""
+LEAST_OPEN = 0.05
+"""A berth opens to other water: there is so much of it beyond, as a share of the berth.
+What does not is a pond, a flooded field or a pit."""
+GATE_PX = 1
+"""Water on both sides of what is twice as wide is one: a dock has a gate."""
 RIM_PX = 3
 """So near to an edge lies its side. A pier may be as thin as a pixel, with water behind it: what
 counts is that it is there, not how much of the rim it fills."""
+REACH_PX = 8
+"""So far around a berth is looked at least."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,7 @@ class Water:
         to_pixel: from the grid's CRS to its pixels.
         share: of the berth itself.
         sides: share of the berth's edge that has something else than water beside it.
+        beyond: water outside that the berth opens to, as a share of the berth's area.
     """
 
     mask: BoolArray
@@ -45,10 +53,11 @@ class Water:
     to_pixel: Affine
     share: float
     sides: float
+    beyond: float
 
     def may_hold_berth(self) -> bool:
-        """False where there is dry land, or open water on most sides."""
-        return self.share >= LEAST_WATER and self.sides >= LEAST_SIDES
+        """False where there is dry land, open water on many sides, or water on no side at all."""
+        return self.share >= LEAST_WATER and self.sides >= LEAST_SIDES and self.beyond >= LEAST_OPEN
 
     def at(self, point: Point) -> bool:
         """Whether there is water at a point of the grid's CRS."""
@@ -69,7 +78,7 @@ def show_water(berth: BaseGeometry, look_id: str, geobox: GeoBox, read_pixels: R
     """
     outline = to_pixels(berth, geobox)
     height, width = geobox.shape
-    reach = max(RIM_PX, math.ceil(math.sqrt(outline.area) / 2) + 1)
+    reach = max(REACH_PX, math.ceil(math.sqrt(outline.area) / 2) + 1)
     box = pixel_box(outline).grown(reach, (int(height), int(width)))
     pixels, bands = read_pixels(look_id, box)
     return find_water(burn(outline, box), pixels, bands, box, ~geobox.affine)
@@ -84,13 +93,14 @@ def find_water(
         berth: (height, width), pixels of the berth.
         pixels: (bands, height, width) in [0, 1].
         bands: common names.
-        box: where the pixels lie in the grid.
+        box: where the pixels lie in the grid, ``REACH_PX`` or more around the berth where the grid
+            goes on.
         to_pixel: from the grid's CRS to its pixels.
     """
     mask = water_like(pixels, bands, berth)
     share = float(mask[berth].mean()) if berth.any() else 0.0
     seen = np.asarray((pixels > 0).any(axis=0), bool)
-    return Water(mask, box, to_pixel, share, _sides(berth, mask, seen))
+    return Water(mask, box, to_pixel, share, _sides(berth, mask, seen), _beyond(berth, mask))
 
 
 def _sides(berth: BoolArray, water: BoolArray, seen: BoolArray) -> float:
@@ -106,3 +116,12 @@ def _sides(berth: BoolArray, water: BoolArray, seen: BoolArray) -> float:
         return 0.0
     away = ndimage.distance_transform_edt(~ground)
     return float((away[edge] <= RIM_PX).mean())
+
+
+def _beyond(berth: BoolArray, water: BoolArray) -> float:
+    """Water outside that a berth opens to, as a share of its area; 1 where the picture ends."""
+    if any(side.any() for side in (berth[0], berth[-1], berth[:, 0], berth[:, -1])):
+        return 1.0
+    bodies, _ = ndimage.label(ndimage.binary_dilation(water | berth, iterations=GATE_PX))
+    own = np.isin(bodies, np.unique(bodies[berth])) & water & ~berth
+    return float(own.sum() / berth.sum()) if berth.any() else 0.0

@@ -48,7 +48,8 @@ class Acquired:
 
     ``pixels`` (bands, height, width) in [0, 1]; ``valid`` and ``usable`` (height, width);
     ``masked`` tells whether every scene that is shown came with a cloud mask; ``bands`` are the
-    names of those that there are: looks of one site may have different ones.
+    names of those that there are: looks of one site may have different ones. ``stretched`` tells
+    that some of it is brightness on a screen and not reflectance.
     """
 
     pixels: FloatArray
@@ -56,6 +57,7 @@ class Acquired:
     usable: BoolArray
     masked: bool
     bands: tuple[str, ...]
+    stretched: bool = False
 
     def select(self, bands: Sequence[str]) -> FloatArray:
         """Pixels of some of its bands."""
@@ -108,7 +110,7 @@ def acquire(plan: LookPlan, geobox: GeoBox, source: Source) -> Acquired:
     valid = np.zeros(geobox.shape, bool)
     usable = np.zeros(geobox.shape, bool)
     closed = np.zeros(geobox.shape, bool)
-    masked = True
+    masked, stretched = True, False
     for scene in plan.scenes:
         try:
             patch = read_one(scene, geobox, source, bands)
@@ -118,6 +120,7 @@ def acquire(plan: LookPlan, geobox: GeoBox, source: Source) -> Acquired:
         scene_usable = patch.valid & ~patch.saturated & clear & ~closed
         take = (scene_usable & ~usable) | (patch.valid & ~valid)
         masked &= bool(scene.masks) or not take.any()
+        stretched |= patch.stretched and bool(take.any())
         if valid.any():
             np.copyto(pixels, patch.pixels, where=take)
         else:
@@ -127,7 +130,7 @@ def acquire(plan: LookPlan, geobox: GeoBox, source: Source) -> Acquired:
         closed |= patch.valid & denied
         if (usable | closed).all():
             break
-    return Acquired(pixels, valid, usable, masked, bands)
+    return Acquired(pixels, valid, usable, masked, bands, stretched)
 
 
 def by_masks(scene: Scene, geobox: GeoBox, source: Source) -> tuple[BoolArray, BoolArray]:

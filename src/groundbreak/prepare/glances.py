@@ -157,15 +157,16 @@ class Glances:
         pixels, masks = (judge.path(self._keys[index], what) for what in ("pixels", "masks"))
         kept = self._kept(masks, pixels)
         if kept is not None:
-            valid, usable, told, clear, masked = kept[0] > 0
-            seen = Acquired(kept[1], valid, usable, bool(masked.all()), look.bands)
+            valid, usable, told, clear, masked, stretched = kept[0] > 0
+            told_of = bool(masked.all()), look.bands, bool(stretched.all())
+            seen = Acquired(kept[1], valid, usable, *told_of)
             return Glance(seen, told, clear)
         taken = take_glance(look.plan, look.acquire(), judge.grid, judge.network)
         seen = taken.acquired
-        masked = np.full_like(seen.valid, seen.masked)
+        marks = [np.full_like(seen.valid, mark) for mark in (seen.masked, seen.stretched)]
         self._write(pixels, seen.pixels)
         # Written last: it says that the look is complete.
-        self._write(masks, np.stack([seen.valid, seen.usable, taken.told, taken.clear, masked]))
+        self._write(masks, np.stack([seen.valid, seen.usable, taken.told, taken.clear, *marks]))
         return taken
 
     def _clouds(self, index: int) -> BoolArray:

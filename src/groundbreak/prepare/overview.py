@@ -20,7 +20,7 @@ from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.network import clouds_by_network
 from groundbreak.types import BoolArray
 from groundbreak.usable.background import background_from
-from groundbreak.usable.clouds import detect_clouds
+from groundbreak.usable.clouds import CloudConfig, detect_clouds
 
 LONGEST_SIDE = 768
 MOST_VALUES = 1.5e8
@@ -101,8 +101,12 @@ def take_glance(plan: LookPlan, acquired: Acquired, grid: GeoBox, network: bool)
 def find_clouds(look: Glance, others: Sequence[Glance], grid: GeoBox) -> BoolArray:
     """Clouds and shadows (height, width) of a look against its neighbours in time.
 
-    By the bands that all of them have.
+    By the bands that all of them have, and by those that are of its kind, stretched for the screen
+    or not, where there are any.
     """
+    alike = [o for o in others if o.acquired.stretched == look.acquired.stretched]
+    config = CloudConfig(other_scale=bool(others) and not alike)
+    others = alike or others
     bands = in_common(look.acquired, *(other.acquired for other in others))
     background, background_valid = None, None
     if others:
@@ -117,6 +121,7 @@ def find_clouds(look: Glance, others: Sequence[Glance], grid: GeoBox) -> BoolArr
         abs(float(grid.resolution.x)),
         background=background,
         background_valid=background_valid,
+        config=config,
     )
     return look.told | found.cloud | found.shadow
 

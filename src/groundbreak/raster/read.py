@@ -21,7 +21,7 @@ from groundbreak.raster.opening import opened
 from groundbreak.raster.placing import ground_gsd, outline
 from groundbreak.raster.source import with_file_scaling
 from groundbreak.raster.valid import has_data
-from groundbreak.raster.values import at_maximum, to_reflectance
+from groundbreak.raster.values import at_maximum, is_stretched, to_reflectance
 from groundbreak.types import (
     Asset,
     Band,
@@ -127,7 +127,7 @@ def read_scene(
     pixels = np.zeros((len(bands), *geobox.shape), np.float32)
     valid = np.ones(geobox.shape, bool)
     saturated = np.ones(geobox.shape, bool)
-    judged = False
+    judged = stretched = False
     for asset, wanted in _by_asset(scene, bands, policy, opener):
         with opened(asset.href, policy, opener) as source:
             scaled = with_file_scaling([band for _, band in wanted], source.naming.bands)
@@ -140,12 +140,13 @@ def read_scene(
             silent = band.scale is None and band.offset is None
             told = replace(band, scale=scale) if silent else band
             pixels[place] = to_reflectance(values, told, offset)
+            stretched |= is_stretched(values, told)
             if bands[place] in VISIBLE or band.common_name in VISIBLE:
                 judged = True
                 saturated &= at_maximum(values)
     pixels[:, ~valid] = 0.0
     saturated = saturated & valid if judged else np.zeros_like(valid)
-    return Patch(geobox, tuple(bands), pixels, valid, saturated)
+    return Patch(geobox, tuple(bands), pixels, valid, saturated, stretched)
 
 
 def read_unscaled(

@@ -36,6 +36,13 @@ def _times_10000(dn: NDArray[Any], band: Band) -> bool:
     return dn.dtype.itemsize > 1
 
 
+def is_stretched(dn: NDArray[Any], band: Band) -> bool:
+    """Whether numbers are those of a picture for the screen, over the range of 8 or 16 bits."""
+    if band.scale is None:
+        return dn.dtype == np.uint8 and band.offset is None
+    return any(math.isclose(band.scale * most, 1, rel_tol=1e-6) for most in (255, 65535))
+
+
 def at_maximum(dn: NDArray[Any]) -> BoolArray:
     """Digital numbers at their type's maximum.
 

@@ -44,9 +44,6 @@ _SINGLE = PatchRule(
     core=0.6, rim=0.3, reach_m=60.0, width_m=80.0, max_tint=0.12, edge=0.2, fine_edge=0.16
 )
 
-_LIKE_GROUND = RadiometryConfig(gain_bounds=(0.4, 10.0), rescale_from=None)
-"""Fog flattens a look: ground that were flattened as much would look just as white."""
-
 
 @dataclass(frozen=True)
 class CloudConfig:
@@ -75,6 +72,9 @@ class CloudConfig:
     """and is widened by this: thin edges blur what is below."""
     white_out_share: float = 0.6
     """If more of the site turned white than this, the whole look is unusable."""
+    other_scale: bool = False
+    """Whether the background is of another scale, as reflectance is beside a picture for the
+    screen: then it is brought to that of the look, which otherwise would hide cloud and snow."""
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,9 @@ def _compared(
     if not seen.any():
         return nothing, nothing, ""
     clear = seen
+    radiometry = RadiometryConfig() if config.other_scale else RadiometryConfig(rescale_from=None)
     for _ in range(2):  # clouds disturb the radiometry that they are judged by
-        ground = apply(ground, match(look, ground, clear, _LIKE_GROUND))
+        ground = apply(ground, match(look, ground, clear, radiometry))
         evidence = gather(look, ground, seen, gsd_m, config.white)
         share = _white_share(evidence, config)
         if share > config.white_out_share:
