@@ -53,7 +53,7 @@ GDAL_OPTIONS: dict[str, Any] = {
     # What is damaged must not be read as black.
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",
     "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",
-    "GDAL_CACHEMAX": 384 << 20,  # bytes
+    "GDAL_CACHEMAX": 160 << 20,  # bytes
 }
 _KEPT_OPEN = 8
 

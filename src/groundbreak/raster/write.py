@@ -26,7 +26,7 @@ from groundbreak.types import Box
 # SystemError is what rasterio makes of an error that GDAL does not explain.
 GDAL_ERRORS = (RasterioError, CPLE_BaseError, OSError, SystemError)
 _BLOCK = 512
-_OPTIONS: dict[str, Any] = {"GDAL_PAM_ENABLED": "NO", "GDAL_CACHEMAX": 256 << 20}  # bytes
+_OPTIONS: dict[str, Any] = {"GDAL_PAM_ENABLED": "NO", "GDAL_CACHEMAX": 96 << 20}  # bytes
 
 
 class RasterSink:
