@@ -1,16 +1,17 @@
 """How the looks of a site lie on each other: which one the others are aligned to, and how.
 
 A picture that is placed wrongly, or turned, would make changes everywhere. But ground that was
-built over as a whole has as little in common with what it was. So a look that shows nothing where
-the others show it is left out only if looks before and after it lie on each other; at either end
-of the series it is kept, and doubted.
+built over as a whole has as little in common with what it was, and fields of another year may have
+no more. So a look that shows nothing where the reference shows it is asked how it lies on its
+neighbours in time, and is left out only if they do not know it either and lie on each other; at
+either end of the series it is kept, and doubted.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -53,7 +54,7 @@ class Laid:
 
     def left_out(self, looks: Sequence[Judged]) -> dict[str, str]:
         """Why which of the looks, given by date, must not be compared with the others."""
-        lie = [self._lies(look) for look in looks]
+        lie = [self.lies(look) for look in looks]
         reasons = {}
         for place, look in enumerate(looks):
             if lie[place]:
@@ -65,7 +66,8 @@ class Laid:
                 reasons[look.plan.id] = "nothing of it lies where looks before and after show it"
         return reasons
 
-    def _lies(self, look: Judged) -> bool:
+    def lies(self, look: Judged) -> bool:
+        """Whether nothing speaks against a look lying on the reference."""
         how = self.alignments.get(look.plan.id)
         return how is None or how.lies
 
@@ -92,7 +94,38 @@ def lay(
         alike = {name for name, how in laid.alignments.items() if how.lies}
         candidates.pop(number)
         candidates = [look for look in candidates if look.plan.id not in alike]
-    return min(tried, key=lambda laid: laid.lost)
+    laid = min(tried, key=lambda laid: laid.lost)
+    return _by_neighbours(job, glances, looks, laid, held, bench)
+
+
+def _by_neighbours(
+    job: SiteJob,
+    glances: Glances,
+    looks: Sequence[Judged],
+    laid: Laid,
+    held: Mapping[str, PreparedLook],
+    bench: Bench,
+) -> Laid:
+    """Lay looks that have nothing in common with the reference by those beside them that have."""
+    keys, alignments = dict(laid.keys), dict(laid.alignments)
+    lies = [laid.lies(look) for look in looks]
+    for place, look in enumerate(looks):
+        if lies[place] or not alignments[look.plan.id].apart:
+            continue
+        before = [n for n in range(place) if lies[n]][-1:]
+        after = [n for n in range(place + 1, len(looks)) if lies[n]][:1]
+        # At either end it is kept, and doubted, as it is.
+        for beside in (looks[n] for n in (*before, *after) if before and after):
+            if beside is laid.reference:
+                continue
+            on_it = _lay_on(job, glances, [look], beside, held, bench)
+            found, own = on_it.alignments[look.plan.id], alignments[beside.plan.id]
+            if found.lies:
+                moved = replace(found, dx=found.dx + own.dx, dy=found.dy + own.dy)
+                alignments[look.plan.id] = moved
+                keys[look.plan.id] = digest([on_it.keys[look.plan.id], keys[beside.plan.id]])
+                break
+    return Laid(laid.reference, keys, alignments)
 
 
 def _lay_on(
