@@ -48,7 +48,7 @@ def scenes(tmp_path):
     folder = tmp_path / "scenes"
     folder.mkdir()
 
-    def write(*days, rgb=()):
+    def write(*days, rgb=(), infrared="nir"):
         for number, day in enumerate(DAYS):
             if day not in days:
                 continue
@@ -58,7 +58,8 @@ def scenes(tmp_path):
                 nir[(0, *SHED)] = 250
             if day not in rgb:
                 pixels = np.concatenate([pixels, nir])
-            write_cog(folder / f"{day}.tif", pixels, GRID, RGBN[: len(pixels)], 0)
+            names = (*RGBN[:3], infrared)[: len(pixels)]
+            write_cog(folder / f"{day}.tif", pixels, GRID, names, 0)
 
     return write
 
@@ -127,3 +128,9 @@ def test_where_none_has_it_nothing_is_said(engine, scenes, detect):
     [event] = events(work)
     assert event["area_m2"] == pytest.approx(HOUSE_M2, rel=0.15)
     assert not any(before.any() or after.any() for before, after in engine.shown)
+
+
+def test_the_narrow_near_infrared_of_landsat_is_one(engine, scenes, detect):
+    scenes(*DAYS, infrared="nir08")
+    assert len(events(detect())) == 2
+    assert all(before.any() and after.any() for before, after in engine.shown)

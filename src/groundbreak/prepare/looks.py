@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from shapely.affinity import translate
 from shapely.geometry.base import BaseGeometry
 
-from groundbreak.raster.bands import no_use, panchromatic
+from groundbreak.raster.bands import STANDS_IN, no_use, panchromatic
 from groundbreak.types import Scene, Site
 
 SAME_PASS = timedelta(minutes=15)
@@ -99,8 +99,9 @@ def unsuitable(scene: Scene) -> str | None:
 
 
 def names_in(scene: Scene) -> set[str | None]:
-    """Common names of the bands of a scene."""
-    return {band.common_name for asset in scene.assets for band in asset.bands}
+    """Common names of the bands of a scene, and of those that they stand in for."""
+    own = {band.common_name for asset in scene.assets for band in asset.bands}
+    return own | {name for name, twins in STANDS_IN.items() if not own.isdisjoint(twins)}
 
 
 def in_grey(scene: Scene) -> bool:

@@ -102,7 +102,8 @@ _BY_POSITION = {
     4: ("red", "green", "blue", "nir"),
     5: ("red", "green", "blue", "nir", "swir16"),
 }
-_STANDS_IN = {"nir": ("nir08",), "nir08": ("nir",)}
+STANDS_IN = {"nir": ("nir08",), "nir08": ("nir",)}
+"""Near twins: Landsat and HLS have but the narrow near infrared."""
 _GENERIC = re.compile(r"\s*(?:(?:band|layer|channel)?[\s_#-]*\d*)\s*", re.IGNORECASE)
 """Descriptions that only count."""
 _COLOURS = frozenset({"red", "green", "blue", "nir", "pan", "coastal"})
@@ -219,7 +220,7 @@ def find_band(bands: Sequence[Band], wanted: str) -> Band | None:
     for band in bands:
         if band.name.lower() == key:
             return band
-    for name in (key, *_STANDS_IN.get(key, ())):
+    for name in (key, *STANDS_IN.get(key, ())):
         for band in bands:
             if band.common_name == name:
                 return band
