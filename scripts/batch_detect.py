@@ -92,7 +92,9 @@ def main() -> int:
         sites, done = list(watched.sites), []
         if options.folder is not None:
             scan = scan_folder(options.folder, options.dates)
-            sites = listed(sites, Scanned(scan.items, scan.refused), options)
+            for text in scan.notes:
+                print(f"note: {text}", file=sys.stderr)
+            sites = listed(sites, Scanned(scan.items, scan.refused, scan.notes), options)
             done = [True] * (len(watched.sites) - len(sites))
         jobs = [Job(site, settings, options, options.folder is not None) for site in sites]
         with closing(spread(do, jobs, options.scheduler, killed)) as finished:
@@ -171,10 +173,16 @@ class Scanned:
     Args:
         items: as a scan gives them.
         left_out: the files that it left out. Nobody knows where they lie: each site is told.
+        notes: what it assumed and passed over; of these each site is told too.
     """
 
-    def __init__(self, items: Sequence[pystac.Item], left_out: Sequence[Refusal] = ()) -> None:
-        self.items, self.left_out = items, left_out
+    def __init__(
+        self,
+        items: Sequence[pystac.Item],
+        left_out: Sequence[Refusal] = (),
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.items, self.left_out, self.notes = items, left_out, notes
         self._tree = STRtree([continuous(shape(item.geometry)) for item in items])
 
     def touching(self, site: Site) -> list[pystac.Item]:
@@ -193,7 +201,8 @@ def listed(sites: Sequence[Site], scanned: Scanned, options: argparse.Namespace)
     shown = []
     for site in sites:
         if scenes := scanned.touching(site):
-            write_catalog(scenes, catalog_of(site, options.output), left_out=scanned.left_out)
+            path = catalog_of(site, options.output)
+            write_catalog(scenes, path, left_out=scanned.left_out, notes=scanned.notes)
             shown.append(site)
         else:
             tell(site.id, "not observed: no scene covers it", "")

@@ -21,9 +21,10 @@ from groundbreak.errors import ConfigError
 from groundbreak.lonlat import cut
 from groundbreak.pipeline import tasks
 from groundbreak.raster.read import inspect
+from groundbreak.raster.write import write_cog
 from groundbreak.types import Site
 from scripts_loaded import load
-from series import CRS, ORIGIN, SIDE, picture, write_picture, write_series, write_sites
+from series import CRS, GRID, ORIGIN, SIDE, picture, write_picture, write_series, write_sites
 from servers import Reply, Server
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "batch_detect.py"
@@ -39,7 +40,10 @@ def batch():
 
 @pytest.fixture
 def job(tmp_path, batch, engine, monkeypatch, capsys):
-    """Runs the job on two sites; its exit code and the lines on stdout by site."""
+    """Runs the job on two sites; its exit code and the lines on stdout by site.
+
+    What it said on stderr is ``job.err``.
+    """
     write_series(tmp_path / "scenes", [EMPTY, BUILT, BUILT])
     write_sites(tmp_path / "sites.geojson", *BOTH)
 
@@ -49,7 +53,8 @@ def job(tmp_path, batch, engine, monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["batch_detect.py", *map(str, words)])
         capsys.readouterr()
         code = batch.main()
-        out = capsys.readouterr().out.splitlines()
+        said = capsys.readouterr()
+        run.err, out = said.err, said.out.splitlines()
         return code, {line.split("\t")[0]: line.split("\t")[1:] for line in out}, len(out)
 
     return run
@@ -92,6 +97,21 @@ def test_the_report_of_each_site_names_files_that_were_left_out(tmp_path, job):
     job()
     for name in ("s0", "s1"):
         assert places_that_say(tmp_path / "runs" / name, "odd.tif was left out: is empty")
+
+
+def test_what_the_scan_noted_of_the_folder_is_told(tmp_path, job):
+    """A band without a name, and a file that dates.csv does not list."""
+    scenes = tmp_path / "scenes"
+    write_cog(scenes / "2024-06-01.tif", picture()[:1], GRID, ("",), nodata=0)
+    listed = [f"{path.name},{path.stem}" for path in sorted(scenes.glob("*.tif"))]
+    (scenes / "dates.csv").write_text("\n".join(["file,date", *listed]))
+    write_picture(scenes / "2024-07-01.tif", picture())
+    job()
+    said = "1 file that it does not list left out", "1 scene of no use to detect, the first 2024-06"
+    for text in said:
+        assert f"note: {text}" in job.err
+        for name in ("s0", "s1"):
+            assert "report" in places_that_say(tmp_path / "runs" / name, text)
 
 
 def test_scenes_across_the_antimeridian_touch_sites_on_both_sides(batch):
