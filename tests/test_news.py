@@ -282,6 +282,24 @@ def test_a_site_that_cannot_be_judged_now_withdraws_nothing(tmp_path, engine, we
     assert read_news(job.run)["s0"]["since"] is None
 
 
+@pytest.mark.parametrize("left", [1, 2], ids=["nothing to compare", "others compared"])
+def test_what_comes_back_under_another_name_is_not_new(tmp_path, engine, week, left):
+    """Its image is gone for a week; how many are there besides makes no difference."""
+    job = request(tmp_path, [*[EMPTY] * left, BUILT])
+    [told] = run_detect(job).sites[0].result.events
+    newest = max((tmp_path / "scenes").iterdir())
+    newest.rename(tmp_path / "away.tif")
+    for _ in range(2):
+        week()
+        assert run_detect(job).sites[0].result.events == ()
+    week()
+    (tmp_path / "away.tif").rename(newest.with_stem(f"{newest.stem}_again"))
+    [event] = run_detect(job).sites[0].result.events
+    assert (event.id, event.interval) == (told.id, told.interval)
+    news = read_news(job.run)["s0"]
+    assert names(news) == ({} if left == 1 else {"returned": [told.id]})
+
+
 @pytest.mark.parametrize(
     "damage",
     [
