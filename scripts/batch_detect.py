@@ -46,6 +46,7 @@ from groundbreak.config import load_config
 from groundbreak.inference.choose import ENGINES
 from groundbreak.lonlat import continuous, shifted
 from groundbreak.model.weights import located
+from groundbreak.pipeline import unjudged
 from groundbreak.pipeline.detect import Settings, SiteOutcome
 from groundbreak.pipeline.news import in_words, read_news
 from groundbreak.pipeline.results import summary_of
@@ -205,7 +206,7 @@ def listed(sites: Sequence[Site], scanned: Scanned, options: argparse.Namespace)
             write_catalog(scenes, path, left_out=scanned.left_out, notes=scanned.notes)
             shown.append(site)
         else:
-            tell(site.id, "not observed: no scene covers it", "")
+            tell(site.id, with_told_before("not observed: no scene covers it", site, options), "")
     return shown
 
 
@@ -215,7 +216,7 @@ def do(job: Job) -> Line:
     try:
         catalog = catalog_of(site, options.output)
         if not job.known and not extended(catalog, site, options):
-            return True, (site.id, "no scene was found", "")
+            return True, (site.id, with_told_before("no scene was found", site, options), "")
         run = options.output / name_of(site)
         outcome = run_detect(
             RunRequest(
@@ -233,6 +234,8 @@ def do(job: Job) -> Line:
         ).sites[0]
         news = read_news(run).get(site.id)
         brought = in_words(news) if news and news["fresh"] else ""
+        if kept := unjudged.read_unjudged(run).get(site.id):
+            brought = unjudged.in_words(kept)
         trouble = ""
         try:
             write_report(run)
@@ -242,6 +245,13 @@ def do(job: Job) -> Line:
         return False, (site.id, "failed", f"{error or type(error).__name__}")
     well = not outcome.problem and not trouble
     return well, (site.id, *told(outcome, "; ".join(filter(None, (brought, trouble)))))
+
+
+def with_told_before(state: str, site: Site, options: argparse.Namespace) -> str:
+    """The state of a site that no scene shows, with what its last run told nevertheless."""
+    folder = site_folder(options.output / name_of(site), site.id)
+    kept = unjudged.told_before(folder, ())
+    return f"{state} ({unjudged.in_words(kept)})" if kept else state
 
 
 def killed(job: Job) -> Line:

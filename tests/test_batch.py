@@ -152,6 +152,20 @@ def test_what_is_new_is_told_also_where_the_report_cannot_be_written(tmp_path, j
     assert str(report) in lines["s0"][0]
 
 
+@pytest.mark.parametrize("left", [0, 1])
+def test_what_was_told_is_said_when_the_site_cannot_be_judged(tmp_path, job, left):
+    job()
+    for path in sorted((tmp_path / "scenes").iterdir())[left:]:
+        path.unlink()
+    far = GeoBox((SIDE, SIDE), Affine(1, 0, ORIGIN[0] + 9000, 0, -1, ORIGIN[1]), CRS)
+    write_picture(tmp_path / "scenes" / "2024-05-09.tif", picture(), far)
+    code, lines, _ = job()
+    assert code == 0
+    for name in ("s0", "s1"):
+        assert "1 event told on " in lines[name][0]
+        assert f"cannot be checked now, without {3 - left} images compared then" in lines[name][0]
+
+
 def test_twice_at_once_the_second_says_so_and_stops(tmp_path, job, batch, engine, capsys):
     with batch.only_one(tmp_path / "runs") as first:
         assert first

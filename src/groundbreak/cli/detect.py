@@ -106,10 +106,17 @@ def _show(outcome: RunOutcome, page: Path | None, json: bool) -> None:
     from groundbreak.pipeline.folder import read_run
     from groundbreak.pipeline.news import in_words, read_news
     from groundbreak.pipeline.results import summary_of
+    from groundbreak.pipeline.unjudged import UNJUDGED, read_unjudged
+    from groundbreak.pipeline.unjudged import in_words as unjudged_in_words
 
-    news = read_news(outcome.run)
+    news, unjudged = read_news(outcome.run), read_unjudged(outcome.run)
     summaries = [
-        {**(summary := summary_of(site)), "news": news.get(summary["id"])} for site in outcome.sites
+        {
+            **(summary := summary_of(site)),
+            "news": news.get(summary["id"]),
+            UNJUDGED: unjudged.get(summary["id"]),
+        }
+        for site in outcome.sites
     ]
     notes = read_run(outcome.run)["notes"]
     if json:
@@ -142,6 +149,8 @@ def _show(outcome: RunOutcome, page: Path | None, json: bool) -> None:
             print_line(f"  {sentence['text']}")
         if brought := in_words(summary["news"]):
             print_line(f"  {brought}")
+        if summary[UNJUDGED]:
+            print_line(f"  {unjudged_in_words(summary[UNJUDGED])}")
         for text in summary["notes"]:
             if shared[text] == 1:
                 note(f"  note: {text}")
