@@ -46,15 +46,16 @@ from groundbreak.config import load_config
 from groundbreak.inference.choose import ENGINES
 from groundbreak.lonlat import continuous, shifted
 from groundbreak.model.weights import located
-from groundbreak.pipeline import unjudged
+from groundbreak.pipeline import delisted, unjudged
 from groundbreak.pipeline.detect import Settings, SiteOutcome
+from groundbreak.pipeline.folder import MARKER
 from groundbreak.pipeline.news import in_words, read_news
 from groundbreak.pipeline.results import summary_of
 from groundbreak.pipeline.run import RunRequest, run_detect
 from groundbreak.pipeline.sitework import site_folder
 from groundbreak.pipeline.spread import KILLED, spread
 from groundbreak.report.page import write_report
-from groundbreak.sites.read import read_sites
+from groundbreak.sites.read import SiteList, read_sites
 from groundbreak.types import Refusal, Site
 
 LATE = timedelta(days=30)
@@ -90,6 +91,7 @@ def main() -> int:
         watched = read_sites(options.sites)
         for refusal in watched.refused:
             tell(refusal.subject, "refused", refusal.reason)
+        say_delisted(options.output, watched)
         sites, done = list(watched.sites), []
         if options.folder is not None:
             scan = scan_folder(options.folder, options.dates)
@@ -166,6 +168,16 @@ def only_one(output: Path) -> Iterator[bool]:
             yield False
         else:
             yield True
+
+
+def say_delisted(output: Path, watched: SiteList) -> None:
+    """Say of which run folders the watch-list does not hold the site any more."""
+    gone: dict[str, int] = {}
+    for run in sorted(path.parent for path in output.glob(f"*/{MARKER}")):
+        gone |= delisted.delisted(run, watched)
+    if gone:
+        said = delisted.in_words(gone, "earlier runs")
+        print(f"note: {said}; the run folders stay in {output}", file=sys.stderr)
 
 
 class Scanned:

@@ -1,6 +1,7 @@
 """The weekly job: only new work, one line a site, one failure is not all, never twice at once."""
 
 import json
+import shutil
 import subprocess
 import sys
 from argparse import Namespace
@@ -164,6 +165,23 @@ def test_what_was_told_is_said_when_the_site_cannot_be_judged(tmp_path, job, lef
     for name in ("s0", "s1"):
         assert "1 event told on " in lines[name][0]
         assert f"cannot be checked now, without {3 - left} images compared then" in lines[name][0]
+
+
+def test_a_site_that_nobody_watches_any_more_is_named_while_its_folder_is_there(tmp_path, job):
+    job()
+    assert "watch-list" not in job.err
+    write_sites(tmp_path / "sites.geojson", BOTH[0])
+    words = (
+        "note: 1 site of earlier runs is not in the watch-list any more: s1 (1 event of it is no "
+        f"longer told); the run folders stay in {tmp_path / 'runs'}"
+    )
+    for _ in range(2):
+        _, lines, _ = job()
+        assert lines.keys() == {"s0"}
+        assert job.err.splitlines() == [words]
+    shutil.rmtree(tmp_path / "runs" / "s1")
+    job()
+    assert job.err == ""
 
 
 def test_twice_at_once_the_second_says_so_and_stops(tmp_path, job, batch, engine, capsys):
