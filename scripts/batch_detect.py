@@ -245,7 +245,8 @@ def do(job: Job) -> Line:
             )
         ).sites[0]
         news = read_news(run).get(site.id)
-        brought = in_words(news) if news and news["fresh"] else ""
+        some = outcome.result is not None and len(outcome.result.events) > 0
+        brought = in_words(news, events=some) if news and news["fresh"] else ""
         if kept := unjudged.read_unjudged(run).get(site.id):
             brought = unjudged.in_words(kept)
         trouble = ""

@@ -137,6 +137,19 @@ def test_the_second_time_only_what_is_new_is_computed(tmp_path, job, engine):
     assert engine.pairs - first == first / 3
 
 
+@pytest.mark.parametrize("house", [False, True])
+def test_of_nothing_it_is_not_said_that_all_is_new(tmp_path, job, house):
+    for path in sorted((tmp_path / "scenes").iterdir())[1:]:
+        path.unlink()
+    job()
+    write_series(tmp_path / "scenes", [EMPTY, {"house": house}])
+    _, lines, _ = job()
+    for state, _ in lines.values():
+        assert state.startswith("0 events") is not house
+        end = ": all of it is new)" if house else ")"
+        assert state.endswith(f"in 2 looks (compared for the first time{end}")
+
+
 def test_what_is_new_is_told_also_where_the_report_cannot_be_written(tmp_path, job):
     write_series(tmp_path / "scenes", [EMPTY, EMPTY])
     (tmp_path / "scenes" / "2024-03-10.tif").unlink(missing_ok=True)

@@ -402,6 +402,7 @@ def test_a_site_that_is_compared_for_the_first_time_by_a_later_run_says_so(tmp_p
     run_detect(job)
     news = read_news(job.run)["s0"]
     assert in_words(news) == "compared for the first time: all of it is new"
+    assert in_words(news, events=False) == "compared for the first time"
     week()
     run_detect(job)
     assert in_words(read_news(job.run)["s0"]) == ""

@@ -147,7 +147,7 @@ def _show(outcome: RunOutcome, page: Path | None, json: bool) -> None:
         print_line(f"{summary['name']}: {line}")
         for sentence in summary["sentences"]:
             print_line(f"  {sentence['text']}")
-        if brought := in_words(summary["news"]):
+        if brought := in_words(summary["news"], events=summary["events"] > 0):
             print_line(f"  {brought}")
         if summary[UNJUDGED]:
             print_line(f"  {unjudged_in_words(summary[UNJUDGED])}")

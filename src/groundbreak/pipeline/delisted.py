@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from groundbreak.kept import kept_json
 from groundbreak.plural import counted
@@ -29,6 +30,11 @@ def delisted(run: Path, watched: SiteList) -> dict[str, int]:
     # The subject of a refusal is the place in the file, and what the site is called there.
     refused = {r.subject.partition(" (")[2].removesuffix(")") for r in watched.refused}
     return {name: events for name, events in (before or {}).items() if name not in here | refused}
+
+
+def _events(document: Any) -> dict[str, int]:
+    """How many events were told of each site."""
+    return {str(site["id"]): int(site["events"]) for site in document["sites"]}
 
 
 def in_words(gone: Mapping[str, int], of: str = "the earlier run") -> str:

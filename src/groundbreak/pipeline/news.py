@@ -331,10 +331,14 @@ def _all_news(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return told
 
 
-def in_words(news: Mapping[str, Any] | None) -> str:
-    """``2 new, 1 withdrawn since 23 November 2026``; empty for nothing, as in a first run."""
+def in_words(news: Mapping[str, Any] | None, *, events: bool = True) -> str:
+    """``2 new, 1 withdrawn since 23 November 2026``; empty for nothing, as in a first run.
+
+    ``events`` tells whether there are any of the site.
+    """
     if news is None or news["since"] is None:
-        return "compared for the first time: all of it is new" if news and news.get("first") else ""
+        all_of_it = ": all of it is new" if events else ""
+        return f"compared for the first time{all_of_it}" if news and news.get("first") else ""
     counts = [f"{len(news[name])} {name}" for name in LISTS if news[name]]
     return f"{', '.join(counts)} since {since(news)}{changed(news)}" if counts else ""
 
