@@ -169,12 +169,22 @@ def summary_of(outcome: SiteOutcome) -> dict[str, Any]:
         "looks_left_out": len(outcome.prepared.unused) + len(outcome.plan.left_out),
         "events": 0 if found is None else len(found.events),
         "remark": remark(outcome),
-        "notes": [*outcome.plan.site.notes, *outcome.plan.notes, *outcome.prepared.notes],
+        "notes": [*outcome.plan.site.notes, *outcome.plan.notes, *_of_scenes(outcome)],
         "text": "",
         "sentences": [],
         "not_observed": {"periods": [], "never_share": None, "once_share": None},
     }
     return document | (found.summary.document() if found is not None else {})
+
+
+def _of_scenes(outcome: SiteOutcome) -> list[str]:
+    """The notes on the scenes of a site, but for what its remark says of all of them."""
+    prepared = outcome.prepared
+    reasons = {entry.reason for entry in prepared.unused}
+    if prepared.looks or len(reasons) != 1:
+        return list(prepared.notes)
+    [reason] = reasons
+    return [note for note in prepared.notes if not note.endswith(f": {reason}")]
 
 
 def write_summary(
