@@ -30,7 +30,13 @@ from groundbreak.pipeline.unjudged import read_unjudged
 from groundbreak.prepare.store import PreparedLook, unit
 from groundbreak.report.anchors import anchor_of
 from groundbreak.report.draw import pixel_outline, site_edge, svg_path
-from groundbreak.report.gaps import not_checked, not_observed, nothing_hidden, refused_sites
+from groundbreak.report.gaps import (
+    not_checked,
+    not_observed,
+    nothing_hidden,
+    partly_compared,
+    refused_sites,
+)
 from groundbreak.report.gone import bounds, looks_of, on_map, ring
 from groundbreak.report.images import (
     Stretch,
@@ -260,6 +266,7 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
         "counts": {kind.value: counts[kind.value] or none for kind in KINDS},
         "looks_line": f"{len(used)} of {len(site.observed)}",
         "remark": site.document["remark"],
+        "in_table": site.document["remark"] or partly_compared(site.document),
         "map": shown_map,
         # A look that is the only one is not used, but there is a picture of it.
         "no_map": NO_FILES
