@@ -32,6 +32,7 @@ from groundbreak.prepare.offsets import settle_offsets
 from groundbreak.prepare.scales import scale_note
 from groundbreak.prepare.sight import Sight, first_sight
 from groundbreak.prepare.store import PreparedLook, load_look
+from groundbreak.prepare.twins import same_pictures
 
 log = logging.getLogger(__name__)
 
@@ -161,6 +162,8 @@ def _prepare_without(
             chosen.append(Judged(place, plan, verdict, basis[plan.id]))
         else:
             unused.append(Unused(plan, verdict.usable_share, verdict.reason))
+    shown = bench.pool.map(glances.picture, (look.place for look in chosen))
+    remarks += same_pictures(zip((look.plan for look in chosen), shown, strict=True))
     looks: list[PreparedLook] = []
     if chosen:
         looks, apart = _prepare_all(job, glances, chosen, held, bench)
