@@ -33,6 +33,7 @@ from groundbreak.prepare.scales import scale_note
 from groundbreak.prepare.sight import Sight, first_sight
 from groundbreak.prepare.store import PreparedLook, load_look
 from groundbreak.prepare.twins import same_pictures
+from groundbreak.prepare.versions import versions
 
 log = logging.getLogger(__name__)
 
@@ -150,6 +151,7 @@ def _prepare_without(
     present = [plan for plan in kept if plan.id not in held]
     job, corrected = _settle(job, present, seen, bench.known)
     remarks += corrected
+    remarks += versions(present, job.grid.coarse, job.source, bench.known)
     basis = {plan.id: _basis(job, plan, held.get(plan.id)) for plan in kept}
     glances = _glances(job, kept, held, basis, bench.known)
     verdicts = glances.verdicts(bench.pool)
