@@ -45,15 +45,16 @@ from groundbreak.config import load_config
 from groundbreak.inference.choose import ENGINES
 from groundbreak.lonlat import continuous, shifted
 from groundbreak.model.weights import located
+from groundbreak.pipeline import delisted, unjudged
 from groundbreak.pipeline.detect import Settings, SiteOutcome
-from groundbreak.pipeline.folder import UNLOCKED, lock_file
+from groundbreak.pipeline.folder import MARKER, UNLOCKED, lock_file
 from groundbreak.pipeline.news import in_words, read_news
 from groundbreak.pipeline.results import summary_of
 from groundbreak.pipeline.run import RunRequest, detected
 from groundbreak.pipeline.sitework import site_folder
 from groundbreak.pipeline.spread import KILLED, spread
 from groundbreak.report.page import write_report
-from groundbreak.sites.read import read_sites
+from groundbreak.sites.read import SiteList, read_sites
 from groundbreak.types import Refusal, Site
 
 LATE = timedelta(days=30)
@@ -89,10 +90,13 @@ def main() -> int:
         watched = read_sites(options.sites)
         for refusal in watched.refused:
             tell(refusal.subject, "refused", refusal.reason)
+        say_delisted(options.output, watched)
         sites, done = list(watched.sites), []
         if options.folder is not None:
             scan = scan_folder(options.folder, options.dates)
-            sites = listed(sites, Scanned(scan.items, scan.refused), options)
+            for text in scan.notes:
+                print(f"note: {text}", file=sys.stderr)
+            sites = listed(sites, Scanned(scan.items, scan.refused, scan.notes), options)
             done = [True] * (len(watched.sites) - len(sites))
         jobs = [Job(site, settings, options, options.folder is not None) for site in sites]
         with closing(spread(do, jobs, options.scheduler, killed)) as finished:
@@ -168,16 +172,32 @@ def only_one(output: Path) -> Iterator[bool]:
         yield first
 
 
+def say_delisted(output: Path, watched: SiteList) -> None:
+    """Say of which run folders the watch-list does not hold the site any more."""
+    gone: dict[str, int] = {}
+    for run in sorted(path.parent for path in output.glob(f"*/{MARKER}")):
+        gone |= delisted.delisted(run, watched)
+    if gone:
+        said = delisted.in_words(gone, "earlier runs")
+        print(f"note: {said}; the run folders stay in {output}", file=sys.stderr)
+
+
 class Scanned:
     """The scenes of a folder, found by place: reading all of them for each site would take long.
 
     Args:
         items: as a scan gives them.
         left_out: the files that it left out. Nobody knows where they lie: each site is told.
+        notes: what it assumed and passed over; of these each site is told too.
     """
 
-    def __init__(self, items: Sequence[pystac.Item], left_out: Sequence[Refusal] = ()) -> None:
-        self.items, self.left_out = items, left_out
+    def __init__(
+        self,
+        items: Sequence[pystac.Item],
+        left_out: Sequence[Refusal] = (),
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.items, self.left_out, self.notes = items, left_out, notes
         self._tree = STRtree([continuous(shape(item.geometry)) for item in items])
 
     def touching(self, site: Site) -> list[pystac.Item]:
@@ -196,10 +216,11 @@ def listed(sites: Sequence[Site], scanned: Scanned, options: argparse.Namespace)
     shown = []
     for site in sites:
         if scenes := scanned.touching(site):
-            write_catalog(scenes, catalog_of(site, options.output), left_out=scanned.left_out)
+            path = catalog_of(site, options.output)
+            write_catalog(scenes, path, left_out=scanned.left_out, notes=scanned.notes)
             shown.append(site)
         else:
-            tell(site.id, "not observed: no scene covers it", "")
+            tell(site.id, with_told_before("not observed: no scene covers it", site, options), "")
     return shown
 
 
@@ -209,7 +230,7 @@ def do(job: Job) -> Line:
     try:
         catalog = catalog_of(site, options.output)
         if not job.known and not extended(catalog, site, options):
-            return True, (site.id, "no scene was found", "")
+            return True, (site.id, with_told_before("no scene was found", site, options), "")
         run = options.output / name_of(site)
         request = RunRequest(
             sites=watch_list_of(site, options.output),
@@ -227,7 +248,10 @@ def do(job: Job) -> Line:
         with detected(request) as finished:
             [outcome] = finished.sites
             news = read_news(run).get(site.id)
-            brought = in_words(news) if news and news["fresh"] else ""
+            some = outcome.result is not None and len(outcome.result.events) > 0
+            brought = in_words(news, events=some) if news and news["fresh"] else ""
+            if kept := unjudged.read_unjudged(run).get(site.id):
+                brought = unjudged.in_words(kept)
             try:
                 write_report(run)
             except Exception as error:  # what is new no later run tells again
@@ -236,6 +260,13 @@ def do(job: Job) -> Line:
         return False, (site.id, "failed", f"{error or type(error).__name__}")
     well = not outcome.problem and not trouble
     return well, (site.id, *told(outcome, "; ".join(filter(None, (brought, trouble)))))
+
+
+def with_told_before(state: str, site: Site, options: argparse.Namespace) -> str:
+    """The state of a site that no scene shows, with what its last run told nevertheless."""
+    folder = site_folder(options.output / name_of(site), site.id)
+    kept = unjudged.told_before(folder, ())
+    return f"{state} ({unjudged.in_words(kept)})" if kept else state
 
 
 def killed(job: Job) -> Line:

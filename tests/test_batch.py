@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import json
+import shutil
 import subprocess
 import sys
 from argparse import Namespace
@@ -24,9 +25,10 @@ from groundbreak.lonlat import cut
 from groundbreak.pipeline import tasks
 from groundbreak.pipeline.folder import claimed
 from groundbreak.raster.read import inspect
+from groundbreak.raster.write import write_cog
 from groundbreak.types import Site
 from scripts_loaded import load
-from series import CRS, ORIGIN, SIDE, picture, write_picture, write_series, write_sites
+from series import CRS, GRID, ORIGIN, SIDE, picture, write_picture, write_series, write_sites
 from servers import Reply, Server
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "batch_detect.py"
@@ -42,7 +44,10 @@ def batch():
 
 @pytest.fixture
 def job(tmp_path, batch, engine, monkeypatch, capsys):
-    """Runs the job on two sites; its exit code and the lines on stdout by site."""
+    """Runs the job on two sites; its exit code and the lines on stdout by site.
+
+    What it said on stderr is ``job.err``.
+    """
     write_series(tmp_path / "scenes", [EMPTY, BUILT, BUILT])
     write_sites(tmp_path / "sites.geojson", *BOTH)
 
@@ -52,7 +57,8 @@ def job(tmp_path, batch, engine, monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["batch_detect.py", *map(str, words)])
         capsys.readouterr()
         code = batch.main()
-        out = capsys.readouterr().out.splitlines()
+        said = capsys.readouterr()
+        run.err, out = said.err, said.out.splitlines()
         return code, {line.split("\t")[0]: line.split("\t")[1:] for line in out}, len(out)
 
     return run
@@ -97,6 +103,21 @@ def test_the_report_of_each_site_names_files_that_were_left_out(tmp_path, job):
         assert places_that_say(tmp_path / "runs" / name, "odd.tif was left out: is empty")
 
 
+def test_what_the_scan_noted_of_the_folder_is_told(tmp_path, job):
+    """A band without a name, and a file that dates.csv does not list."""
+    scenes = tmp_path / "scenes"
+    write_cog(scenes / "2024-06-01.tif", picture()[:1], GRID, ("",), nodata=0)
+    listed = [f"{path.name},{path.stem}" for path in sorted(scenes.glob("*.tif"))]
+    (scenes / "dates.csv").write_text("\n".join(["file,date", *listed]))
+    write_picture(scenes / "2024-07-01.tif", picture())
+    job()
+    said = "1 file that it does not list left out", "1 scene of no use to detect, the first 2024-06"
+    for text in said:
+        assert f"note: {text}" in job.err
+        for name in ("s0", "s1"):
+            assert "report" in places_that_say(tmp_path / "runs" / name, text)
+
+
 def test_scenes_across_the_antimeridian_touch_sites_on_both_sides(batch):
     ring = box(179.5, 10, 180.5, 11)
     item = pystac.Item("a", mapping(cut(ring)), list(ring.bounds), datetime.now(UTC), {})
@@ -117,6 +138,19 @@ def test_the_second_time_only_what_is_new_is_computed(tmp_path, job, engine):
     assert lines["s1"][0] == "1 event in 4 looks"
     # Two pairs and one that reaches farther, around the house, were computed before; now one more.
     assert engine.pairs - first == first / 3
+
+
+@pytest.mark.parametrize("house", [False, True])
+def test_of_nothing_it_is_not_said_that_all_is_new(tmp_path, job, house):
+    for path in sorted((tmp_path / "scenes").iterdir())[1:]:
+        path.unlink()
+    job()
+    write_series(tmp_path / "scenes", [EMPTY, {"house": house}])
+    _, lines, _ = job()
+    for state, _ in lines.values():
+        assert state.startswith("0 events") is not house
+        end = ": all of it is new)" if house else ")"
+        assert state.endswith(f"in 2 looks (compared for the first time{end}")
 
 
 def test_what_is_new_is_told_also_where_the_report_cannot_be_written(tmp_path, job):
@@ -145,6 +179,37 @@ def test_the_page_of_a_site_is_written_while_its_run_folder_is_held(job, batch, 
     monkeypatch.setattr(batch, "write_report", write_report)
     assert job()[0] == 0
     assert written == ["s0", "s1"]
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_what_was_told_is_said_when_the_site_cannot_be_judged(tmp_path, job, left):
+    job()
+    for path in sorted((tmp_path / "scenes").iterdir())[left:]:
+        path.unlink()
+    far = GeoBox((SIDE, SIDE), Affine(1, 0, ORIGIN[0] + 9000, 0, -1, ORIGIN[1]), CRS)
+    write_picture(tmp_path / "scenes" / "2024-05-09.tif", picture(), far)
+    code, lines, _ = job()
+    assert code == 0
+    for name in ("s0", "s1"):
+        assert "1 event told on " in lines[name][0]
+        assert f"cannot be checked now, without {3 - left} images compared then" in lines[name][0]
+
+
+def test_a_site_that_nobody_watches_any_more_is_named_while_its_folder_is_there(tmp_path, job):
+    job()
+    assert "watch-list" not in job.err
+    write_sites(tmp_path / "sites.geojson", BOTH[0])
+    words = (
+        "note: 1 site of earlier runs is not in the watch-list any more: s1 (1 event of it is no "
+        f"longer told); the run folders stay in {tmp_path / 'runs'}"
+    )
+    for _ in range(2):
+        _, lines, _ = job()
+        assert lines.keys() == {"s0"}
+        assert job.err.splitlines() == [words]
+    shutil.rmtree(tmp_path / "runs" / "s1")
+    job()
+    assert job.err == ""
 
 
 def test_twice_at_once_the_second_says_so_and_stops(tmp_path, job, batch, engine, capsys):

@@ -444,6 +444,25 @@ class TestText:
         assert document["refused"] == [{"site": "line 3 (b)", "reason": reason}]
         assert command("detect", *words, "-o", tmp_path / "run", "--strict").code == 2
 
+    def test_sites_that_are_watched_no_more_are_named_once(self, command, places, tmp_path, engine):
+        words = ("detect", *places, "-o", tmp_path / "run")
+        whole = ((0, -160, 160, 0),) * 4
+        path = write_sites(places[1], *whole)
+        assert "watch-list" not in command(*words).err
+        document = json.loads(path.read_text())
+        [*_, last] = document["features"] = document["features"][1:]
+        last["geometry"] = None  # refused, and said to be
+        path.write_text(json.dumps(document))
+        said = (
+            "1 site of the earlier run is not in the watch-list any more: s0 (1 event of it is no "
+            "longer told)"
+        )
+        assert f"note: {said}\n" in command(*words).err
+        assert "report" in places_that_say(tmp_path / "run", said)
+        assert "watch-list" not in command(*words).err
+        (tmp_path / "run" / "summary.json").write_text("{")
+        assert command(*words).code == 0
+
     def test_what_is_true_of_many_sites_is_said_once(self, command, places, tmp_path, engine):
         write_sites(places[1], (0, -160, 160, 0), (0, -80, 80, 0))
         answer = command("detect", *places, "-o", tmp_path / "run", "--dates", "2020/2021")

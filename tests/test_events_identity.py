@@ -137,9 +137,11 @@ def test_the_working_folder_keeps_what_was_told(tmp_path) -> None:
     objects = [
         known("old", new_building=SPRING, demolition=Interval(DAYS[9], None)),
         replace(known("quiet"), founded_by=TORN),
+        replace(known("away", new_building=SPRING), followed=False),
     ]
     save_objects(tmp_path, objects)
     assert load_objects(tmp_path) == objects
     text = (tmp_path / "objects.json").read_text()
-    (tmp_path / "objects.json").write_text(text.replace('"told"', '"else"'))
-    assert load_objects(tmp_path) == [replace(one, told={}) for one in objects]  # as once written
+    old = text.replace('"told"', '"else"').replace('"followed"', '"other"')
+    (tmp_path / "objects.json").write_text(old)  # as once written
+    assert load_objects(tmp_path) == [replace(one, told={}, followed=True) for one in objects]

@@ -269,6 +269,14 @@ def test_not_compared_is_never_no_change(coverage: Coverage, expected: str) -> N
     assert summarise("Port One", [], LOOKS[:2], coverage).clauses[0].text == expected
 
 
+def test_of_a_single_image_it_is_said_what_it_does_not_show() -> None:
+    summary = summarise("Port One", [], LOOKS[:1], Coverage(never=0.496, once=0.504))
+    assert [clause.text for clause in summary.clauses] == [
+        "50 % of Port One was seen once (3 January 2024): there is nothing to compare it with.",
+        "Not observed: 50 % of the site, which no usable image shows.",
+    ]
+
+
 def test_long_gaps_between_looks_are_stated() -> None:
     looks = series(at(2023, 1, 1), at(2023, 1, 20), at(2023, 2, 9), at(2023, 8, 1), at(2023, 8, 9))
     summary = summarise("Port One", [], looks, ALL)

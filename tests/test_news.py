@@ -11,12 +11,13 @@ from shapely.geometry import box
 
 from groundbreak.errors import OutputError
 from groundbreak.pipeline import news as room
-from groundbreak.pipeline import results, run
+from groundbreak.pipeline import results, run, tasks
 from groundbreak.pipeline.news import NEWS, TOLD, State, Told, in_words, read_news
 from groundbreak.pipeline.run import run_detect
+from groundbreak.pipeline.unjudged import UNJUDGED, read_unjudged
 from groundbreak.report.page import write_report
 from groundbreak.types import Kind
-from series import write_series
+from series import SIDE, write_series, write_sites
 from test_pipeline import BUILT, EMPTY, request
 
 FIRST, SECOND, THIRD = (f"2026-11-{day:02}T05:00:00+00:00" for day in (16, 23, 30))
@@ -280,6 +281,70 @@ def test_a_site_that_cannot_be_judged_now_withdraws_nothing(tmp_path, engine, we
     week()
     run_detect(job)
     assert read_news(job.run)["s0"]["since"] is None
+    assert read_unjudged(job.run) == {}
+
+
+def test_what_was_told_of_a_site_that_cannot_be_judged_now_is_said(tmp_path, command, engine, week):
+    job = request(tmp_path, [EMPTY, BUILT])
+    [told] = run_detect(job).sites[0].result.events
+    newest = max((tmp_path / "scenes").iterdir())
+    newest.unlink()
+    detect = ("detect", "--sites", job.sites, "--catalog", job.catalog, "-o", job.run)
+    words = (
+        "1 event told on 2 November 2026 cannot be checked now, without 1 image compared "
+        "then: nothing speaks against it, and it is kept until the site can be judged again"
+    )
+    for _ in range(2):  # as long as it is so
+        week()
+        assert words in command(*detect).out
+        kept = read_unjudged(job.run)["s0"]
+        assert kept["missing"] == [newest.stem]
+        assert [event["id"] for event in kept["unchecked"]] == [told.id]
+        page = (job.run / "report.html").read_text()
+        assert page.count(words) == 1
+        assert page.index("What is new") < page.index(words) < page.index('<section class="site"')
+        assert page.count(told.sentence) == 2  # as a line and as a ring on the map
+    [site] = command(*detect, "--json").json()["sites"]
+    assert site["unjudged"] == kept
+
+
+def test_of_a_site_that_fails_it_is_said_without_a_word_on_images(
+    tmp_path, engine, week, monkeypatch
+):
+    job = request(tmp_path, [EMPTY, BUILT])
+    write_sites(job.sites, (0, -SIDE, SIDE, 0), (0, -80, 80, 0))
+    [event] = run_detect(job).sites[0].result.events
+    original = tasks.detect_site
+
+    def fragile(task, tell):
+        if task.plan.site.id == "s0":
+            raise ZeroDivisionError
+        return original(task, tell)
+
+    monkeypatch.setattr(tasks, "detect_site", fragile)
+    run_detect(job)
+    kept = read_unjudged(job.run)
+    assert kept.keys() == {"s0"}
+    assert [told["id"] for told in kept["s0"]["unchecked"]] == [event.id]
+    assert kept["s0"]["missing"] == []
+
+
+@pytest.mark.parametrize("left", [1, 2], ids=["nothing to compare", "others compared"])
+def test_what_comes_back_under_another_name_is_not_new(tmp_path, engine, week, left):
+    """Its image is gone for a week; how many are there besides makes no difference."""
+    job = request(tmp_path, [*[EMPTY] * left, BUILT])
+    [told] = run_detect(job).sites[0].result.events
+    newest = max((tmp_path / "scenes").iterdir())
+    newest.rename(tmp_path / "away.tif")
+    for _ in range(2):
+        week()
+        assert run_detect(job).sites[0].result.events == ()
+    week()
+    (tmp_path / "away.tif").rename(newest.with_stem(f"{newest.stem}_again"))
+    [event] = run_detect(job).sites[0].result.events
+    assert (event.id, event.interval) == (told.id, told.interval)
+    news = read_news(job.run)["s0"]
+    assert names(news) == ({} if left == 1 else {"returned": [told.id]})
 
 
 @pytest.mark.parametrize(
@@ -312,8 +377,15 @@ def test_damaged_news_are_named(tmp_path, engine):
     run_detect(job)
     lists = dict.fromkeys(room.LISTS, ()) | {"since": FIRST, "updated": SECOND}
     nowhere = {"id": "x", **vars(HOUSE), "lon": "east"}
-    for damage in ({"updated": ""}, lists | {"withdrawn": [nowhere]}):
-        document = {"finished_before": None, "sites": [{"id": "s0", **damage}]}
+    kept = {"told": FIRST, "missing": [], "unchecked": []}
+    damaged = [
+        {"sites": [{"id": "s0", "updated": ""}]},
+        {"sites": [{"id": "s0", **lists, "withdrawn": [nowhere]}]},
+        {UNJUDGED: [{"id": "s0", **kept, "told": "soon"}]},
+        {UNJUDGED: [{"id": "s0", **kept, "unchecked": [nowhere]}]},
+    ]
+    for damage in damaged:
+        document = {"finished_before": None, "sites": [], **damage}
         (job.run / NEWS).write_text(json.dumps(document))
         with pytest.raises(OutputError, match=r"news\.json: is damaged"):
             write_report(job.run)
@@ -330,6 +402,7 @@ def test_a_site_that_is_compared_for_the_first_time_by_a_later_run_says_so(tmp_p
     run_detect(job)
     news = read_news(job.run)["s0"]
     assert in_words(news) == "compared for the first time: all of it is new"
+    assert in_words(news, events=False) == "compared for the first time"
     week()
     run_detect(job)
     assert in_words(read_news(job.run)["s0"]) == ""

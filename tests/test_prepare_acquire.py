@@ -1,12 +1,16 @@
 """Scenes of one pass on one grid: what is seen of them, and what their masks call unusable."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from shapely import affinity
 
 from groundbreak.prepare.acquire import Source, acquire
+from groundbreak.prepare.known import Known
 from groundbreak.prepare.looks import plan_looks
+from groundbreak.prepare.versions import versions
 from groundbreak.raster.write import write_cog
 from groundbreak.types import Asset, Band, HrefPolicy, MaskAsset, MaskKind, Scene, Site
 from series import GRID, SIDE, picture, write_picture
@@ -68,3 +72,32 @@ def test_two_masked_frames_complete_each_other(tmp_path):
     assert look.usable[EAST].all()
     assert not look.usable[CLOUD].any()
     assert look.masked
+
+
+def noted(tmp_path, *scenes):
+    [plan], _ = plan_looks(SITE, scenes)
+    source = Source(("red", "green", "blue"), HrefPolicy(root=str(tmp_path)))
+    return versions([plan], GRID, source, Known())
+
+
+def test_a_scene_beside_the_one_that_it_corrects_is_noted(tmp_path):
+    footprint = SITE.geometry
+    one, copy, better, half, beside = (
+        replace(delivered(tmp_path, name, False, level, hole), footprint=footprint)
+        for name, level, hole in (
+            ("one", 120, None),
+            ("one_copy", 122, None),  # within what another form of the file makes of it
+            ("one_corrected", 150, None),
+            ("one_west", 200, EAST),
+            ("beside", 200, None),
+        )
+    )
+    beside = replace(beside, footprint=affinity.translate(footprint, 0.001))
+    assert noted(tmp_path, one, copy) == []
+    assert noted(tmp_path, one, beside) == []
+    assert noted(tmp_path, copy, one, better) == [
+        "one, one_corrected show the same ground on 2024-01-01 and differ: one is used where it "
+        "shows something"
+    ]
+    west = delivered(tmp_path, "one_east", False, 120, (slice(0, SIDE), slice(0, 100)))
+    assert noted(tmp_path, half, replace(west, footprint=footprint)) == []

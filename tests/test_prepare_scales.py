@@ -1,5 +1,7 @@
 """Pictures that state no scale: recognised where it is beyond doubt, else left out."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -58,6 +60,19 @@ def test_what_nobody_knows_is_left_out(detect, change):
     reasons = [row["reason"] for row in observed(run) if not row["used"]]
     assert len(reasons) == 2
     assert all("beyond reflectance 1" in r and "state their scale" in r for r in reasons)
+
+
+def test_a_fault_of_several_scenes_is_told_once(tmp_path, detect, command):
+    run = detect(UNKNOWN["percent"])
+    [site] = json.loads((run / "summary.json").read_text())["sites"]
+    [note] = [text for text in site["notes"] if "reflectance" in text]
+    assert note.startswith("2024-03-10, 2024-04-09: most of its values are beyond reflectance 1")
+    # Where there is nothing else the remark says it, and no note says it again.
+    for day in DAYS[:2]:
+        (tmp_path / "scenes" / f"{day}.tif").unlink()
+    words = ("--sites", tmp_path / "sites.geojson", "--catalog", tmp_path / "scenes")
+    answer = command("detect", *words, "-o", run)
+    assert (answer.out + answer.err).count("beyond reflectance 1") == 1
 
 
 def test_a_stated_scale_counts(tmp_path, detect):

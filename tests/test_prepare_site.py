@@ -117,6 +117,21 @@ def test_nor_are_several_that_lie_on_each_other(tmp_path):
     assert [look.apart for look in found.looks] == [True, True, False, False, False, False]
 
 
+def test_the_same_picture_under_several_dates_is_noted(tmp_path):
+    one, other, third = (town(n).astype(np.uint8) for n in range(3))
+    found = prepare(tmp_path / "a" / "site", [one, other, one])
+    assert found.notes == (
+        "scene0 and scene2 show the same pixels under 2 dates: one of them is likely wrong",
+    )
+    assert len(found.looks) == 3  # which of them nobody knows
+    found = prepare(tmp_path / "b" / "site", [one, one, other, one])
+    assert found.notes == (
+        "scene0, scene1 and scene3 show the same pixels under 3 dates: all but one of them are "
+        "likely wrong",
+    )
+    assert prepare(tmp_path / "c" / "site", [one, other, third]).notes == ()
+
+
 def test_ground_that_was_built_over_as_a_whole_is_not_left_out(tmp_path):
     """It has as little in common with what it was as another place has."""
     pair = prepare(tmp_path / "two" / "pair", [town(0), elsewhere(5)])

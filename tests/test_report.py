@@ -103,6 +103,15 @@ def features(run):
     return json.loads((run / "events.geojson").read_text())["features"]
 
 
+def test_the_table_of_sites_says_how_little_was_compared(detect):
+    hidden = {"cloud": (slice(0, 112), slice(0, SIDE))}
+    page, _ = read(detect([hidden, hidden], ("a", "Seen", 0)))
+    table = page.text.partition("remarks")[2]
+    assert "Seen 0 0 0 2 of 2 30 % compared" in table
+    page, text = read(detect([{}, {}], ("a", "Seen", 0)))
+    assert "compared" not in text.partition("</table>")[0]
+
+
 def test_it_needs_nothing_from_elsewhere(detect):
     page, text = read(detect(STATES))
     assert page.sources

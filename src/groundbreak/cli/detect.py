@@ -73,6 +73,7 @@ def detect(
     from groundbreak.pipeline.folder import read_run
     from groundbreak.pipeline.news import read_news
     from groundbreak.pipeline.run import RunRequest, detected
+    from groundbreak.pipeline.unjudged import read_unjudged
     from groundbreak.report.page import write_report
 
     settings = load_config(config)
@@ -96,11 +97,12 @@ def detect(
     trouble: Exception | None = None
     with progress() as tell, detected(request, tell) as outcome:
         news, notes = read_news(output), read_run(output)["notes"]
+        unjudged = read_unjudged(output)
         try:
             page = write_report(output) if report else None
         except Exception as error:  # what was found, and what is new of it, is told all the same
             trouble = error
-    _show(outcome, news, notes, page, json)
+    _show(outcome, news, unjudged, notes, page, json)
     if trouble is not None:
         raise trouble
 
@@ -108,15 +110,23 @@ def detect(
 def _show(
     outcome: RunOutcome,
     news: Mapping[str, dict[str, Any]],
+    unjudged: Mapping[str, dict[str, Any]],
     notes: Sequence[str],
     page: Path | None,
     json: bool,
 ) -> None:
     from groundbreak.pipeline.news import in_words
     from groundbreak.pipeline.results import summary_of
+    from groundbreak.pipeline.unjudged import UNJUDGED
+    from groundbreak.pipeline.unjudged import in_words as unjudged_in_words
 
     summaries = [
-        {**(summary := summary_of(site)), "news": news.get(summary["id"])} for site in outcome.sites
+        {
+            **(summary := summary_of(site)),
+            "news": news.get(summary["id"]),
+            UNJUDGED: unjudged.get(summary["id"]),
+        }
+        for site in outcome.sites
     ]
     if json:
         print_json(
@@ -146,8 +156,10 @@ def _show(
         print_line(f"{summary['name']}: {line}")
         for sentence in summary["sentences"]:
             print_line(f"  {sentence['text']}")
-        if brought := in_words(summary["news"]):
+        if brought := in_words(summary["news"], events=summary["events"] > 0):
             print_line(f"  {brought}")
+        if summary[UNJUDGED]:
+            print_line(f"  {unjudged_in_words(summary[UNJUDGED])}")
         for text in summary["notes"]:
             if shared[text] == 1:
                 note(f"  note: {text}")

@@ -213,16 +213,19 @@ def _to_be_known(
 ) -> tuple[KnownObject, ...]:
     """What the next run shall know: the objects by their ids, and what was told of them last.
 
-    Now or earlier: what one run does not tell, since other kinds were asked for, may be told again.
+    Now or earlier: what one run does not tell, since other kinds were asked for, or the looks that
+    show it are not there, may be told again.
     """
     told = {old.id: dict(old.told) for old in known}
     for event in events:
         told.setdefault(object_of(event), {})[event.kind] = event.interval
     names = [swapped.get(tracked.id, tracked.id) for tracked in objects]
-    return tuple(
+    followed = [
         KnownObject(name, tracked.founded_by, tracked.footprint, told.get(name, {}))
         for name, tracked in zip(names, objects, strict=True)
-    )
+    ]
+    others = [old for old in known if old.told and old.id not in names]
+    return (*followed, *(replace(old, followed=False) for old in others))
 
 
 def events_of(

@@ -2,7 +2,8 @@
 
 An object keeps its id by its footprint (`objects.follow_objects`). That is not enough where one
 plot has several objects: a new look may tip the scale from one to another that tells the same
-event, or cut the outline anew. Then the object that tells the event now takes the id of the one
+event, or cut the outline anew. Nor is it where a look was away for some runs, in which nothing was
+to be followed, and comes back. Then the object that tells the event now takes the id of the one
 that told it before, and gives it its own.
 """
 
@@ -47,7 +48,7 @@ def swapped_ids(
 
     Args:
         events: of the site, in the CRS of the footprints.
-        known: objects of the run before, with what was told of them.
+        known: objects of earlier runs, with what was told of them.
         least_area_ratio: of the smaller outline to the larger one; see ``ObjectConfig``.
 
     Returns:

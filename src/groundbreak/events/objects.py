@@ -85,13 +85,16 @@ class TrackedObject:
 class KnownObject:
     """An object of an earlier run of the same site, whose id is kept.
 
-    ``told`` are the dates of what that run told of it.
+    ``told`` are the dates of what that run told of it, or the last one that told something.
+    ``followed`` tells whether that run still had patches of it: it may have been found before, in
+    looks that were not there.
     """
 
     id: str
     founded_by: Kind
     footprint: BaseGeometry
     told: Mapping[Kind, Interval] = field(default_factory=dict)
+    followed: bool = True
 
 
 @dataclass
@@ -146,7 +149,9 @@ def follow_objects(
         candidates: patches of all pairs, in any order.
         looks: all looks of the site in date order.
         config: see `ObjectConfig`.
-        known: objects of an earlier run; those found again keep their ids.
+        known: objects of an earlier run; those found again keep their ids. One that it did not
+            follow does so only where the same is told of it (`identity.swapped_ids`): on its plot
+            much may have happened since.
 
     Returns:
         Objects in the order in which they were first seen.
@@ -269,7 +274,7 @@ def _with_known_ids(
 ) -> list[TrackedObject]:
     """Give objects of an earlier run their ids back, the best overlap first."""
     own = {tracked.id for tracked in objects}
-    lost = [old for old in known if old.id not in own]
+    lost = [old for old in known if old.followed and old.id not in own]
     free = {n for n, tracked in enumerate(objects) if tracked.id not in {k.id for k in known}}
     overlaps = sorted(
         (

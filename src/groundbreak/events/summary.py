@@ -141,8 +141,10 @@ def summarise(
         return SiteSummary((Clause(text),), tuple(gaps), coverage)
     if len(seen) == 1:
         when = phrases.date(seen[0].span)
-        text = f"{site_name} was seen once ({when}): there is nothing to compare it with."
-        return SiteSummary((Clause(text),), tuple(gaps), coverage)
+        part = f"{phrases.share(1 - coverage.never)} of " if coverage.never >= SOME_SHARE else ""
+        text = f"{part}{site_name} was seen once ({when}): there is nothing to compare it with."
+        never = _not_observed(Coverage(coverage.never))  # that once is no comparison is said
+        return SiteSummary((Clause(text), *never), tuple(gaps), coverage)
     clauses = _alike(site_name, events, looks, seen) or [
         _overview(site_name, events, seen, coverage, kinds),
         *_chains(events, looks),

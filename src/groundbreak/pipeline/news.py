@@ -2,7 +2,7 @@
 
 A site is *updated* when a run compares other looks than the run before did, or tells otherwise of
 them. Until the next update what was news stays news, however often the same command is given. A
-site that cannot be judged now is not updated: what is not seen is not withdrawn.
+site that cannot be judged now is not updated: what is not seen is not withdrawn (see `unjudged`).
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ class State:
             changed=tuple(
                 name for name in BASIS if name in known and self.basis[name] != other.basis[name]
             ),
-            missing=tuple(sorted(_scenes(self.looks) - _scenes(other.looks))),
+            missing=tuple(sorted(scenes_of(self.looks) - scenes_of(other.looks))),
             unasked=frozenset(
                 name
                 for name, told in {**pending, **self.events}.items()
@@ -192,7 +192,7 @@ class State:
 
     def _looked_at(self, then: Told) -> bool:
         """Whether looks were compared that would show it: its own, or others before and after."""
-        if _scenes(self.looks).issuperset(then.scenes):
+        if scenes_of(self.looks).issuperset(then.scenes):
             return True
         start, end = then.interval
         if start is None or end is None:
@@ -256,7 +256,8 @@ def _moment(text: str) -> datetime:
     return instant(datetime.fromisoformat(text))[0]
 
 
-def _scenes(looks: Mapping[str, tuple[str, ...]]) -> set[str]:
+def scenes_of(looks: Mapping[str, tuple[str, ...]]) -> set[str]:
+    """Ids of the scenes of all looks."""
     return {scene for scenes in looks.values() for scene in scenes}
 
 
@@ -290,12 +291,17 @@ def update(
         basis,
         spans={look.id: (look.start.isoformat(), look.end.isoformat()) for look in looks},
     )
-    earlier = kept_json(folder / TOLD, _state)
+    earlier = state_of(folder)
     if earlier is not None:
         state = earlier.followed_by(state, area, kinds)
     sets = {"past": sorted(state.past), "unasked": sorted(state.unasked)}
     write_json(folder / TOLD, asdict(state) | sets, indent=None)
     return state
+
+
+def state_of(folder: Path) -> State | None:
+    """What was told of a site at its last update; None where nobody knows."""
+    return kept_json(folder / TOLD, _state)
 
 
 def read_news(run: Path) -> dict[str, dict[str, Any]]:
@@ -325,10 +331,14 @@ def _all_news(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return told
 
 
-def in_words(news: Mapping[str, Any] | None) -> str:
-    """``2 new, 1 withdrawn since 23 November 2026``; empty for nothing, as in a first run."""
+def in_words(news: Mapping[str, Any] | None, *, events: bool = True) -> str:
+    """``2 new, 1 withdrawn since 23 November 2026``; empty for nothing, as in a first run.
+
+    ``events`` tells whether there are any of the site.
+    """
     if news is None or news["since"] is None:
-        return "compared for the first time: all of it is new" if news and news.get("first") else ""
+        all_of_it = ": all of it is new" if events else ""
+        return f"compared for the first time{all_of_it}" if news and news.get("first") else ""
     counts = [f"{len(news[name])} {name}" for name in LISTS if news[name]]
     return f"{', '.join(counts)} since {since(news)}{changed(news)}" if counts else ""
 
@@ -361,8 +371,13 @@ def _news(site: dict[str, Any]) -> dict[str, Any]:
             for entry in site.setdefault(name, []):  # earlier versions had fewer lists
                 _ = entry["id"] + entry["sentence"]
         for entry in (entry for name in GONE for entry in site[name]):
-            _ = _told({key: value for key, value in entry.items() if key != "id"})
+            _ = entry_of(entry)
     return site
+
+
+def entry_of(entry: dict[str, Any]) -> tuple[str, Told]:
+    """Id and event of an entry of the lists in ``GONE``; raises if it is no such entry."""
+    return entry["id"], _told({key: value for key, value in entry.items() if key != "id"})
 
 
 def _told(event: dict[str, Any]) -> Told:

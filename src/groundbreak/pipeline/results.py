@@ -21,6 +21,7 @@ from groundbreak.pipeline.news import NEWS, update
 from groundbreak.pipeline.plan import SitePlan
 from groundbreak.pipeline.records import LEDGER, OBSERVED, write_table
 from groundbreak.pipeline.sitework import site_folder
+from groundbreak.pipeline.unjudged import UNJUDGED, told_before
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.types import Event, Kind, Refusal
 from groundbreak.writers.geojson import write_geojson
@@ -168,12 +169,22 @@ def summary_of(outcome: SiteOutcome) -> dict[str, Any]:
         "looks_left_out": len(outcome.prepared.unused) + len(outcome.plan.left_out),
         "events": 0 if found is None else len(found.events),
         "remark": remark(outcome),
-        "notes": [*outcome.plan.site.notes, *outcome.plan.notes, *outcome.prepared.notes],
+        "notes": [*outcome.plan.site.notes, *outcome.plan.notes, *_of_scenes(outcome)],
         "text": "",
         "sentences": [],
         "not_observed": {"periods": [], "never_share": None, "once_share": None},
     }
     return document | (found.summary.document() if found is not None else {})
+
+
+def _of_scenes(outcome: SiteOutcome) -> list[str]:
+    """The notes on the scenes of a site, but for what its remark says of all of them."""
+    prepared = outcome.prepared
+    reasons = {entry.reason for entry in prepared.unused}
+    if prepared.looks or len(reasons) != 1:
+        return list(prepared.notes)
+    [reason] = reasons
+    return [note for note in prepared.notes if not note.endswith(f": {reason}")]
 
 
 def write_summary(
@@ -194,6 +205,8 @@ def write_summary(
 def write_news(run: Path, outcomes: Sequence[SiteOutcome], record: Mapping[str, Any]) -> None:
     """``news.json``: what is told that was not told before, of each site that can be judged.
 
+    Of the others it is what was told before.
+
     Args:
         run: the run folder.
         outcomes: of the sites.
@@ -202,19 +215,24 @@ def write_news(run: Path, outcomes: Sequence[SiteOutcome], record: Mapping[str, 
     Raises:
         OutputError: the file cannot be written.
     """
-    sites = []
+    sites, unjudged = [], []
     for outcome in outcomes:
-        if outcome.result is None or remark(outcome):
-            continue
         site = outcome.plan.site
         looks = outcome.prepared.looks
-        folder, events = site_folder(run, site.id), outcome.result.events
+        folder = site_folder(run, site.id)
+        if outcome.result is None or remark(outcome):
+            # Of a site that failed nobody knows what could have been compared.
+            compared = [name for look in looks for name in look.scene_ids]
+            told = told_before(folder, None if outcome.problem else compared)
+            unjudged += [] if told is None else [{"id": site.id, "name": site.name, **told}]
+            continue
+        events = outcome.result.events
         basis, area = _basis(outcome.plan, record), site.geometry
         kinds = [Kind(name) for name in record["config"]["events"]["kinds"]]
         state = update(folder, looks, events, basis, area, kinds, record["started"])
         sites.append({"id": site.id, "name": site.name, **state.news()})
     about = {"run": record["started"], "finished_before": record["finished_before"]}
-    write_json(run / NEWS, about | {"sites": sites})
+    write_json(run / NEWS, about | {"sites": sites, UNJUDGED: unjudged})
 
 
 def _basis(plan: SitePlan, record: Mapping[str, Any]) -> dict[str, str]:

@@ -20,6 +20,8 @@ from groundbreak.errors import GroundbreakError, InputError, InternalError
 from groundbreak.inference.choose import EngineChoice
 from groundbreak.model.card import Card
 from groundbreak.model.weights import located, read_card
+from groundbreak.pipeline.delisted import delisted
+from groundbreak.pipeline.delisted import in_words as delisted_in_words
 from groundbreak.pipeline.detect import Settings, SiteOutcome
 from groundbreak.pipeline.folder import (
     WRITING,
@@ -270,7 +272,9 @@ def _check_failures(outcomes: Sequence[SiteOutcome]) -> None:
 
 def _record(request: RunRequest, inputs: _Inputs) -> dict[str, Any]:
     """What ``run.json`` says."""
+    gone = delisted_in_words(delisted(request.run, inputs.sites))
     left_out = [
+        *([gone] if gone else []),
         *(f"site {r.subject} was refused: {r.reason}" for r in inputs.sites.refused),
         *told_shortly(inputs.catalog.refused, "observed.parquet"),
     ]

@@ -140,6 +140,7 @@ def save_objects(folder: Path, objects: Sequence[KnownObject]) -> None:
             "founded_by": o.founded_by.value,
             "footprint": mapping(o.footprint),
             "told": {kind.value: [iso(t.start), iso(t.end)] for kind, t in o.told.items()},
+            "followed": o.followed,
         }
         for o in objects
     ]
@@ -162,6 +163,7 @@ def _objects(document: Any) -> list[KnownObject]:
             _footprint(o["footprint"]),
             # Runs of before noted none.
             {Kind(kind): _interval(*ends) for kind, ends in o.get("told", {}).items()},
+            bool(o.get("followed", True)),
         )
         for o in document
     ]

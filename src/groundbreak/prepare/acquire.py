@@ -79,8 +79,9 @@ class SceneLostError(Exception):
 
 
 def left_out(scene: Scene, cause: RasterError) -> LeftOut:
-    """The record of a scene that could not be read."""
-    return LeftOut(scene, str(cause), isinstance(cause, UnreachedError))
+    """The record of a scene that could not be read; who tells of it says which one it is."""
+    reason = str(cause).removeprefix(f"scene {scene.id}: ")
+    return LeftOut(scene, reason, isinstance(cause, UnreachedError))
 
 
 def available_bands(scenes: Sequence[Scene], wanted: Sequence[str]) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from groundbreak.prepare.acquire import Acquired
 from groundbreak.prepare.known import JUDGEMENT, Known, digest, placed, record
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.overview import Glance, Overview, find_clouds, neighbours, take_glance
+from groundbreak.prepare.twins import picture_digest
 from groundbreak.raster.read import read_window
 from groundbreak.raster.write import RasterSink
 from groundbreak.types import BoolArray, Box
@@ -103,6 +104,12 @@ class Judge:
         return self.folder / f"{key}_{what}.tif"
 
 
+def _text(answer: Any) -> str:
+    if not isinstance(answer, str):
+        raise TypeError(f"{answer!r} is no text")
+    return answer
+
+
 class Glances:
     """The looks of a site on the coarse grid; threads may share them."""
 
@@ -140,6 +147,19 @@ class Glances:
             OutputError: the folder cannot be written.
         """
         return Overview(self._looks[index].plan, self._glance(index).acquired, self._clouds(index))
+
+    def picture(self, index: int) -> str:
+        """Digest of what a look shows.
+
+        Raises:
+            SceneLostError: a file is damaged.
+            OutputError: the folder cannot be written.
+        """
+        return self._judge.known.of(
+            ["picture", self._keys[index]],
+            lambda: picture_digest(self._glance(index).acquired),
+            _text,
+        )
 
     def forget_others(self) -> None:
         """Remove what was kept of other looks, or of these when they were others."""

@@ -7,6 +7,8 @@ Pictures are also exported as digital numbers in floating point, or stretched to
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 from odc.geo.geobox import GeoBox
 
@@ -17,6 +19,8 @@ from groundbreak.raster.offsets import is_sentinel2
 from groundbreak.raster.read import read_unscaled
 from groundbreak.scaling import REFLECTANCE_DN, recognise_scale
 from groundbreak.types import Scene
+
+log = logging.getLogger(__name__)
 
 GLANCE = 256
 """Longest side of the pictures whose numbers are looked at."""
@@ -48,9 +52,11 @@ def find_scale(scene: Scene, grid: GeoBox, source: Source) -> float | None:
     scale = recognise_scale(numbers)
     usual = 1 / REFLECTANCE_DN if whole else 1.0
     if scale is None and np.mean((numbers * usual > 1).all(axis=0)) > MOST_CLIPPED:
+        # Not in the reason: scenes with the same fault are told of together.
+        log.info("scene %s: the median of its values is %.4g", scene.id, np.median(numbers))
         raise RasterError(
             f"scene {scene.id}",
-            f"most of its values are beyond reflectance 1 (the median is {np.median(numbers):.4g})",
+            "most of its values are beyond reflectance 1",
             "state their scale in the file (gdal_edit -scale) or in its STAC item (raster:bands)",
         )
     return scale

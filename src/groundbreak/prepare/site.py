@@ -32,11 +32,16 @@ from groundbreak.prepare.offsets import settle_offsets
 from groundbreak.prepare.scales import scale_note
 from groundbreak.prepare.sight import Sight, first_sight
 from groundbreak.prepare.store import PreparedLook, load_look
+from groundbreak.prepare.twins import same_pictures
+from groundbreak.prepare.versions import versions
 
 log = logging.getLogger(__name__)
 
 KEPT = "what was prepared of it earlier is used"
 SPOILT = "what was prepared of it earlier is damaged"
+
+MOST_NAMED = 4
+"""Of more scenes with the same fault the first is named."""
 
 OFF_PX = 1.0
 """Beyond this a look does not lie on the others."""
@@ -141,11 +146,12 @@ def _prepare_without(
     reasons |= {name: f"{reasons[name]}; {SPOILT}" for name in spoilt & unreached}
     kept = [left for plan in plans if (left := plan.without(reasons)) is not None]
     gone = [plan for plan in plans if plan.without(reasons) is None]
-    unused = [Unused(p, 0.0, "; ".join(reasons[name] for name in p.scene_ids)) for p in gone]
+    unused = [Unused(p, 0.0, "; ".join({reasons[n]: 0 for n in p.scene_ids})) for p in gone]
     in_gone = {name for plan in gone for name in plan.scene_ids}
     present = [plan for plan in kept if plan.id not in held]
     job, corrected = _settle(job, present, seen, bench.known)
     remarks += corrected
+    remarks += versions(present, job.grid.coarse, job.source, bench.known)
     basis = {plan.id: _basis(job, plan, held.get(plan.id)) for plan in kept}
     glances = _glances(job, kept, held, basis, bench.known)
     verdicts = glances.verdicts(bench.pool)
@@ -158,6 +164,8 @@ def _prepare_without(
             chosen.append(Judged(place, plan, verdict, basis[plan.id]))
         else:
             unused.append(Unused(plan, verdict.usable_share, verdict.reason))
+    shown = bench.pool.map(glances.picture, (look.place for look in chosen))
+    remarks += same_pictures(zip((look.plan for look in chosen), shown, strict=True))
     looks: list[PreparedLook] = []
     if chosen:
         looks, apart = _prepare_all(job, glances, chosen, held, bench)
@@ -167,10 +175,27 @@ def _prepare_without(
     return PreparedSite(
         looks=tuple(looks),
         unused=tuple(unused),
-        notes=(*(f"{name}: {reason}" for name, reason in reasons.items()), *remarks),
+        notes=(*_told_together(reasons), *remarks),
         left_out=tuple(entry for entry in lost if entry.scene.id not in in_gone),
         spared=spared(job.looks, unreached),
     )
+
+
+def _told_together(reasons: Mapping[str, str]) -> list[str]:
+    """Each reason once, with the scenes that it holds of.
+
+    Args:
+        reasons: by the ids of the scenes.
+    """
+    alike: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        alike.setdefault(reason, []).append(name)
+    return [
+        f"{', '.join(names)}: {reason}"
+        if len(names) <= MOST_NAMED
+        else f"{len(names)} scenes, the first {names[0]}: {reason}"
+        for reason, names in alike.items()
+    ]
 
 
 def _hold(

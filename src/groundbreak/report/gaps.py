@@ -8,9 +8,11 @@ from typing import Any
 
 from groundbreak.events.phrases import share
 from groundbreak.events.summary import SOME_SHARE as SEEN_SHARE
-from groundbreak.events.summary import Period, unseen
+from groundbreak.events.summary import Coverage, Period, unseen
 from groundbreak.report.timeline import look_date, unchecked
 
+ALMOST_ALL = 0.95
+"""Of a site; where less was compared zeros in the table of sites would mislead."""
 SOME_SHARE = 0.001
 SOME_HIDDEN = 0.02
 MOST_DATES = 8
@@ -57,6 +59,15 @@ def not_observed(summary: Mapping[str, Any], observed: Rows) -> list[str]:
     used = [row for row in observed if row["used"] and row["usable_share"] >= SEEN_SHARE]
     seen = (used[0]["start"], used[-1]["end"]) if used else None
     return texts + unseen(gaps, seen)
+
+
+def partly_compared(summary: Mapping[str, Any]) -> str:
+    """``31 % compared`` of a site of which much was not; empty for others."""
+    known = summary["not_observed"]
+    if known["never_share"] is None or known["once_share"] is None:
+        return ""
+    compared = Coverage(known["never_share"], known["once_share"]).compared
+    return f"{share(compared)} compared" if compared < ALMOST_ALL else ""
 
 
 def not_checked(observed: Rows, *, events: bool) -> list[str]:

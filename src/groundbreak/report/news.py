@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from groundbreak.pipeline.news import GONE, changed, since
+from groundbreak.pipeline.unjudged import in_words
 from groundbreak.report.anchors import anchor_of
 from groundbreak.report.timeline import day
 
@@ -40,27 +41,52 @@ def site_news(
     if news is None or news["since"] is None:
         return None
     lines = [
-        {
-            "word": name,
-            "meaning": MEANINGS[name],
-            "gone": name in GONE,
-            "struck": name == "withdrawn",
-            "text": entry["sentence"],
+        _line(name, entry)
+        | {
             "label": _where(entry) if name in GONE else _number(called.get(entry["id"])),
             "anchor": anchors.get(entry["id"], ""),
-            "id": entry["id"],
-            "own_anchor": anchor_of("news", entry["id"]),
-            "told": entry if name in GONE else None,
-            "chips": [],
         }
         for name in ORDER
         for entry in news[name]
     ]
+    updated = day(*(datetime.fromisoformat(news["updated"]),) * 2)
     return {
         "fresh": news["fresh"],
-        "updated": day(*(datetime.fromisoformat(news["updated"]),) * 2),
-        "since": since(news),
-        "changed": changed(news),
+        "about": f"{updated}, since {since(news)}{changed(news)}",
+        **_cut(lines),
+    }
+
+
+def unjudged_news(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What was told of a site that cannot be judged now, for its part of the page.
+
+    Args:
+        told: of the site, as ``pipeline.unjudged.read_unjudged`` gives it.
+    """
+    lines = [_line("unchecked", entry) | {"label": _where(entry)} for entry in told["unchecked"]]
+    return {"fresh": True, "about": in_words(told), **_cut(lines)}
+
+
+def _line(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of the news, which leads nowhere yet."""
+    return {
+        "word": name,
+        "meaning": MEANINGS[name],
+        "gone": name in GONE,
+        "struck": name == "withdrawn",
+        "text": entry["sentence"],
+        "label": "",
+        "anchor": "",
+        "id": entry["id"],
+        "own_anchor": anchor_of("news", entry["id"]),
+        "told": entry if name in GONE else None,
+        "chips": [],
+    }
+
+
+def _cut(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """The first lines, and how many more there are."""
+    return {
         "lines": lines[:MOST_NEWS],
         "more": f"… and {len(lines) - MOST_NEWS} more in news.json" if lines[MOST_NEWS:] else "",
     }

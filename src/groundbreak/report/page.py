@@ -26,10 +26,17 @@ from groundbreak.pipeline.folder import read_document, read_run
 from groundbreak.pipeline.news import read_news
 from groundbreak.pipeline.records import LEDGER, OBSERVED, read_summary, read_table
 from groundbreak.pipeline.sitework import SiteWork, load_work, site_folder
+from groundbreak.pipeline.unjudged import read_unjudged
 from groundbreak.prepare.store import PreparedLook, unit
 from groundbreak.report.anchors import anchor_of
 from groundbreak.report.draw import pixel_outline, site_edge, svg_path
-from groundbreak.report.gaps import not_checked, not_observed, nothing_hidden, refused_sites
+from groundbreak.report.gaps import (
+    not_checked,
+    not_observed,
+    nothing_hidden,
+    partly_compared,
+    refused_sites,
+)
 from groundbreak.report.gone import bounds, looks_of, on_map, ring
 from groundbreak.report.images import (
     Stretch,
@@ -40,7 +47,7 @@ from groundbreak.report.images import (
     shown,
 )
 from groundbreak.report.labels import WIDTHS, place_labels
-from groundbreak.report.news import marks, site_news
+from groundbreak.report.news import marks, site_news, unjudged_news
 from groundbreak.report.timeline import LANE, dates_below, day, period, timeline
 from groundbreak.types import KINDS, Kind
 
@@ -76,6 +83,7 @@ class _Site:
     ledger: dict[str, list[dict[str, Any]]]
     work: SiteWork | None
     news: dict[str, Any] | None = None
+    unjudged: dict[str, Any] | None = None
 
     @property
     def id(self) -> str:
@@ -141,7 +149,7 @@ def _read_sites(run: Path, observed: list[dict[str, Any]]) -> list[_Site]:
     for row in observed:
         if row["look_id"]:
             looks.setdefault(row["site_id"], []).append(row)
-    news = read_news(run)
+    news, unjudged = read_news(run), read_unjudged(run)
     return [
         _Site(
             document,
@@ -150,6 +158,7 @@ def _read_sites(run: Path, observed: list[dict[str, Any]]) -> list[_Site]:
             ledger.get(name, {}),
             load_work(site_folder(run, name)),
             news.get(name),
+            unjudged.get(name),
         )
         for document in read_summary(run)
     ]
@@ -206,7 +215,7 @@ def _pictured(sites: list[_Site]) -> frozenset[str]:
 
     def rank(site: _Site) -> tuple[bool, bool]:
         fresh = site.news is not None and site.news["fresh"]
-        return not (fresh and marks(site.news)), not site.events
+        return not (site.unjudged or (fresh and marks(site.news))), not site.events
 
     shown = [site for site in sites if site.document["looks"]]
     return frozenset(site.id for site in sorted(shown, key=rank)[:MOST_PICTURED])
@@ -241,7 +250,10 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
     shown_map = _map_view(site, called, {event["id"] for event in surest}, stretch)
     anchors = {event["id"]: anchor_of("map", event["id"]) for event in others if shown_map}
     anchors |= {event["id"]: anchor_of("event", event["id"]) for event in surest}
-    news = site_news(site.news, called, anchors)
+    if site.unjudged is None:
+        news = site_news(site.news, called, anchors)
+    else:
+        news = unjudged_news(site.unjudged)
     if news is not None and shown_map is not None:
         shown_map["gone"] = _gone(site, news["lines"], stretch)
     used = [row for row in site.observed if row["used"]]
@@ -254,6 +266,7 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
         "counts": {kind.value: counts[kind.value] or none for kind in KINDS},
         "looks_line": f"{len(used)} of {len(site.observed)}",
         "remark": site.document["remark"],
+        "in_table": site.document["remark"] or partly_compared(site.document),
         "map": shown_map,
         # A look that is the only one is not used, but there is a picture of it.
         "no_map": NO_FILES

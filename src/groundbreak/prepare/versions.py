@@ -1,0 +1,100 @@
+"""Several files of the same ground and time that differ: a scene beside one that corrects it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from groundbreak.errors import RasterError
+from groundbreak.prepare.acquire import SceneLostError, Source, read_one
+from groundbreak.prepare.known import Known, scene_basis
+from groundbreak.prepare.looks import LookPlan
+from groundbreak.types import Patch, Scene
+
+BESIDE = 0.2
+"""Share of a footprint that may lie beside the other's: neighbouring frames share far less."""
+GLANCE = 256
+"""Longest side of the pictures that are compared."""
+UNLIKE = 0.02
+"""Values that differ by less may be the same picture stored otherwise."""
+SOME_SHARE = 0.01
+"""Of the common ground; smaller differences are passed over."""
+FEWEST = 16
+"""Of fewer pixels in common nothing is concluded."""
+MOST_NAMED = 4
+"""Looks that are told of one by one."""
+
+
+def versions(plans: Sequence[LookPlan], grid: GeoBox, source: Source, known: Known) -> list[str]:
+    """Notes on looks of which several scenes show the same ground otherwise.
+
+    Args:
+        plans: the looks.
+        grid: the coarse grid of the site.
+        source: how scenes are read, with what was corrected.
+        known: answers that are kept.
+
+    Raises:
+        SceneLostError: a file is damaged.
+        HrefError: an address may not be read.
+    """
+    small = grid if max(grid.shape) <= GLANCE else grid.zoom_to(GLANCE)
+    notes = []
+    for plan in plans:
+        first, *others = plan.scenes
+        same = [scene for scene in others if _same_ground(first, scene)]
+        unlike = [s.id for s in same if _differ(first, s, small, source, known)]
+        if unlike:
+            notes.append(
+                f"{', '.join((first.id, *unlike))} show the same ground on {plan.start:%Y-%m-%d} "
+                f"and differ: {first.id} is used where it shows something"
+            )
+    if len(notes) > MOST_NAMED:
+        return [f"of {len(notes)} dates several scenes differ, as of the first one: {notes[0]}"]
+    return notes
+
+
+def _same_ground(one: Scene, other: Scene) -> bool:
+    if one.footprint is None or other.footprint is None:
+        return False
+    beside = one.footprint.symmetric_difference(other.footprint).area
+    return bool(beside <= BESIDE * min(one.footprint.area, other.footprint.area))
+
+
+def _differ(one: Scene, other: Scene, grid: GeoBox, source: Source, known: Known) -> bool:
+    """Whether two scenes show different things where both show something."""
+    pair = (one, other)
+    question = ["differ", *([scene_basis(s, grid, source.bands), _how(s, source)] for s in pair)]
+
+    def compare() -> bool:
+        first, second = (_read(scene, grid, source) for scene in pair)
+        both = first.valid & second.valid
+        if both.sum() < FEWEST:
+            return False
+        unlike = np.abs(first.pixels - second.pixels).max(axis=0)[both] > UNLIKE
+        return bool(unlike.mean() >= SOME_SHARE)
+
+    return known.of(question, compare, _yes_or_no)
+
+
+def _how(scene: Scene, source: Source) -> list[Any]:
+    """What was corrected of how a scene is read."""
+    offset = source.offsets.get(scene.id)
+    fill = source.zero_is_nodata or scene.id in source.filled
+    return [source.scales.get(scene.id), offset and offset.dn, fill]
+
+
+def _read(scene: Scene, grid: GeoBox, source: Source) -> Patch:
+    try:
+        return read_one(scene, grid, source)
+    except RasterError as error:
+        raise SceneLostError(scene, error) from error
+
+
+def _yes_or_no(answer: Any) -> bool:
+    if not isinstance(answer, bool):
+        raise TypeError(f"{answer!r} is neither yes nor no")
+    return answer
