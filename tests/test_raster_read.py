@@ -20,6 +20,7 @@ from groundbreak.errors import RasterError
 from groundbreak.raster import source
 from groundbreak.raster.offsets import OffsetDecision
 from groundbreak.raster.read import inspect, read_mask, read_picture, read_scene
+from groundbreak.raster.valid import FillColour
 from groundbreak.types import Asset, Band, Georef, HrefPolicy, MaskAsset, MaskKind, Scene
 from rasters import (
     HERE,
@@ -35,6 +36,8 @@ from rasters import (
     write,
 )
 
+BLACK = (FillColour.BLACK,)
+FILL = {FillColour.BLACK: 0, FillColour.WHITE: 255}
 CRSS = (UTM, "EPSG:32633", "EPSG:3857", "EPSG:4326", "EPSG:3035")
 
 
@@ -195,7 +198,7 @@ def test_what_is_not_valid_never_bleeds_into_the_picture(
     assert not patch.pixels[:, ~patch.valid].any()
 
 
-@pytest.mark.parametrize("how", ["nan", "catalogue", "zero_is_nodata"])
+@pytest.mark.parametrize("how", ["nan", "catalogue", "black"])
 @pytest.mark.parametrize(("length", "gsd"), [(400, 43.0), (403, 52.0), (400, 90.0)])
 def test_pixels_are_averaged_in_place_however_fill_is_marked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, length: int, gsd: float
@@ -212,7 +215,7 @@ def test_pixels_are_averaged_in_place_however_fill_is_marked(
     options: dict[str, Any] = {"nodata": np.nan} if how == "nan" else {}
     path = write(tmp_path / "b.tif", pixels, **options)
     bands = tuple(Band(i, n, n, nodata=7.0) for i, n in enumerate(RGB, 1)) if how[0] == "c" else ()
-    patch = read(path, grid, bands=bands, zero_is_nodata=how == "zero_is_nodata")
+    patch = read(path, grid, bands=bands, fill=BLACK if how == "black" else ())
     assert patch.valid.all()
     error = patch.pixels - expected.pixels
     assert abs(error.mean()) < 5e-5  # half a pixel is 9e-4
@@ -220,31 +223,36 @@ def test_pixels_are_averaged_in_place_however_fill_is_marked(
     assert error.std() < (2e-4 if length == 400 else 1e-3)
 
 
+@pytest.mark.parametrize("colour", FillColour)
 @pytest.mark.parametrize("shift", [0.0, 4.0])
-def test_zero_filled_borders_on_request(tmp_path: Path, shift: float) -> None:
+def test_filled_borders_on_request(tmp_path: Path, shift: float, colour: FillColour) -> None:
+    value = FILL[colour]
     pixels = np.full((3, 300, 300), 90, np.uint8)
     collar = np.add.outer(np.arange(300), np.arange(300)) < 150
-    pixels[:, collar] = 0
+    pixels[:, collar] = value
     pond = np.zeros_like(collar)
     pond[200:230, 180:200] = True
-    pixels[:, pond] = 0
+    pixels[:, pond] = value
     path = write(tmp_path / "a.tif", pixels, photometric="rgb")
     grid = GeoBox((300, 300), HERE @ Affine.translation(shift / 10, 0), UTM)
     assert read(path, grid).valid.mean() > 0.99
-    patch = read(path, grid, zero_is_nodata=True)
+    patch = read(path, grid, fill=(colour,))
     assert patch.valid[200:230, 182:198].all()
     assert not patch.valid[:60, :60].any()
     assert patch.valid[100:, 60:298].all()
     # A window that does not touch the border itself knows of it all the same.
-    inner = read(path, grid[60:100, 60:100], zero_is_nodata=True)
+    inner = read(path, grid[60:100, 60:100], fill=(colour,))
     np.testing.assert_array_equal(inner.valid, patch.valid[60:100, 60:100])
     assert 0.1 < inner.valid.mean() < 0.9
 
 
-def test_almost_black_borders_of_lossy_pictures(tmp_path: Path) -> None:
+@pytest.mark.parametrize("colour", FillColour)
+def test_borders_of_lossy_pictures_have_almost_the_colour(
+    tmp_path: Path, colour: FillColour
+) -> None:
     rng = np.random.default_rng(2)
     pixels = rng.integers(60, 200, (3, 256, 256), dtype="uint8")
-    pixels[:, :, :64] = 0
+    pixels[:, :, :64] = FILL[colour]
     path = write(
         tmp_path / "a.tif",
         pixels,
@@ -254,9 +262,31 @@ def test_almost_black_borders_of_lossy_pictures(tmp_path: Path) -> None:
         blockxsize=128,
         blockysize=128,
     )
-    patch = read(path, GeoBox((256, 256), HERE, UTM), zero_is_nodata=True)
+    patch = read(path, GeoBox((256, 256), HERE, UTM), fill=(colour,))
     assert not patch.valid[:, :56].any()
     assert patch.valid[:, 72:].all()
+
+
+@pytest.mark.parametrize("colour", FillColour)
+def test_filled_borders_of_colour_tables_are_known_by_their_colour(
+    tmp_path: Path, colour: FillColour
+) -> None:
+    indices = np.zeros((1, 60, 60), np.uint8)
+    indices[:, :, :20], indices[:, :, 40:] = 1, 2
+    table = {0: (9, 90, 9, 255), 1: (0, 0, 0, 255), 2: (255, 255, 255, 255)}
+    path = write(tmp_path / "a.tif", indices, colormap=table, photometric="palette")
+    valid = read(path, GeoBox((60, 60), HERE, UTM), fill=(colour,)).valid
+    np.testing.assert_array_equal(valid, (indices != (1 if colour == "black" else 2))[0])
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16", "float32"])
+def test_white_is_fill_in_8_bits_only(tmp_path: Path, dtype: str) -> None:
+    most = 1.0 if dtype == "float32" else np.iinfo(dtype).max
+    for value in (255, most):
+        pixels = np.full((3, 60, 60), value, dtype)
+        pixels[:, :, 30:] = 0.1 if dtype == "float32" else 1000
+        path = write(tmp_path / f"{value}.tif", pixels, photometric="rgb")
+        assert read(path, GeoBox((60, 60), HERE, UTM), fill=tuple(FillColour)).valid.all()
 
 
 def test_colour_table_becomes_colours(tmp_path: Path) -> None:

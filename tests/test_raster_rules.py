@@ -14,7 +14,7 @@ from groundbreak.raster.bands import common_name, find_band, missing_band, name_
 from groundbreak.raster.href import resolve_href, shown
 from groundbreak.raster.offsets import OffsetDecision, baseline_offset, check_dark_jump, dark_dn
 from groundbreak.raster.sidecars import read_sidecars
-from groundbreak.raster.valid import border_zeros, has_data
+from groundbreak.raster.valid import from_border, has_data
 from groundbreak.raster.values import at_maximum, to_reflectance
 from groundbreak.types import Band, HrefPolicy, Patch, Scene
 
@@ -247,11 +247,11 @@ def test_only_zeros_at_the_border_are_fill() -> None:
     zero[:, :2] = True  # a collar
     zero[4, 2:5] = True  # a bay of it
     zero[6:8, 6:8] = True  # a dark pond
-    fill = border_zeros(zero)
+    fill = from_border(zero)
     assert fill[:, :2].all()
     assert fill[4, 4]
     assert not fill[6:8, 6:8].any()
-    assert border_zeros(zero, seeds=np.zeros_like(zero)).sum() == 0
+    assert from_border(zero, seeds=np.zeros_like(zero)).sum() == 0
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from groundbreak.raster.bands import VISIBLE
 from groundbreak.raster.href import Opener
 from groundbreak.raster.offsets import OffsetDecision
 from groundbreak.raster.read import read_mask, read_scene
+from groundbreak.raster.valid import FillColour
 from groundbreak.types import BoolArray, FloatArray, HrefPolicy, Patch, Scene
 from groundbreak.usable.masks import from_mask
 
@@ -30,7 +31,7 @@ class Source:
         zero_is_nodata: take zeros that touch the border of a picture for fill.
         offsets: by scene, what to add to digital numbers where that differs from the metadata.
         scales: by scene, reflectance per digital number where its bands state none.
-        filled: scenes in which zeros that touch the border are fill though nothing says so.
+        filled: by scene, colours that are fill where they touch the border, though nothing says so.
     """
 
     bands: tuple[str, ...]
@@ -39,7 +40,12 @@ class Source:
     zero_is_nodata: bool = False
     offsets: Mapping[str, OffsetDecision] = field(default_factory=dict)
     scales: Mapping[str, float] = field(default_factory=dict)
-    filled: frozenset[str] = frozenset()
+    filled: Mapping[str, tuple[FillColour, ...]] = field(default_factory=dict)
+
+    def fill_of(self, scene: Scene) -> tuple[FillColour, ...]:
+        """Colours that are fill where they touch the border of a scene, asked for or found."""
+        asked = {FillColour.BLACK} if self.zero_is_nodata else set()
+        return tuple(sorted(asked.union(self.filled.get(scene.id, ()))))
 
 
 @dataclass(frozen=True)
@@ -165,7 +171,7 @@ def read_one(
         geobox,
         available_bands([scene], source.bands) if bands is None else bands,
         source.policy,
-        zero_is_nodata=source.zero_is_nodata or scene.id in source.filled,
+        fill=source.fill_of(scene),
         opener=source.opener,
         offset=source.offsets.get(scene.id),
         scale=source.scales.get(scene.id),

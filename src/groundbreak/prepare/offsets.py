@@ -87,7 +87,7 @@ def settle_offsets(
 def _darks(scene: Scene, grid: GeoBox, source: Source, known: Known) -> dict[str, float]:
     """Dark end of every band in digital numbers, where no mask says cloud; none if all is."""
     bands = available_bands([scene], source.bands)
-    corrected = [source.zero_is_nodata, scene.id in source.filled, source.scales.get(scene.id)]
+    corrected = [source.fill_of(scene), source.scales.get(scene.id)]
     question = ["darks", scene_basis(scene, grid, bands), corrected]
     darks = known.of(question, lambda: _find_darks(scene, grid, source), dark_ends)
     return dict(zip(bands, darks or (), strict=False))

@@ -224,7 +224,7 @@ def _settle(
     """
     names = [scene.id for plan in plans for scene in plan.scenes]
     scales = {n: scale for n in names if (scale := seen[n].scale) is not None}
-    filled = frozenset(name for name in names if seen[name].filled)
+    filled = {name: seen[name].filled for name in names if seen[name].filled}
     remarks = [scale_note(name, scale) for name, scale in scales.items()]
     for text in remarks:
         log.info("scene %s", text)
@@ -317,10 +317,10 @@ def _basis(job: SiteJob, plan: LookPlan, held: PreparedLook | None = None) -> tu
 
     Of one whose files cannot be had, what was noted of them.
     """
-    offsets, scales = job.source.offsets, job.source.scales
+    offsets, scales, filled = job.source.offsets, job.source.scales, job.source.filled
     corrected: list[list[Any]] = [[s.id, offsets[s.id].dn] for s in plan.scenes if s.id in offsets]
     corrected += [[s.id, scales[s.id]] for s in plan.scenes if s.id in scales]
-    corrected += [[s.id, "fill"] for s in plan.scenes if s.id in job.source.filled]
+    corrected += [[s.id, "fill", *filled[s.id]] for s in plan.scenes if s.id in filled]
     state = digest([[files(scene) for scene in plan.scenes], corrected])
     return _told(job, plan), state if held is None else held.state
 

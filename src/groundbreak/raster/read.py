@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from groundbreak.raster.offsets import OffsetDecision, baseline_offset
 from groundbreak.raster.opening import opened
 from groundbreak.raster.placing import ground_gsd, outline
 from groundbreak.raster.source import with_file_scaling
-from groundbreak.raster.valid import has_data
+from groundbreak.raster.valid import FillColour, has_data
 from groundbreak.raster.values import at_maximum, is_stretched, to_reflectance
 from groundbreak.types import (
     Asset,
@@ -97,7 +97,7 @@ def read_scene(
     bands: Sequence[str],
     policy: HrefPolicy,
     *,
-    zero_is_nodata: bool = False,
+    fill: Collection[FillColour] = (),
     opener: Opener | None = None,
     offset: OffsetDecision | None = None,
     scale: float | None = None,
@@ -109,7 +109,7 @@ def read_scene(
         geobox: the grid, or a window of it.
         bands: names or common names, in the order wanted.
         policy: which addresses may be read.
-        zero_is_nodata: zeros connected to the border of a picture are fill.
+        fill: pixels of these colours are no data if connected to the border of a picture.
         opener: opens http(s) addresses.
         offset: what to add to digital numbers (reflectance x 10000); None = by the metadata.
         scale: reflectance per digital number of bands that state none; None = the usual one.
@@ -133,7 +133,7 @@ def read_scene(
             scaled = with_file_scaling([band for _, band in wanted], source.naming.bands)
             placement = source.placement(asset.georef)
             once = list(dict.fromkeys(scaled))  # one band may be wanted at several places
-            dn, seen = source.onto(placement, once, geobox, zero_is_nodata)
+            dn, seen = source.onto(placement, once, geobox, fill)
         valid &= seen
         for (place, _), band in zip(wanted, scaled, strict=True):
             values = dn[once.index(band)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from rasterio.windows import Window as FileWindow
 from groundbreak.errors import RasterError
 from groundbreak.raster.bands import Naming, name_bands
 from groundbreak.raster.sidecars import Sidecars, read_sidecars
-from groundbreak.raster.valid import border_zeros, has_data, pooled
+from groundbreak.raster.valid import FillColour, from_border, has_data, in_colour, pooled
 from groundbreak.raster.warp import Piece, Placement, plan, resample
 from groundbreak.types import Band, BoolArray, Georef
 
@@ -34,8 +34,6 @@ _POOLED_UP_TO = 8
 _POOLED_AT_ONCE = 1 << 24
 """Pixels that are read at once for that."""
 _BLOCK_SAMPLES = 1 << 30
-_LOSSY_BLACK = 8
-"""Lossy compression turns a black border into almost black."""
 _LOSSY = {Compression.jpeg, Compression.webp, Compression.lerc}
 
 
@@ -52,6 +50,7 @@ class Source:
         self.dataset = dataset
         self.name = name
         self._path = path
+        self._coarse: dict[FillColour, BoolArray] = {}
         self.shape = (int(dataset.height), int(dataset.width))
         if np.dtype(dataset.dtypes[0]).kind == "c":
             raise RasterError(name, "has complex pixels (radar?), which are not a picture")
@@ -168,19 +167,20 @@ class Source:
         self,
         piece: Piece,
         bands: Sequence[Band],
-        zero_is_nodata: bool = False,
+        fill: Collection[FillColour] = (),
     ) -> tuple[NDArray[Any], BoolArray]:
         """Digital numbers (bands, height, width) of a piece and its valid pixels (height, width).
 
-        A colour table becomes red, green and blue.
+        A colour table becomes red, green and blue. What has a colour of ``fill`` and is connected
+        to the border of the picture is not valid.
         """
         window = FileWindow.from_slices(piece.rows, piece.cols)
         indices = self._indices(bands)
         nodata = [self.nodata(band) for band in bands[: len(indices)]]
         # GDAL averages around the fill that it knows of; other fill would be mixed in.
-        unknown = zero_is_nodata or not all(_same(value, self.dataset.nodata) for value in nodata)
+        unknown = bool(fill) or not all(_same(value, self.dataset.nodata) for value in nodata)
         if unknown and not self.paletted and 1 < max(piece.step) <= _POOLED_UP_TO:
-            return self._pooled(piece, bands, zero_is_nodata)
+            return self._pooled(piece, bands, fill)
         exact = self.paletted or unknown or not 1 < max(piece.step) < _SAMPLED_FROM
         dn = self.dataset.read(
             indices,
@@ -190,16 +190,16 @@ class Source:
         )
         valid = has_data(dn, nodata)
         valid &= self._masked_in(window, piece.shape)
-        if zero_is_nodata:
-            valid &= ~self._border(piece, dn)
         if self.paletted:
             table = self._palette()
             valid &= table[3][dn[0]] > 0
             dn = table[[band.index - 1 for band in bands]][:, dn[0]]
+        for colour in fill:
+            valid &= ~self._border(piece, dn, colour)
         return _warpable(dn), valid
 
     def _pooled(
-        self, piece: Piece, bands: Sequence[Band], zero_is_nodata: bool
+        self, piece: Piece, bands: Sequence[Band], fill: Collection[FillColour]
     ) -> tuple[NDArray[Any], BoolArray]:
         """A reduced piece from all its pixels, strip by strip so that memory stays bounded."""
         down, across = (
@@ -211,7 +211,7 @@ class Source:
         for first in range(0, piece.shape[0], strip):
             edges = down[first : first + strip + 1]
             rows = piece.rows[0] + int(edges[0]), piece.rows[0] + int(edges[-1])
-            dn, valid = self.read(Piece(rows, piece.cols), bands, zero_is_nodata)
+            dn, valid = self.read(Piece(rows, piece.cols), bands, fill)
             parts.append(pooled(dn, valid, (edges - edges[0], across)))
         return (
             np.concatenate([dn for dn, _ in parts], axis=1),
@@ -223,7 +223,7 @@ class Source:
         placement: Placement,
         bands: Sequence[Band],
         geobox: GeoBox,
-        zero_is_nodata: bool = False,
+        fill: Collection[FillColour] = (),
         *,
         codes: bool = False,
     ) -> tuple[NDArray[Any], BoolArray]:
@@ -233,7 +233,7 @@ class Source:
             placement: where the raster lies.
             bands: by their indices.
             geobox: the grid.
-            zero_is_nodata: zeros connected to the border of the picture are fill.
+            fill: pixels of these colours are no data if connected to the border of the picture.
             codes: the values are codes: the nearest one counts, and all are valid.
 
         Returns:
@@ -248,7 +248,7 @@ class Source:
                 if codes:
                     pixels, seen = self._codes(piece, bands)
                 else:
-                    pixels, seen = self.read(piece, bands, zero_is_nodata)
+                    pixels, seen = self.read(piece, bands, fill)
                 pixels, seen = resample(pixels, seen, piece, placement, target, nearest=codes)
                 if out is None and seen.shape == valid.shape:
                     out, valid = pixels, seen
@@ -302,35 +302,38 @@ class Source:
             table[:, index] = colour
         return table
 
-    def _border(self, piece: Piece, dn: NDArray[Any]) -> BoolArray:
-        """Zeros of a piece that are connected to the border of the whole picture."""
-        zero = self._is_black(dn)
-        if not zero.any():
-            return zero
+    def _border(self, piece: Piece, dn: NDArray[Any], colour: FillColour) -> BoolArray:
+        """Pixels of a piece of that colour that are connected to the border of the picture."""
+        alike = in_colour(dn, colour, lossy=self._lossy)
+        if not alike.any():
+            return alike
         height, width = piece.shape
         rows = np.linspace(*piece.rows, height, endpoint=False)
         cols = np.linspace(*piece.cols, width, endpoint=False)
-        coarse = self._coarse_border
+        if colour not in self._coarse:
+            self._coarse[colour] = self._coarse_border(colour)
+        coarse = self._coarse[colour]
         scale = coarse.shape[0] / self.shape[0], coarse.shape[1] / self.shape[1]
         seeds = coarse[np.ix_((rows * scale[0]).astype(int), (cols * scale[1]).astype(int))]
         seeds[0] |= piece.rows[0] == 0
         seeds[-1] |= piece.rows[1] == self.shape[0]
         seeds[:, 0] |= piece.cols[0] == 0
         seeds[:, -1] |= piece.cols[1] == self.shape[1]
-        return border_zeros(zero, seeds)
+        return from_border(alike, seeds)
 
-    @cached_property
-    def _coarse_border(self) -> BoolArray:
-        """Border zeros of the whole picture, seen coarsely."""
+    def _coarse_border(self, colour: FillColour) -> BoolArray:
+        """The same of the whole picture, seen coarsely."""
         reduction = max(1.0, max(self.shape) / _COARSE_SIDE)
         shape = tuple(max(1, round(side / reduction)) for side in self.shape)
         indices = self._indices(self.naming.bands)
         dn = self.dataset.read(indices, out_shape=(len(indices), *shape))
-        return border_zeros(self._is_black(dn))
+        if self.paletted:
+            dn = self._palette()[:3, dn[0]]
+        return from_border(in_colour(dn, colour, lossy=self._lossy))
 
-    def _is_black(self, dn: NDArray[Any]) -> BoolArray:
-        lossy = self.dataset.compression in _LOSSY or self.dataset.driver in {"JPEG", "WEBP"}
-        return np.asarray((dn <= (_LOSSY_BLACK if lossy else 0)).all(axis=0))
+    @property
+    def _lossy(self) -> bool:
+        return self.dataset.compression in _LOSSY or self.dataset.driver in {"JPEG", "WEBP"}
 
 
 def _chunks(geobox: GeoBox, side: int) -> Iterator[tuple[slice, slice]]:

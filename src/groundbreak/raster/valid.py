@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,16 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_propagation
 
 from groundbreak.types import BoolArray
+
+_LOSSY_STEPS = 8
+"""Lossy compression turns a border of one colour into almost that colour."""
+
+
+class FillColour(StrEnum):
+    """What exports put where a picture ends; as nodata only where that is said."""
+
+    BLACK = "black"
+    WHITE = "white"
 
 
 def has_data(dn: NDArray[Any], nodata: Sequence[float | None]) -> BoolArray:
@@ -60,24 +71,46 @@ def pooled(
     return mean.astype(dn.dtype), seen
 
 
-def border_zeros(zero: BoolArray, seeds: BoolArray | None = None) -> BoolArray:
-    """Zeros that are connected to the border of the picture; a dark pond inside is not.
+def in_colour(dn: NDArray[Any], colour: FillColour, *, lossy: bool = False) -> BoolArray:
+    """Pixels that have the colour of fill in all bands.
+
+    White is known in 8 bits only: no export writes the maximum of another type.
 
     Args:
-        zero: (height, width) pixels that are zero in all bands.
+        dn: digital numbers (bands, height, width).
+        colour: of the fill.
+        lossy: the picture was compressed with loss.
+
+    Returns:
+        (height, width).
+    """
+    steps = _LOSSY_STEPS if lossy else 0
+    if colour is FillColour.BLACK:
+        return np.asarray((dn <= steps).all(axis=0))
+    if dn.dtype != np.uint8:
+        return np.zeros(dn.shape[1:], bool)
+    return np.asarray((dn >= 255 - steps).all(axis=0))
+
+
+def from_border(alike: BoolArray, seeds: BoolArray | None = None) -> BoolArray:
+    """Pixels of one colour that are connected to the border of the picture; a dark pond or a white
+    roof inside is not.
+
+    Args:
+        alike: (height, width) pixels that have the colour.
         seeds: where the connection may start; None = at the edges of the array.
 
     Returns:
         (height, width).
     """
     if seeds is None:
-        seeds = np.zeros_like(zero)
+        seeds = np.zeros_like(alike)
         seeds[[0, -1], :] = True
         seeds[:, [0, -1]] = True
-    start = seeds & zero
+    start = seeds & alike
     if not start.any():
         return start
-    connected: BoolArray = binary_propagation(start, mask=zero)
+    connected: BoolArray = binary_propagation(start, mask=alike)
     return connected
 
 
