@@ -25,7 +25,7 @@ from groundbreak.prepare.acquire import Acquired
 from groundbreak.prepare.known import JUDGEMENT, Known, digest, placed, record
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.overview import Glance, Overview, find_clouds, neighbours, take_glance
-from groundbreak.prepare.twins import picture_digest
+from groundbreak.prepare.twins import PICTURE, Picture, picture_of
 from groundbreak.raster.read import read_window
 from groundbreak.raster.write import RasterSink
 from groundbreak.types import BoolArray, Box
@@ -104,12 +104,6 @@ class Judge:
         return self.folder / f"{key}_{what}.tif"
 
 
-def _text(answer: Any) -> str:
-    if not isinstance(answer, str):
-        raise TypeError(f"{answer!r} is no text")
-    return answer
-
-
 class Glances:
     """The looks of a site on the coarse grid; threads may share them."""
 
@@ -148,8 +142,8 @@ class Glances:
         """
         return Overview(self._looks[index].plan, self._glance(index).acquired, self._clouds(index))
 
-    def picture(self, index: int) -> str:
-        """Digest of what a look shows.
+    def picture(self, index: int) -> Picture:
+        """What a look shows.
 
         Raises:
             SceneLostError: a file is damaged.
@@ -157,8 +151,8 @@ class Glances:
         """
         return self._judge.known.of(
             ["picture", self._keys[index]],
-            lambda: picture_digest(self._glance(index).acquired),
-            _text,
+            lambda: asdict(picture_of(self._glance(index).acquired)),
+            PICTURE,
         )
 
     def forget_others(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -146,7 +146,7 @@ def _prepare_without(
     reasons |= {name: f"{reasons[name]}; {SPOILT}" for name in spoilt & unreached}
     kept = [left for plan in plans if (left := plan.without(reasons)) is not None]
     gone = [plan for plan in plans if plan.without(reasons) is None]
-    unused = [Unused(p, 0.0, "; ".join({reasons[n]: 0 for n in p.scene_ids})) for p in gone]
+    unused = [Unused(p, 0.0, _once(reasons[n] for n in p.scene_ids)) for p in gone]
     in_gone = {name for plan in gone for name in plan.scene_ids}
     present = [plan for plan in kept if plan.id not in held]
     job, corrected = _settle(job, present, seen, bench.known)
@@ -179,6 +179,10 @@ def _prepare_without(
         left_out=tuple(entry for entry in lost if entry.scene.id not in in_gone),
         spared=spared(job.looks, unreached),
     )
+
+
+def _once(texts: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(texts))
 
 
 def _told_together(reasons: Mapping[str, str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from odc.geo.geobox import GeoBox
 
 from groundbreak.errors import RasterError
 from groundbreak.prepare.acquire import SceneLostError, Source, read_one
-from groundbreak.prepare.known import Known, scene_basis
+from groundbreak.prepare.known import Known, record, scene_basis
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.types import Patch, Scene
 
@@ -26,6 +27,16 @@ FEWEST = 16
 """Of fewer pixels in common nothing is concluded."""
 MOST_NAMED = 4
 """Looks that are told of one by one."""
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """Whether two scenes show different things."""
+
+    unlike: bool
+
+
+_COMPARED = record(_Compared)
 
 
 def versions(plans: Sequence[LookPlan], grid: GeoBox, source: Source, known: Known) -> list[str]:
@@ -69,15 +80,15 @@ def _differ(one: Scene, other: Scene, grid: GeoBox, source: Source, known: Known
     pair = (one, other)
     question = ["differ", *([scene_basis(s, grid, source.bands), _how(s, source)] for s in pair)]
 
-    def compare() -> bool:
+    def unlike() -> bool:
         first, second = (_read(scene, grid, source) for scene in pair)
         both = first.valid & second.valid
         if both.sum() < FEWEST:
             return False
-        unlike = np.abs(first.pixels - second.pixels).max(axis=0)[both] > UNLIKE
-        return bool(unlike.mean() >= SOME_SHARE)
+        apart = np.abs(first.pixels - second.pixels).max(axis=0)[both] > UNLIKE
+        return bool(apart.mean() >= SOME_SHARE)
 
-    return known.of(question, compare, _yes_or_no)
+    return known.of(question, lambda: asdict(_Compared(unlike())), _COMPARED).unlike
 
 
 def _how(scene: Scene, source: Source) -> list[Any]:
@@ -92,9 +103,3 @@ def _read(scene: Scene, grid: GeoBox, source: Source) -> Patch:
         return read_one(scene, grid, source)
     except RasterError as error:
         raise SceneLostError(scene, error) from error
-
-
-def _yes_or_no(answer: Any) -> bool:
-    if not isinstance(answer, bool):
-        raise TypeError(f"{answer!r} is neither yes nor no")
-    return answer
