@@ -22,10 +22,7 @@ def delisted(run: Path, watched: SiteList) -> dict[str, int]:
     Returns:
         How many events that run told of each.
     """
-    before = kept_json(
-        run / "summary.json",
-        lambda d: {str(site["id"]): int(site["events"]) for site in d["sites"]},
-    )
+    before = kept_json(run / "summary.json", _events)
     here = {site.id for site in watched.sites}
     # The subject of a refusal is the place in the file, and what the site is called there.
     refused = {r.subject.partition(" (")[2].removesuffix(")") for r in watched.refused}

@@ -94,8 +94,7 @@ def _differ(one: Scene, other: Scene, grid: GeoBox, source: Source, known: Known
 def _how(scene: Scene, source: Source) -> list[Any]:
     """What was corrected of how a scene is read."""
     offset = source.offsets.get(scene.id)
-    fill = source.zero_is_nodata or scene.id in source.filled
-    return [source.scales.get(scene.id), offset and offset.dn, fill]
+    return [source.scales.get(scene.id), offset and offset.dn, *source.fill_of(scene)]
 
 
 def _read(scene: Scene, grid: GeoBox, source: Source) -> Patch:
