@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from odc.geo import Shape2d
 from shapely.geometry.base import BaseGeometry
 
 from groundbreak.atomic import write_text
 from groundbreak.errors import RasterError
-from groundbreak.events.captions import MEANINGS, TITLES
-from groundbreak.events.identity import object_id
 from groundbreak.events.numbers import numbers, runs
-from groundbreak.events.phrases import between, share
 from groundbreak.events.schema import validate_feature
 from groundbreak.events.summary import UNSEEN
 from groundbreak.pipeline.folder import read_document, read_run
@@ -29,6 +23,7 @@ from groundbreak.pipeline.sitework import SiteWork, load_work, site_folder
 from groundbreak.pipeline.unjudged import read_unjudged
 from groundbreak.prepare.store import PreparedLook, unit
 from groundbreak.report.anchors import anchor_of
+from groundbreak.report.card import chip, chip_window, event_view
 from groundbreak.report.draw import pixel_outline, site_edge, svg_path
 from groundbreak.report.gaps import (
     not_checked,
@@ -42,19 +37,15 @@ from groundbreak.report.images import (
     Stretch,
     data_uri,
     find_stretch,
-    picture,
     rows_of,
     shown,
 )
 from groundbreak.report.labels import WIDTHS, place_labels
 from groundbreak.report.news import marks, site_news, unjudged_news
 from groundbreak.report.timeline import LANE, dates_below, day, period, timeline
-from groundbreak.types import KINDS, Kind
+from groundbreak.types import KINDS
 
-MAP_SIDE, CHIP_SIDE, STRIP_SIDE = 900, 260, 74
-CHIP_MARGIN = 0.6
-"""Ground shown around an event, in lengths of the event."""
-LEAST_CHIP_PX = 48
+MAP_SIDE = 900
 MOSTLY = 0.8
 """Of the looks that show so much of a site its picture is the newest: it shows what stands now."""
 MOST_EVENTS = 60
@@ -63,7 +54,6 @@ LEAST_EVENTS, MOST_ON_PAGE, MOST_STRIPS = 5, 400, 20
 """The least of a site, and the most of a page; a site's surest have a strip of all looks."""
 MOST_PICTURED = 150
 """Sites that are shown with pictures: those with news first, then those with events."""
-MOST_IN_STRIP = 24
 MOST_GONE = 8
 """Of a site's events that are told no more, so many have pictures."""
 MOST_LINKS = 12
@@ -246,6 +236,7 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
     counts = Counter(event["properties"]["kind"] for event in site.events)
     stretch = _stretch(site)
     called = site.numbers
+    pictured = None if stretch is None or site.work is None else (site.work, stretch)
     surest, others = _carded(site, MOST_EVENTS if most is None else most)
     shown_map = _map_view(site, called, {event["id"] for event in surest}, stretch)
     anchors = {event["id"]: anchor_of("map", event["id"]) for event in others if shown_map}
@@ -289,7 +280,9 @@ def _site_view(site: _Site, most: int | None = None) -> dict[str, Any]:
                 "number": called[event["id"]],
                 "on_map": anchor_of("map", event["id"]) if shown_map else "",
                 "marks": marked.get(event["id"], []),
-                **_event_view(site, event, stretch, with_strip=i < MOST_STRIPS),
+                **event_view(
+                    event, site.observed, site.ledger, pictured, with_strip=i < MOST_STRIPS
+                ),
             }
             for i, event in enumerate(surest)
         ],
@@ -421,11 +414,11 @@ def _gone(
         if found is None or site.work is None or stretch is None:
             continue
         if len(rings) < MOST_GONE:
-            window = _chip_window(bounds(found), site.work.grid.shape)
+            window = chip_window(bounds(found), site.work.grid.shape)
             x, y, radius = found
             place = {"x": x - window[1].start, "y": y - window[0].start, "r": radius}
             line["chips"] = [
-                _chip(word, look, window, stretch) | place
+                chip(word, look, window, stretch) | place
                 for word, look in looks_of(line["told"], site.work)
             ]
         x, y, radius = on_map(found, site.work.grid)
@@ -440,18 +433,6 @@ def _gone(
             }
         )
     return rings
-
-
-def _chip(
-    word: str, look: PreparedLook, window: tuple[slice, slice], stretch: Stretch
-) -> dict[str, Any]:
-    """A window of a look as a picture, with its date below."""
-    return {
-        "image": picture(look, window, stretch, CHIP_SIDE),
-        "caption": f"{word}: {day(look.start, look.end)}" if word else day(look.start, look.end),
-        "width": window[1].stop - window[1].start,
-        "height": window[0].stop - window[0].start,
-    }
 
 
 def _labels(
@@ -492,132 +473,6 @@ def look_overview(
         some_veiled |= veiled
     side = min(MAP_SIDE, max(strips[0].shape[1], 480))
     return data_uri(np.concatenate(strips), side), some_veiled
-
-
-def _event_view(
-    site: _Site, event: dict[str, Any], stretch: Stretch | None, *, with_strip: bool
-) -> dict[str, Any]:
-    about = event["properties"]
-    view = {
-        "id": event["id"],
-        "anchor": anchor_of("event", event["id"]),
-        "kind": about["kind"],
-        "provisional": about["provisional"],
-        "title": f"{TITLES[about['kind']]}, {_interval(about, site.observed)}",
-        "sentence": about["sentence"],
-        "percent": round(100 * about["confidence"]),
-        "confidence": _two_digits(about["confidence"]),
-        "date_confidence": _two_digits(about["date_confidence"]),
-        "area": f"{about['area_m2']:,.0f} m²",
-        "facts": _facts(about),
-        "flags": [
-            {"name": flag.replace("_", " "), "meaning": MEANINGS.get(flag, "")}
-            for flag in about["flags"]
-        ],
-        "chips": [],
-        "path": "",
-        "strip": [],
-        "strip_title": "",
-    }
-    if stretch is None or site.work is None:
-        return view
-    outline = pixel_outline(event["geometry"], site.work.grid)
-    window = _chip_window(outline.bounds, site.work.grid.shape)
-    view["path"] = svg_path(outline, window[1].start, window[0].start)
-    view["chips"] = [
-        _chip(word, look, window, stretch) for word, look in _before_after(site.work, about)
-    ]
-    if not with_strip:
-        return view
-    view["strip_title"] = _strip_title(site.work)
-    view["strip"] = _strip(site, object_id(event["id"], Kind(about["kind"])), window, stretch)
-    return view
-
-
-def _two_digits(confidence: float) -> str:
-    """Rounded down: what is not yet 0.95 must not be read as such."""
-    return f"{math.floor(round(confidence * 1000) / 10) / 100:.2f}"
-
-
-def _before_after(work: SiteWork, about: dict[str, Any]) -> list[tuple[str, PreparedLook]]:
-    chosen = []
-    for word, key in (("before", "before_scenes"), ("after", "after_scenes")):
-        scenes = set(about[key])
-        look = next((look for look in work.looks if scenes & set(look.scene_ids)), None)
-        if look is not None:
-            chosen.append((word, look))
-    return chosen
-
-
-def _strip(
-    site: _Site, object_id: str, window: tuple[slice, slice], stretch: Stretch
-) -> list[dict[str, Any]]:
-    """Small chips of all looks with what the ledger says of each."""
-    if site.work is None:
-        return []
-    by_look = {row["look_id"]: row for row in site.ledger.get(object_id, [])}
-    looks = site.work.looks[:: _strip_step(site.work)]
-    return [
-        {
-            "image": picture(look, window, stretch, STRIP_SIDE),
-            "date": day(look.start, look.end),
-            "counted": bool(by_look.get(look.id, {}).get("counted")),
-            "why": by_look.get(look.id, {}).get("reason") or "",
-        }
-        for look in looks
-    ]
-
-
-def _strip_step(work: SiteWork) -> int:
-    """Every so many looks are in a strip."""
-    return max(1, -(-len(work.looks) // MOST_IN_STRIP))
-
-
-def _strip_title(work: SiteWork) -> str:
-    step = _strip_step(work)
-    return "all looks" if step == 1 else f"one look in {step}"
-
-
-def _chip_window(bounds: tuple[float, float, float, float], shape: Shape2d) -> tuple[slice, slice]:
-    """A square window around an outline, moved into the grid."""
-    west, north, east, south = bounds
-    side = max((east - west), (south - north)) * (1 + 2 * CHIP_MARGIN)
-    side = int(min(max(side, LEAST_CHIP_PX), 2048))
-    slices = []
-    for middle, length in (((north + south) / 2, shape[0]), ((west + east) / 2, shape[1])):
-        start = int(min(max(0, middle - side / 2), max(0, length - side)))
-        slices.append(slice(start, min(start + side, length)))
-    return slices[0], slices[1]
-
-
-def _interval(about: dict[str, Any], observed: list[dict[str, Any]]) -> str:
-    before = _span(about["start_datetime"], about["before_scenes"], observed)
-    return between(before, _span(about["end_datetime"], about["after_scenes"], observed))
-
-
-def _span(
-    text: str | None, scenes: list[str], observed: list[dict[str, Any]]
-) -> tuple[datetime, datetime] | None:
-    """When a look was taken, as exactly as that is known; ``text`` is its outer bound."""
-    if text is None:
-        return None
-    for row in observed:
-        if set(scenes) & set(row["scene_ids"]):
-            return row["start"], row["end"]
-    moment = datetime.fromisoformat(text)
-    return moment, moment
-
-
-def _facts(about: dict[str, Any]) -> str:
-    facts = []
-    if about["length_m"] is not None:
-        facts.append(f"berth {about['length_m']:.0f} × {about['width_m']:.0f} m")
-    if about["vessel_length_m"] is not None:
-        facts.append(f"fits a vessel of about {about['vessel_length_m']:.0f} m")
-    if about["registration_residual_px"] is not None and "misregistered" not in about["flags"]:
-        facts.append(f"images lie over each other to {about['registration_residual_px']:.2f} px")
-    facts.append(f"{share(about['usable_fraction'])} of the footprint seen")
-    return " · ".join(facts)
 
 
 def _within(span: slice, length: int) -> slice:
