@@ -10,7 +10,7 @@ import pytest
 from groundbreak.events.looks import LookMeta
 from groundbreak.events.summary import Coverage, Period, summarise
 from groundbreak.pipeline.news import LISTS
-from groundbreak.report import page
+from groundbreak.report import card, page
 from groundbreak.report.timeline import (
     LANE,
     MOST_LANES,
@@ -180,8 +180,8 @@ def test_a_site_without_sentences_says_why():
 
 
 def test_a_strip_of_some_looks_is_not_called_all():
-    assert page._strip_title(SimpleNamespace(looks=[None] * 24)) == "all looks"
-    assert page._strip_title(SimpleNamespace(looks=[None] * 97)) == "one look in 5"
+    assert card._strip_title(SimpleNamespace(looks=[None] * 24)) == "all looks"
+    assert card._strip_title(SimpleNamespace(looks=[None] * 97)) == "one look in 5"
 
 
 def test_of_many_dates_and_events_only_some_are_listed():
@@ -241,9 +241,9 @@ def test_a_long_time_between_two_looks_does_not_contradict_what_is_dated_to_it()
 
 def test_numbers_say_no_more_than_is_so():
     cards = page._site_view(replace(SITE, events=[event(1, 0.9496), event(2, 0.95)]))["events"]
-    assert [card["confidence"] for card in cards] == ["0.95", "0.95"]
-    (card,) = page._site_view(replace(SITE, events=[event(1, 0.949)]))["events"]
-    assert card["confidence"] == "0.94"
+    assert [each["confidence"] for each in cards] == ["0.95", "0.95"]
+    (shown,) = page._site_view(replace(SITE, events=[event(1, 0.949)]))["events"]
+    assert shown["confidence"] == "0.94"
     (row,) = timeline([look(0, shift=(-0.01, 0.0))])
     assert row["shift"] == "0.0, 0.0"
     assert page._site_view(SITE)["nothing_hidden"] == "The whole site was seen on every date used."
@@ -272,8 +272,8 @@ def test_what_it_means_that_a_shift_is_not_known_is_said():
 
 def test_how_well_images_lie_over_each_other_is_said_only_where_it_is_known():
     about = event(1)["properties"] | {"registration_residual_px": 0.21}
-    assert page._facts(about).startswith("images lie over each other to 0.21 px")
-    assert page._facts(about | {"flags": ["misregistered"]}) == "100 % of the footprint seen"
+    assert card._facts(about).startswith("images lie over each other to 0.21 px")
+    assert card._facts(about | {"flags": ["misregistered"]}) == "100 % of the footprint seen"
 
 
 def test_of_many_sites_those_with_news_and_events_have_pictures(monkeypatch):
