@@ -42,6 +42,7 @@ from groundbreak.catalog.search import SearchQuery, search
 from groundbreak.catalog.store import SOURCE, write_catalog
 from groundbreak.cli.main import explain
 from groundbreak.config import load_config
+from groundbreak.errors import UnreachedError
 from groundbreak.inference.choose import ENGINES
 from groundbreak.lonlat import continuous, shifted
 from groundbreak.model.weights import located
@@ -176,7 +177,10 @@ def say_delisted(output: Path, watched: SiteList) -> None:
     """Say of which run folders the watch-list does not hold the site any more."""
     gone: dict[str, int] = {}
     for run in sorted(path.parent for path in output.glob(f"*/{MARKER}")):
-        gone |= delisted.delisted(run, watched)
+        try:
+            gone |= delisted.delisted(run, watched)
+        except UnreachedError as error:
+            print(f"note: {error}", file=sys.stderr)
     if gone:
         said = delisted.in_words(gone, "earlier runs")
         print(f"note: {said}; the run folders stay in {output}", file=sys.stderr)
@@ -257,21 +261,35 @@ def do(job: Job) -> Line:
             except Exception as error:  # what is new no later run tells again
                 trouble = f"no report: {error}"
     except Exception as error:
-        return False, (site.id, "failed", f"{error or type(error).__name__}")
+        return failed(job, f"{error or type(error).__name__}")
     well = not outcome.problem and not trouble
     return well, (site.id, *told(outcome, "; ".join(filter(None, (brought, trouble)))))
 
 
 def with_told_before(state: str, site: Site, options: argparse.Namespace) -> str:
     """The state of a site that no scene shows, with what its last run told nevertheless."""
+    kept = told_before(site, options, ())
+    return f"{state} ({kept})" if kept else state
+
+
+def told_before(
+    site: Site, options: argparse.Namespace, compared: tuple[str, ...] | None = None
+) -> str:
+    """What the last run told of a site, in words; empty for nothing."""
     folder = site_folder(options.output / name_of(site), site.id)
-    kept = unjudged.told_before(folder, ())
-    return f"{state} ({unjudged.in_words(kept)})" if kept else state
+    kept = unjudged.told_before(folder, compared)
+    return unjudged.in_words(kept) if kept else ""
+
+
+def failed(job: Job, reason: str) -> Line:
+    """What is said of a site that could not be done."""
+    texts = (reason, told_before(job.site, job.options))
+    return False, (job.site.id, "failed", "; ".join(filter(None, texts)))
 
 
 def killed(job: Job) -> Line:
     """What is said of a site whose process was killed each time it was tried."""
-    return False, (job.site.id, "failed", KILLED)
+    return failed(job, KILLED)
 
 
 def extended(path: Path, site: Site, options: argparse.Namespace) -> int:

@@ -134,3 +134,12 @@ def test_the_narrow_near_infrared_of_landsat_is_one(engine, scenes, detect):
     scenes(*DAYS, infrared="nir08")
     assert len(events(detect())) == 2
     assert all(before.any() and after.any() for before, after in engine.shown)
+
+
+def test_files_of_one_day_with_different_bands_are_one_look(engine, scenes, detect, tmp_path):
+    scenes(*DAYS)
+    pixels = picture(house=True, seed=DAYS.index(DAYS[4]))
+    write_cog(tmp_path / "scenes" / f"{DAYS[4]}_rgb.tif", pixels, GRID, RGBN[:3], 0)
+    work = detect()
+    assert {event["kind"] for event in events(work)} == {"new_building"}
+    assert sum(row["used"] for row in observed(work)) == len(DAYS)

@@ -371,6 +371,21 @@ def test_a_berth_has_quays_beside_it(quays: tuple[tuple[slice, slice], ...], ber
     assert [event.kind for event in events] == [Kind.DOCKING_SLIP] * berths
 
 
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_berth_of_which_the_mouth_is_not_seen_may_open_there(hidden: bool) -> None:
+    clouds = [(3, (slice(None), slice(BASIN[1].stop, None)))] if hidden else []
+    series = Series(changes=[(3, SLIP, BASIN)], clouds=clouds)
+
+    def pixels(_: str, window: Box) -> tuple[np.ndarray, tuple[str, ...]]:
+        picture = np.full((4, *SHAPE), 0.1, np.float32)
+        picture[3] = 0.3  # land
+        picture[(3, *BASIN)] = 0.02
+        y, x = window.slices
+        return picture[:, y, x], ("red", "green", "blue", "nir")
+
+    assert len(series.result(read_pixels=pixels).events) == int(hidden)
+
+
 def test_settings_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="min_confidence"):
         EventsConfig(min_confidence=1.5)

@@ -99,5 +99,7 @@ def test_a_scene_beside_the_one_that_it_corrects_is_noted(tmp_path):
         "one, one_corrected show the same ground on 2024-01-01 and differ: one is used where it "
         "shows something"
     ]
+    other = replace(better, id="beside_corrected", footprint=beside.footprint)
+    assert noted(tmp_path, one, beside, other)[0].startswith("beside, beside_corrected show")
     west = delivered(tmp_path, "one_east", False, 120, (slice(0, SIDE), slice(0, 100)))
     assert noted(tmp_path, half, replace(west, footprint=footprint)) == []

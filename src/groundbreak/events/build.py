@@ -183,9 +183,7 @@ def build_events(
     evidence = gather_evidence(
         objects, looks, site.pairs, site.geobox, readers.pair, readers.usable, config.evidence
     )
-    events, ledger = events_of(
-        replace(site, looks=looks), objects, evidence, config, readers.pixels
-    )
+    events, ledger = events_of(replace(site, looks=looks), objects, evidence, config, readers)
     swapped = swapped_ids(events, known, config.objects.least_area_ratio)
     events = tuple(sorted(renamed_events(events, swapped), key=_by_time))
     return EventsResult(
@@ -233,7 +231,7 @@ def events_of(
     objects: Sequence[TrackedObject],
     evidence: Sequence[ObjectEvidence],
     config: EventsConfig,
-    read_pixels: ReadPixels | None = None,
+    readers: Readers | None = None,
 ) -> tuple[tuple[Event, ...], tuple[LedgerRow, ...]]:
     """Date what happened to objects whose evidence was collected.
 
@@ -242,7 +240,7 @@ def events_of(
         objects: of the site.
         evidence: one record for each object.
         config: parameters.
-        read_pixels: see `Readers`.
+        readers: see `Readers`; without them the mouth of a berth stays unknown.
 
     Returns:
         Events in the order of time, and the ledger.
@@ -267,7 +265,7 @@ def events_of(
                 if not transition.before and len(history.counted) > 2:
                     from_first.add(event.id)
     certain = _certain(_without_doubles(events), from_first, config)
-    events = link_chains(_shaped(certain, site, read_pixels))
+    events = link_chains(_shaped(certain, site, readers))
     events = [replace(event, sentence=event_sentence(event, site.looks)) for event in events]
     # Last: what is left out still vouches for what it was replaced by.
     events = [event for event in events if event.kind in config.kinds]
@@ -385,7 +383,7 @@ def _doubles(event: Event, other: Event) -> bool:
 
 
 def _shaped(
-    events: Sequence[Event], site: SiteObservations, read_pixels: ReadPixels | None
+    events: Sequence[Event], site: SiteObservations, readers: Readers | None
 ) -> list[Event]:
     """Right-angled outlines for buildings, axes for berths."""
     buildings = [event for event in events if event.kind is not Kind.DOCKING_SLIP]
@@ -397,15 +395,15 @@ def _shaped(
     ]
     for event in events:
         if event.kind is Kind.DOCKING_SLIP:
-            berth = _berth(event, site, read_pixels)
+            berth = _berth(event, site, readers)
             shaped += [] if berth is None else [replace(event, **asdict(berth))]
     return shaped
 
 
-def _berth(event: Event, site: SiteObservations, read_pixels: ReadPixels | None) -> Berth | None:
+def _berth(event: Event, site: SiteObservations, readers: Readers | None) -> Berth | None:
     """Axes of a berth; None where the look that first shows it shows that it is none."""
     look = next((look for look in site.looks if look.scene_ids == event.after_scenes), None)
-    if look is None or read_pixels is None:
+    if look is None or readers is None or readers.pixels is None:
         return measure_berth(event.geometry)
-    water = show_water(event.geometry, look.id, site.geobox, read_pixels)
+    water = show_water(event.geometry, look.id, site.geobox, readers.pixels, readers.usable)
     return measure_berth(event.geometry, water.at) if water.may_hold_berth() else None

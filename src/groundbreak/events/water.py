@@ -13,7 +13,7 @@ from scipy import ndimage
 from shapely.geometry import Point
 from shapely.geometry.base import BaseGeometry
 
-from groundbreak.events.evidence import ReadPixels
+from groundbreak.events.evidence import ReadPixels, ReadUsable
 from groundbreak.events.geometry import burn, pixel_box, to_pixels
 from groundbreak.events.slips import water_like
 from groundbreak.types import BoolArray, Box, FloatArray
@@ -67,7 +67,13 @@ class Water:
         return inside and bool(self.mask[row, column])
 
 
-def show_water(berth: BaseGeometry, look_id: str, geobox: GeoBox, read_pixels: ReadPixels) -> Water:
+def show_water(
+    berth: BaseGeometry,
+    look_id: str,
+    geobox: GeoBox,
+    read_pixels: ReadPixels,
+    read_usable: ReadUsable,
+) -> Water:
     """Find the water that a look shows, as far from a berth as its mouth is looked for.
 
     Args:
@@ -75,17 +81,24 @@ def show_water(berth: BaseGeometry, look_id: str, geobox: GeoBox, read_pixels: R
         look_id: of the look.
         geobox: grid of the site.
         read_pixels: reads a window of a look.
+        read_usable: reads which pixels of it show the ground.
     """
     outline = to_pixels(berth, geobox)
     height, width = geobox.shape
     reach = max(REACH_PX, math.ceil(math.sqrt(outline.area) / 2) + 1)
     box = pixel_box(outline).grown(reach, (int(height), int(width)))
     pixels, bands = read_pixels(look_id, box)
-    return find_water(burn(outline, box), pixels, bands, box, ~geobox.affine)
+    seen = read_usable(look_id, box)
+    return find_water(burn(outline, box), pixels, bands, box, ~geobox.affine, seen)
 
 
 def find_water(
-    berth: BoolArray, pixels: FloatArray, bands: Sequence[str], box: Box, to_pixel: Affine
+    berth: BoolArray,
+    pixels: FloatArray,
+    bands: Sequence[str],
+    box: Box,
+    to_pixel: Affine,
+    seen: BoolArray | None = None,
 ) -> Water:
     """As ``show_water``, of pixels that were read.
 
@@ -96,11 +109,15 @@ def find_water(
         box: where the pixels lie in the grid, ``REACH_PX`` or more around the berth where the grid
             goes on.
         to_pixel: from the grid's CRS to its pixels.
+        seen: (height, width), where the ground is seen; None: all that is not black.
     """
     mask = water_like(pixels, bands, berth)
     share = float(mask[berth].mean()) if berth.any() else 0.0
-    seen = np.asarray((pixels > 0).any(axis=0), bool)
-    return Water(mask, box, to_pixel, share, _sides(berth, mask, seen), _beyond(berth, mask))
+    shown = np.asarray((pixels > 0).any(axis=0), bool)
+    shown &= True if seen is None else seen
+    mask &= shown
+    sides, beyond = _sides(berth, mask, shown), _beyond(berth, mask, shown)
+    return Water(mask, box, to_pixel, share, sides, beyond)
 
 
 def _sides(berth: BoolArray, water: BoolArray, seen: BoolArray) -> float:
@@ -118,10 +135,16 @@ def _sides(berth: BoolArray, water: BoolArray, seen: BoolArray) -> float:
     return float((away[edge] <= RIM_PX).mean())
 
 
-def _beyond(berth: BoolArray, water: BoolArray) -> float:
-    """Water outside that a berth opens to, as a share of its area; 1 where the picture ends."""
-    if any(side.any() for side in (berth[0], berth[-1], berth[:, 0], berth[:, -1])):
-        return 1.0
+def _beyond(berth: BoolArray, water: BoolArray, seen: BoolArray) -> float:
+    """Water outside that a berth opens to, as a share of its area.
+
+    1 where it, or water that it opens to, goes on to what was not seen, or to the end of the
+    picture.
+    """
     bodies, _ = ndimage.label(ndimage.binary_dilation(water | berth, iterations=GATE_PX))
-    own = np.isin(bodies, np.unique(bodies[berth])) & water & ~berth
-    return float(own.sum() / berth.sum()) if berth.any() else 0.0
+    own = np.isin(bodies, np.unique(bodies[berth]))
+    ends = ~seen & ~berth
+    ends[[0, -1], :] = ends[:, [0, -1]] = True
+    if not berth.any() or (own & ends).any():
+        return 1.0
+    return float((own & water & ~berth).sum() / berth.sum())

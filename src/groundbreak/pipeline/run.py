@@ -133,6 +133,8 @@ def detected(
         record["asked"]["cloud_network"] = asked.cloud_network  # what it became is in the config
         earlier = earlier_run(request.run)
         record["finished_before"] = finished_before(earlier)
+        if earlier is not None and earlier["status"] == WRITING:
+            record["status"] = WRITING  # until they are replaced as a whole
         write_run(request.run, record)
         for text in record["notes"]:
             log.info("%s", text)
@@ -140,8 +142,9 @@ def detected(
             outcomes = _do_sites(request, inputs, tell)
             if record["finished_before"]:
                 _check_failures(outcomes)
-        except GroundbreakError as error:
-            log.info("failed as a whole, what was finished before stays: %s", error)
+        except BaseException as error:
+            text = error if isinstance(error, GroundbreakError) else type(error).__name__
+            log.info("ended before its end, what was finished before stays: %s", text)
             if earlier is not None:
                 write_run(request.run, earlier)
             raise

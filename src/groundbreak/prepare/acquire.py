@@ -55,7 +55,7 @@ class Acquired:
     ``pixels`` (bands, height, width) in [0, 1]; ``valid`` and ``usable`` (height, width);
     ``masked`` tells whether every scene that is shown came with a cloud mask; ``bands`` are the
     names of those that there are: looks of one site may have different ones. ``stretched`` tells
-    that some of it is brightness on a screen and not reflectance.
+    that some of it is brightness on a screen and not reflectance, None where nobody knows.
     """
 
     pixels: FloatArray
@@ -63,7 +63,7 @@ class Acquired:
     usable: BoolArray
     masked: bool
     bands: tuple[str, ...]
-    stretched: bool = False
+    stretched: bool | None = None
 
     def select(self, bands: Sequence[str]) -> FloatArray:
         """Pixels of some of its bands."""
@@ -74,6 +74,11 @@ class Acquired:
 def in_common(*looks: Acquired) -> tuple[str, ...]:
     """The bands that every look has, in the order of the first one."""
     return tuple(band for band in looks[0].bands if all(band in look.bands for look in looks))
+
+
+def of_other_scale(one: Acquired, other: Acquired) -> bool:
+    """Whether one look is stretched for the screen, and the other surely not."""
+    return {one.stretched, other.stretched} == {False, True}
 
 
 class SceneLostError(Exception):

@@ -39,6 +39,9 @@ ENOUGH_PX = 64
 IN_MEMORY = 16
 """Looks whose pictures are held: those of two backgrounds."""
 
+STRETCHED = (False, True, None)
+"""How a kept picture says whether it is stretched: by the place in this list."""
+
 Basis = tuple[str, ...]
 """Digests of what a look depends on."""
 
@@ -171,13 +174,14 @@ class Glances:
         pixels, masks = (judge.path(self._keys[index], what) for what in ("pixels", "masks"))
         kept = self._kept(masks, pixels)
         if kept is not None:
-            valid, usable, told, clear, masked, stretched = kept[0] > 0
-            told_of = bool(masked.all()), look.bands, bool(stretched.all())
-            seen = Acquired(kept[1], valid, usable, *told_of)
+            valid, usable, told, clear, masked = kept[0][:-1] > 0
+            stretched = STRETCHED[min(int(kept[0][-1].max()), len(STRETCHED) - 1)]
+            seen = Acquired(kept[1], valid, usable, bool(masked.all()), look.bands, stretched)
             return Glance(seen, told, clear)
         taken = take_glance(look.plan, look.acquire(), judge.grid, judge.network)
         seen = taken.acquired
-        marks = [np.full_like(seen.valid, mark) for mark in (seen.masked, seen.stretched)]
+        told = seen.masked, STRETCHED.index(seen.stretched)
+        marks = [np.full(seen.valid.shape, mark, np.uint8) for mark in told]
         self._write(pixels, seen.pixels)
         # Written last: it says that the look is complete.
         self._write(masks, np.stack([seen.valid, seen.usable, taken.told, taken.clear, *marks]))

@@ -10,6 +10,7 @@ either end of the series it is kept, and doubted.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -120,12 +121,31 @@ def _by_neighbours(
                 continue
             on_it = _lay_on(job, glances, [look], beside, held, bench)
             found, own = on_it.alignments[look.plan.id], alignments[beside.plan.id]
-            if found.lies:
-                moved = replace(found, dx=found.dx + own.dx, dy=found.dy + own.dy)
-                alignments[look.plan.id] = moved
+            joined = _joined(found, own)
+            if joined is not None:
+                alignments[look.plan.id] = joined
                 keys[look.plan.id] = digest([on_it.keys[look.plan.id], keys[beside.plan.id]])
                 break
     return Laid(laid.reference, keys, alignments)
+
+
+def _joined(found: Alignment, own: Alignment) -> Alignment | None:
+    """How a look lies on the reference by one beside it; None where either was not measured.
+
+    Args:
+        found: how it lies on the one beside it.
+        own: how that one lies on the reference.
+    """
+    if not found.lies or found.residual_px is None or own.residual_px is None:
+        return None
+    return replace(
+        found,
+        dx=found.dx + own.dx,
+        dy=found.dy + own.dy,
+        residual_px=math.hypot(found.residual_px, own.residual_px),
+        trusted=found.trusted and own.trusted,
+        reason=found.reason or own.reason,
+    )
 
 
 def _lay_on(

@@ -17,11 +17,11 @@ from odc.geo.geobox import GeoBox
 
 from groundbreak.align import AlignConfig, Alignment, Piece, estimate_shift, shift_image
 from groundbreak.align.windows import find_edges
-from groundbreak.prepare.acquire import Acquired, Source, acquire, in_common
+from groundbreak.prepare.acquire import Acquired, Source, acquire, in_common, of_other_scale
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.overview import Overview
 from groundbreak.prepare.store import LOOK, PIXEL_SCALE, PIXELS, USABLE, PreparedLook, save_look
-from groundbreak.radiometry import Radiometry, apply, match
+from groundbreak.radiometry import Radiometry, RadiometryConfig, apply, match
 from groundbreak.raster.grid import blocks, site_mask
 from groundbreak.raster.write import RasterSink
 from groundbreak.types import Box, Site
@@ -231,7 +231,10 @@ def _match(
         hidden = shift_image(hidden[None].astype(np.float32), dx, dy)[0] > SOME_HIDDEN
         usable = usable & ~hidden
     colours = [n for n, band in enumerate(both) if band in ("red", "green", "blue")]
-    found = match(reference.acquired.select(both), pixels, usable, colours=colours)
+    config = RadiometryConfig()
+    if not of_other_scale(look, reference.acquired):
+        config = replace(config, rescale_from=None)
+    found = match(reference.acquired.select(both), pixels, usable, config, colours)
     gain, offset = np.ones(len(look.bands), np.float32), np.zeros(len(look.bands), np.float32)
     places = [look.bands.index(band) for band in both]
     gain[places], offset[places] = found.gain, found.offset

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from groundbreak.prepare.acquire import Acquired, in_common
+from groundbreak.prepare.acquire import Acquired, in_common, of_other_scale
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.prepare.network import clouds_by_network
 from groundbreak.types import BoolArray
@@ -104,7 +104,7 @@ def find_clouds(look: Glance, others: Sequence[Glance], grid: GeoBox) -> BoolArr
     By the bands that all of them have, and by those that are of its kind, stretched for the screen
     or not, where there are any.
     """
-    alike = [o for o in others if o.acquired.stretched == look.acquired.stretched]
+    alike = [other for other in others if not of_other_scale(look.acquired, other.acquired)]
     config = CloudConfig(other_scale=bool(others) and not alike)
     others = alike or others
     bands = in_common(look.acquired, *(other.acquired for other in others))

@@ -10,7 +10,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from groundbreak.errors import RasterError
-from groundbreak.prepare.acquire import SceneLostError, Source, read_one
+from groundbreak.prepare.acquire import SceneLostError, Source, available_bands, read_one
 from groundbreak.prepare.known import Known, record, scene_basis
 from groundbreak.prepare.looks import LookPlan
 from groundbreak.types import Patch, Scene
@@ -55,14 +55,17 @@ def versions(plans: Sequence[LookPlan], grid: GeoBox, source: Source, known: Kno
     small = grid if max(grid.shape) <= GLANCE else grid.zoom_to(GLANCE)
     notes = []
     for plan in plans:
-        first, *others = plan.scenes
-        same = [scene for scene in others if _same_ground(first, scene)]
-        unlike = [s.id for s in same if _differ(first, s, small, source, known)]
-        if unlike:
-            notes.append(
-                f"{', '.join((first.id, *unlike))} show the same ground on {plan.start:%Y-%m-%d} "
-                f"and differ: {first.id} is used where it shows something"
-            )
+        told: set[str] = set()
+        for place, first in enumerate(plan.scenes):
+            later = [scene for scene in plan.scenes[place + 1 :] if scene.id not in told]
+            same = [scene for scene in later if _same_ground(first, scene)]
+            unlike = [s.id for s in same if _differ(first, s, small, source, known)]
+            told.update(unlike)
+            if unlike:
+                notes.append(
+                    f"{', '.join((first.id, *unlike))} show the same ground on "
+                    f"{plan.start:%Y-%m-%d} and differ: {first.id} is used where it shows something"
+                )
     if len(notes) > MOST_NAMED:
         return [f"of {len(notes)} dates several scenes differ, as of the first one: {notes[0]}"]
     return notes
@@ -76,12 +79,13 @@ def _same_ground(one: Scene, other: Scene) -> bool:
 
 
 def _differ(one: Scene, other: Scene, grid: GeoBox, source: Source, known: Known) -> bool:
-    """Whether two scenes show different things where both show something."""
+    """Whether two scenes show different things, in the bands of both, where both show something."""
     pair = (one, other)
-    question = ["differ", *([scene_basis(s, grid, source.bands), _how(s, source)] for s in pair)]
+    bands = available_bands(pair, source.bands)
+    question = ["differ", *([scene_basis(s, grid, bands), _how(s, source)] for s in pair)]
 
     def unlike() -> bool:
-        first, second = (_read(scene, grid, source) for scene in pair)
+        first, second = (_read(scene, grid, source, bands) for scene in pair)
         both = first.valid & second.valid
         if both.sum() < FEWEST:
             return False
@@ -97,8 +101,8 @@ def _how(scene: Scene, source: Source) -> list[Any]:
     return [source.scales.get(scene.id), offset and offset.dn, *source.fill_of(scene)]
 
 
-def _read(scene: Scene, grid: GeoBox, source: Source) -> Patch:
+def _read(scene: Scene, grid: GeoBox, source: Source, bands: Sequence[str]) -> Patch:
     try:
-        return read_one(scene, grid, source)
+        return read_one(scene, grid, source, bands)
     except RasterError as error:
         raise SceneLostError(scene, error) from error
