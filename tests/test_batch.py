@@ -195,6 +195,28 @@ def test_what_was_told_is_said_when_the_site_cannot_be_judged(tmp_path, job, lef
         assert f"cannot be checked now, without {3 - left} images compared then" in lines[name][0]
 
 
+def test_of_a_site_that_fails_it_is_said_what_was_told_of_it(job, monkeypatch):
+    job()
+
+    def fail(*_):
+        raise ZeroDivisionError("boom")
+
+    monkeypatch.setattr(tasks, "detect_site", fail)
+    code, lines, _ = job()
+    assert code == 1
+    for name in ("s0", "s1"):
+        assert lines[name][0] == "failed"
+        assert "boom; 1 event told on " in lines[name][1]
+
+
+def test_a_folder_that_cannot_be_read_is_a_note(tmp_path, job):
+    job()
+    (tmp_path / "runs" / "gone" / "summary.json").mkdir(parents=True)
+    (tmp_path / "runs" / "gone" / "run.json").write_text("{}")
+    assert job()[0] == 0
+    assert "cannot be read now" in job.err
+
+
 def test_a_site_that_nobody_watches_any_more_is_named_while_its_folder_is_there(tmp_path, job):
     job()
     assert "watch-list" not in job.err
