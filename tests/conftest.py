@@ -35,11 +35,15 @@ def command(capfd, monkeypatch):
 @pytest.fixture
 def engine(monkeypatch):
     """In place of the network: an engine that needs no weights and sees what became brighter."""
-    from groundbreak.pipeline import run, tasks, tiles
-    from series import BrightEngine
+    from series import BrightEngine, take
 
-    bright = BrightEngine()
-    monkeypatch.setattr(tasks, "_engine", lambda *_: bright)
-    for module in (run, tiles):
-        monkeypatch.setattr(module, "read_card", lambda _name: bright.card)
-    return bright
+    return take(BrightEngine(), monkeypatch)
+
+
+@pytest.fixture
+def full_disk():
+    """A file that every write finds full."""
+    path = Path("/dev/full")
+    if not path.exists():
+        pytest.skip("this system has no /dev/full, which Linux has")
+    return path

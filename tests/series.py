@@ -11,6 +11,7 @@ from odc.geo.geobox import GeoBox
 
 from groundbreak.model.card import Card
 from groundbreak.model.shape import NetworkConfig
+from groundbreak.pipeline import run, tasks, tiles
 from groundbreak.raster.write import write_cog
 
 SIDE = 160
@@ -20,6 +21,14 @@ GRID = GeoBox((SIDE, SIDE), Affine(1, 0, ORIGIN[0], 0, -1, ORIGIN[1]), CRS)
 
 HOUSE = (slice(40, 60), slice(30, 55))
 BARN = (slice(100, 125), slice(90, 110))
+
+
+def take(engine, monkeypatch):
+    """Have an engine, and its card, taken for whatever weights are asked for."""
+    monkeypatch.setattr(tasks, "_engine", lambda *_: engine)
+    for module in (run, tiles):
+        monkeypatch.setattr(module, "read_card", lambda _name: engine.card)
+    return engine
 
 
 class BrightEngine:

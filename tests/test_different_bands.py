@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from commands import events, observed
-from groundbreak.pipeline import run, tasks
 from groundbreak.raster.write import write_cog
-from series import GRID, BrightEngine, picture, write_sites
+from series import GRID, BrightEngine, picture, take, write_sites
 
 RGBN = ("red", "green", "blue", "nir")
 DAYS = ("2024-01-10", "2024-02-09", "2024-03-10", "2024-04-09", "2024-05-09")
@@ -35,10 +34,7 @@ class InfraredEngine(BrightEngine):
 
 @pytest.fixture
 def engine(monkeypatch):
-    infrared = InfraredEngine()
-    monkeypatch.setattr(tasks, "_engine", lambda *_: infrared)
-    monkeypatch.setattr(run, "read_card", lambda _name: infrared.card)
-    return infrared
+    return take(InfraredEngine(), monkeypatch)
 
 
 @pytest.fixture

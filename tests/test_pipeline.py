@@ -12,20 +12,20 @@ from odc.geo.geobox import GeoBox
 from groundbreak.config import DetectConfig
 from groundbreak.errors import InternalError, OutputError
 from groundbreak.inference.stitch import StitchConfig
-from groundbreak.pipeline import change, outlines, results, run, tasks
+from groundbreak.pipeline import change, outlines, results, tasks
 from groundbreak.pipeline.export import export_events
 from groundbreak.pipeline.pairs import PairsConfig
 from groundbreak.pipeline.results import summary_of
 from groundbreak.pipeline.run import RunRequest, run_detect
 from groundbreak.report.page import write_report
 from groundbreak.types import Kind
+from groundbreak.writers.spreadsheet import write_csv
 from series import (
     BARN,
     CRS,
     GRID,
     HOUSE,
     SIDE,
-    BrightEngine,
     picture,
     write_picture,
     write_series,
@@ -34,14 +34,6 @@ from series import (
 
 EMPTY, BUILT, GONE_TOO = {}, {"house": True}, {"house": True, "barn": False}
 HIDDEN = {"cloud": (slice(30, 70), slice(20, 65))}
-
-
-@pytest.fixture
-def engine(monkeypatch):
-    bright = BrightEngine()
-    monkeypatch.setattr(tasks, "_engine", lambda *_: bright)
-    monkeypatch.setattr(run, "read_card", lambda _name: bright.card)
-    return bright
 
 
 def request(tmp_path, states=None, name="run", **options):
@@ -368,10 +360,7 @@ def test_results_of_two_times_are_not_read(tmp_path, engine, monkeypatch):
     for read in (write_report, lambda folder: export_events(folder, "csv", tmp_path / "x.csv")):
         with pytest.raises(OutputError, match="was interrupted while its results were written"):
             read(job.run)
-    monkeypatch.undo()
-    bright = BrightEngine()
-    monkeypatch.setattr(tasks, "_engine", lambda *_: bright)
-    monkeypatch.setattr(run, "read_card", lambda _name: bright.card)
+    monkeypatch.setattr(results, "write_csv", write_csv)
     run_detect(job)
     assert export_events(job.run, "csv", tmp_path / "x.csv") == 1
 
