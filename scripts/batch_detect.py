@@ -89,6 +89,8 @@ def main() -> int:
             print(f"another batch is at work in {options.output}: nothing done", file=sys.stderr)
             return 0
         watched = read_sites(options.sites)
+        for text in watched.notes:
+            print(f"note: site {text}", file=sys.stderr)
         for refusal in watched.refused:
             tell(refusal.subject, "refused", refusal.reason)
         say_delisted(options.output, watched)
@@ -247,6 +249,7 @@ def do(job: Job) -> Line:
             gsd_m=options.gsd,
             allow=tuple(options.allow),
             command=options.command,
+            notes=tuple(f"{site.id}: {note}" for note in site.notes),
         )
         trouble = ""
         with detected(request) as finished:

@@ -337,6 +337,15 @@ def test_a_point_site_brings_no_note_on_its_radius(tmp_path, job):
     assert summary(tmp_path / "runs" / "p")["notes"] == []
 
 
+def test_what_was_assumed_of_a_site_is_told(tmp_path, job):
+    middle = inspect(tmp_path / "scenes" / "2024-01-10.tif").footprint.centroid
+    (tmp_path / "sites.csv").write_text(f"id,lat,lon\np,{middle.y},{middle.x}\n")
+    job("--folder", tmp_path / "scenes", "--sites", tmp_path / "sites.csv")
+    text = "p: no buffer_m: 1000 m around the point are taken"
+    assert f"note: site {text}" in job.err
+    assert "report" in places_that_say(tmp_path / "runs" / "p", text)
+
+
 def test_options_of_detect_reach_each_run(tmp_path, job, batch, monkeypatch):
     asked = []
     original = batch.detected

@@ -69,6 +69,7 @@ class RunRequest:
         allow: hosts and folders that the catalogue may name beside its own.
         strict: what would be left out with a reason is an error instead.
         command: as the user wrote it, for the record.
+        notes: what the caller knows of the watch-list, for the record and the report.
     """
 
     sites: Path
@@ -85,6 +86,7 @@ class RunRequest:
     allow: tuple[str, ...] = ()
     strict: bool = False
     command: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -320,7 +322,7 @@ def _record(request: RunRequest, inputs: _Inputs) -> dict[str, Any]:
             "python": platform.python_version(),
             **{name: metadata.version(name) for name in LIBRARIES},
         },
-        "notes": [*inputs.sites.notes, *left_out, *inputs.catalog.notes],
+        "notes": [*request.notes, *inputs.sites.notes, *left_out, *inputs.catalog.notes],
     }
 
 
