@@ -75,6 +75,62 @@ def listing(folder: Path, *rows: str, header: str = "file,date") -> Path:
     return path
 
 
+BROWSER = "2024-01-05-00-00_2024-01-05-23-59_Sentinel-2_L2A_"
+
+
+class TestUnnatural:
+    """Pictures in red, green and blue that are none of the ground's colours."""
+
+    @pytest.mark.parametrize(
+        ("name", "shown"),
+        [
+            (f"{BROWSER}False_color.tiff", "the layer False color"),
+            (f"{BROWSER}Scene_classification_map_.tiff", "the layer Scene classification map"),
+            ("S1A_IW_GRDH_1SDV_20240107T095515_20240107T095540_052003_0648C4_RGB.tif", "radar"),
+            ("2024-01-07_VV_VH_ratio.tif", "radar"),
+            ("m_3807511_ne_18_060_20190626_CIR.tif", "false colours"),
+            ("port_false-colour_2024-03-01.tif", "false colours"),
+            ("2024-03-01_swir.tif", "false colours"),
+            ("2024-03-01_NDVI.tif", "an index"),
+            ("2024-03-01_hillshade.tif", "the terrain"),
+            ("2024-03-01_DSM.tif", "the terrain"),
+            ("2024-03-01_lulc.tif", "classes"),
+        ],
+    )
+    def test_are_left_out(self, tmp_path, name, shown):
+        write(tmp_path / name)
+        write(tmp_path / "2024-01-01.tif")
+        found = scan_folder(tmp_path)
+        assert [item.id for item in found.items] == ["2024-01-01"]
+        assert reasons(found)[name].startswith(f"shows {shown} by its name")
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            f"{BROWSER}True_color.tiff",
+            f"{BROWSER}Highlight_Optimized_Natural_Color.tiff",
+            "Sar_e_Pol_2024-03-01.tif",
+            "Demirci_2024-03-01.tif",
+            "2024-03-01_RGB_NDVI_site.tif",
+        ],
+    )
+    def test_other_names_say_nothing(self, tmp_path, name):
+        write(tmp_path / name)
+        assert len(scan_folder(tmp_path).items) == 1
+
+    def test_bands_that_are_named_otherwise_are_believed(self, tmp_path):
+        write(tmp_path / "2024-03-01_CIR.tif", names=["nir", "red", "green"])
+        write(tmp_path / "2024-03-02_RGB_NIR_SWIR.tif", 5)
+        write(tmp_path / "2024-03-03_NDVI.tif", 1)
+        assert reasons(scan_folder(tmp_path)) == {}
+
+    def test_the_user_knows_better(self, tmp_path):
+        write(tmp_path / "2024-03-01_CIR.tif")
+        row = "2024-03-01_CIR.tif,2024-03-01,red green blue"
+        dates = listing(tmp_path, row, header="file,date,bands")
+        assert len(scan_folder(tmp_path, dates).items) == 1
+
+
 class TestScenes:
     def test_one_file(self, tmp_path):
         write(tmp_path / "north" / "2019-05-03.tif", 4, "uint16", nodata=0)

@@ -15,8 +15,9 @@ from groundbreak.catalog.dates import Acquired
 from groundbreak.catalog.listing import Entry
 from groundbreak.catalog.names import Part
 from groundbreak.catalog.products import Product, product
+from groundbreak.catalog.unnatural import shown_instead
 from groundbreak.errors import RasterError
-from groundbreak.raster.bands import common_name
+from groundbreak.raster.bands import VISIBLE, common_name
 from groundbreak.raster.info import RasterInfo
 from groundbreak.raster.placing import ground_gsd, outline, parse_crs
 from groundbreak.types import Band
@@ -172,6 +173,11 @@ def _named(
         notes.append(f"bands taken in the order of the product: {', '.join(names)}")
     else:
         names = [band.name for band in bands]
+        if len(names) == 3 and VISIBLE == {*names} and (instead := shown_instead(part.path)):
+            raise LeftOutError(
+                f"shows {instead} by its name, not natural colours (if it does show "
+                "them, rename it, or name its bands in dates.csv)"
+            )
         if info.note:
             notes.append(info.note)
     listed = entry is not None and bool(entry.bands)
