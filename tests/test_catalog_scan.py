@@ -75,6 +75,34 @@ def listing(folder: Path, *rows: str, header: str = "file,date") -> Path:
     return path
 
 
+class TestOtherFormats:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        for name in ("S2A.SAFE.zip", "b.tar", "c.ntf", "notes.txt"):
+            (tmp_path / name).write_bytes(b"x")
+        return tmp_path
+
+    def test_are_noted(self, folder):
+        write(folder / "2024-01-01.tif")
+        found = scan_folder(folder)
+        assert [note for note in found.notes if "format" in note or "unpacked" in note] == [
+            "2 files not unpacked, so not looked into (unpack what holds images), the first "
+            "S2A.SAFE.zip",
+            "1 file in a format that is not read (make GeoTIFFs with gdal_translate), the first "
+            "c.ntf",
+        ]
+        assert found.refused == ()
+
+    def test_are_named_where_nothing_is_left(self, folder):
+        with pytest.raises(CatalogError, match="unpack what holds images.*S2A.SAFE.zip"):
+            scan_folder(folder)
+
+    def test_what_dates_csv_does_not_list_is_not(self, folder):
+        write(folder / "a.tif")
+        listing(folder, "a.tif,2024-01-01")
+        assert not any("unpacked" in note for note in scan_folder(folder).notes)
+
+
 BROWSER = "2024-01-05-00-00_2024-01-05-23-59_Sentinel-2_L2A_"
 
 

@@ -173,7 +173,7 @@ def _named(
         notes.append(f"bands taken in the order of the product: {', '.join(names)}")
     else:
         names = [band.name for band in bands]
-        if len(names) == 3 and VISIBLE == {*names} and (instead := shown_instead(part.path)):
+        if len(names) == 3 and {*names} == VISIBLE and (instead := shown_instead(part.path)):
             raise LeftOutError(
                 f"shows {instead} by its name, not natural colours (if it does show "
                 "them, rename it, or name its bands in dates.csv)"

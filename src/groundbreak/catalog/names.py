@@ -15,6 +15,15 @@ from groundbreak.types import MaskKind
 SUFFIXES = frozenset({".tif", ".tiff", ".gtiff", ".jp2", ".j2k", ".png", ".jpg", ".jpeg", ".webp"})
 """What is looked at; all are formats that the reader knows."""
 
+PACKED = frozenset({".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".kmz"})
+"""What may hold imagery, and is not unpacked."""
+
+OTHER_FORMATS = frozenset(
+    {".bil", ".bip", ".bmp", ".bsq", ".ecw", ".gif", ".h5", ".hdf", ".he5", ".heic", ".img", ".nc"}
+    | {".nitf", ".ntf", ".pix", ".sid"}
+)
+"""Imagery in formats that are not read."""
+
 _BAND = (
     r"(?:SR_|FRE_|SRE_|TOA_)?B(?:and)?_?\d{1,2}A?"
     r"|red|green|blue|nir08|nir09|nir|swir16|swir22|swir1|swir2|rededge\d*|coastal|pan"

@@ -16,7 +16,7 @@ from groundbreak.catalog.dates import Acquired, decide
 from groundbreak.catalog.intact import cut_short
 from groundbreak.catalog.judge import Image, LeftOutError, choose, judge
 from groundbreak.catalog.listing import NAME, Entry, read_listing
-from groundbreak.catalog.names import SUFFIXES, Part, place, without_suffix
+from groundbreak.catalog.names import OTHER_FORMATS, PACKED, SUFFIXES, Part, place, without_suffix
 from groundbreak.catalog.redact import printable
 from groundbreak.errors import CatalogError, RasterError
 from groundbreak.plural import counted
@@ -85,7 +85,9 @@ def _judged(folder: Path, scan: _Scan, dates: Path | None, strict: bool) -> Scan
         first = scan.refused[0]
         raise CatalogError(str(folder / first.subject), first.reason)
     if not scan.items:
-        why = "; ".join(f"{r.subject} {r.reason}" for r in scan.refused[:3])
+        why = "; ".join(
+            [*(f"{r.subject} {r.reason}" for r in scan.refused[:3]), *scan.passed_over()]
+        )
         problem = "no scene is left" if why else "holds no rasters that can be read"
         raise CatalogError(str(folder), problem, why)
     items = sorted(scan.items.values(), key=lambda item: (_start(item), item.id))
@@ -106,6 +108,7 @@ class _Scan:
     refused: list[Refusal] = field(default_factory=list)
     again: list[str] = field(default_factory=list)
     no_use: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    unread: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     unlisted: int = 0
 
     def run(self) -> None:
@@ -130,6 +133,7 @@ class _Scan:
             self.notes.append(
                 f"{counted(auxiliary, 'file')} of products passed over: no image, no mask"
             )
+        self.notes += self.passed_over()
         for why, paths in self.no_use.items():
             # Listed all the same: a catalogue may serve other programs.
             self.notes.append(
@@ -140,6 +144,13 @@ class _Scan:
                 f"{counted(len(self.again), 'file')} left out that show what another file of the "
                 f"product shows better, the first {self.again[0]}"
             )
+
+    def passed_over(self) -> list[str]:
+        """What may be imagery and was not looked into, in words."""
+        return [
+            f"{counted(len(paths), 'file')} {why}, the first {printable(paths[0])}"
+            for why, paths in self.unread.items()
+        ]
 
     def _files(self) -> Iterator[str]:
         """Paths of rasters relative to the folder, in order; what the listing lists in any case."""
@@ -160,6 +171,14 @@ class _Scan:
                 self._refuse(
                     path, "is not of a format that is read (GeoTIFF, JPEG 2000, PNG, JPEG, WebP)"
                 )
+            elif suffix in PACKED and self.listing is None:
+                self.unread["not unpacked, so not looked into (unpack what holds images)"].append(
+                    path
+                )
+            elif suffix in OTHER_FORMATS and self.listing is None:
+                self.unread[
+                    "in a format that is not read (make GeoTIFFs with gdal_translate)"
+                ].append(path)
         self._refuse_unfound(set(found))
 
     def _refuse_unfound(self, found: set[str]) -> None:
