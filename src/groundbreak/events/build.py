@@ -14,6 +14,7 @@ from shapely.geometry.base import BaseGeometry
 from groundbreak.events.chains import link_chains
 from groundbreak.events.checks import check_positive, check_share
 from groundbreak.events.decode import DecodeConfig, Transition
+from groundbreak.events.doubles import without_doubles
 from groundbreak.events.doubt import learn_doubt
 from groundbreak.events.evidence import (
     EvidenceConfig,
@@ -24,17 +25,14 @@ from groundbreak.events.evidence import (
     gather_evidence,
 )
 from groundbreak.events.geometry import (
-    containment,
     regularize,
     widest_px,
     width_px,
 )
 from groundbreak.events.history import History, LedgerRow
 from groundbreak.events.identity import (
-    SAME_GROUND,
     event_id,
     object_of,
-    overlap,
     renamed_events,
     renamed_ledger,
     swapped_ids,
@@ -264,7 +262,7 @@ def events_of(
                 events.append(event)
                 if not transition.before and len(history.counted) > 2:
                     from_first.add(event.id)
-    certain = _certain(_without_doubles(events), from_first, config)
+    certain = _certain(events, from_first, config)
     events = link_chains(_shaped(certain, site, readers))
     events = [replace(event, sentence=event_sentence(event, site.looks)) for event in events]
     # Last: what is left out still vouches for what it was replaced by.
@@ -342,25 +340,20 @@ def _design(sensor: str | None) -> str | None:
     return sensor and SATELLITE.sub(r"\1", sensor.casefold())
 
 
-def _without_doubles(events: Sequence[Event]) -> list[Event]:
-    """Leave out the less certain of two events of one kind, plot and time."""
-    kept: list[Event] = []
-    for event in sorted(events, key=lambda e: (-e.confidence, -e.area_m2, e.id)):
-        if not any(_doubles(event, other) for other in kept):
-            kept.append(event)
-    return kept
-
-
 def _certain(
     events: Sequence[Event], from_first: Container[str], config: EventsConfig
 ) -> list[Event]:
-    """Leave out what is not certain enough; ``from_first`` are ids of events after a first look."""
+    """Leave out what is not certain enough, and what tells again what another event tells.
+
+    ``from_first`` are ids of events after a first look.
+    """
     certain = {
         event.id
         for event in events
         if event.confidence
         >= (config.min_confidence_first if event.id in from_first else config.min_confidence)
     }
+    events = without_doubles(events, certain)
     return [
         event
         for event, linked in zip(events, link_chains(events), strict=True)
@@ -373,13 +366,6 @@ def _certain(
             )
         )
     ]
-
-
-def _doubles(event: Event, other: Event) -> bool:
-    if event.kind is not other.kind or not event.geometry.intersects(other.geometry):
-        return False
-    same_ground = containment(event.geometry, other.geometry) >= SAME_GROUND
-    return same_ground and overlap(event.interval, other.interval)
 
 
 def _shaped(
