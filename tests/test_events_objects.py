@@ -112,6 +112,21 @@ def test_partial_construction_grows_an_object() -> None:
     assert touching.footprint.area == pytest.approx(400, rel=0.03)
 
 
+def test_a_berth_dug_in_parts_is_one() -> None:
+    (berth,) = follow(patch(SLIP, 1, 2, box(0, 0, 60, 30)), patch(SLIP, 2, 3, box(40, 0, 130, 30)))
+    assert berth.footprint.area == pytest.approx(130 * 30, rel=0.05)
+
+
+def test_berths_on_both_sides_of_a_pier_stay_apart() -> None:
+    berths = box(0, 0, 300, 50), box(0, 60, 300, 110)
+    assert len(follow(*[patch(SLIP, n, n + 1, berth) for n, berth in enumerate(berths)])) == 2
+
+
+def test_buildings_torn_down_one_after_the_other_stay_apart() -> None:
+    parts = patch(TORN, 1, 2, box(0, 0, 10, 20)), patch(TORN, 2, 3, box(10.2, 0, 20, 20))
+    assert len(follow(*parts)) == 2
+
+
 def test_houses_of_a_terrace_built_one_after_the_other_stay_apart() -> None:
     terrace = [box(n * 8, 0, n * 8 + 7.9, 9) for n in range(4)]
     assert len(follow(*[patch(NEW, n, n + 1, house) for n, house in enumerate(terrace)])) == 4

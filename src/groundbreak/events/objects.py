@@ -7,8 +7,8 @@ patch that merely touched it, so slight overlaps do not chain neighbours togethe
 covers several objects supports each of them and enlarges none.
 
 The outline of an object is what at least half of its patches cover: what one pair alone draws
-beside it, a ship or a shadow, would dilute its evidence. A building that rose in parts side by side
-is as large as its parts together.
+beside it, a ship or a shadow, would dilute its evidence. A building that rose in parts side by
+side, or a berth that was dug in parts, is as large as its parts together.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ from groundbreak.events.states import Family
 from groundbreak.events.vectorize import Candidate
 from groundbreak.types import Interval, Kind
 
+PIER_M = 5.0
+"""Parts of one berth lie nearer: what lies between is no pier that ships moor at."""
+
 
 @dataclass(frozen=True)
 class ObjectConfig:
@@ -40,7 +43,7 @@ class ObjectConfig:
             same, if the smaller has at least ``least_area_ratio`` of the larger's area.
         least_area_ratio: see above; a shed inside a hall's footprint is not the hall.
         growth_border: share of the smaller patch's outline along which two patches of successive
-            looks must touch to be parts of one building under construction.
+            looks must touch to be parts of one building or berth under construction.
         growth_days: longest time between such parts.
     """
 
@@ -116,7 +119,7 @@ class _Draft:
         return self.covered[self.candidates[0].kind]
 
     def outline(self, kind: Kind) -> Polygon:
-        """What at least half of the patches cover; of a building that rose in parts, all."""
+        """What at least half of the patches cover; of what came in parts, all."""
         patches = [patch.polygon for patch in self.drawn if patch.kind is kind]
         if len(patches) < 3 or kind in self.grown:
             return self.covered[kind]
@@ -225,8 +228,8 @@ def _grows(
     looks: Sequence[LookMeta],
     config: ObjectConfig,
 ) -> bool:
-    """Whether a patch is the next part of a building that is rising in parts."""
-    if candidate.kind is not Kind.NEW_BUILDING or draft.candidates[-1].kind is not candidate.kind:
+    """Whether a patch is the next part of what comes in parts: a building, a berth."""
+    if candidate.kind is Kind.DEMOLITION or draft.candidates[-1].kind is not candidate.kind:
         return False
     last = place[draft.candidates[-1].pair.later]
     first = place[candidate.pair.earlier]
@@ -237,6 +240,8 @@ def _grows(
     smaller = min(candidate.polygon, draft.footprint, key=lambda p: p.length)
     larger = draft.footprint if smaller is candidate.polygon else candidate.polygon
     reach = _reach(smaller)
+    if candidate.kind is Kind.DOCKING_SLIP:
+        reach = min(reach, PIER_M)
     # The common border, less what the reach takes of the edges beside it.
     touching = smaller.exterior.intersection(larger.buffer(reach)).length - 2 * reach
     return bool(touching >= config.growth_border * smaller.exterior.length)
