@@ -67,6 +67,12 @@ def test_the_less_certain_of_two_alike_is_left_out():
     assert told(event("a", HALL, 0.9), event("b", box(0, 0, 58, 50), 0.95)) == {"b"}
 
 
+def test_outlines_that_share_a_quarter_of_their_ground_tell_of_one_building():
+    one = event("one", box(0, 0, 20, 20), 0.9)
+    assert told(one, event("other", box(14, 0, 34, 20), 0.95)) == {"other"}
+    assert told(one, event("neighbour", box(17, 0, 37, 20), 0.95)) == {"one", "neighbour"}
+
+
 def test_other_kinds_times_and_plots_are_other_changes():
     part = box(0, 0, 10, 10)
     others = (

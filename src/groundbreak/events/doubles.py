@@ -7,8 +7,12 @@ from collections.abc import Container, Sequence
 import shapely
 
 from groundbreak.events.geometry import containment
-from groundbreak.events.identity import SAME_GROUND, overlap
+from groundbreak.events.identity import overlap
 from groundbreak.types import Event
+
+SHARED_GROUND = 0.25
+"""Share of the smaller outline inside the other from which both tell of one thing: buildings do not
+overlap, and outlines of neighbours less."""
 
 PARTS_FILL = 0.5
 """Events within a larger one that cover less of it are parts of it; those that cover more may be
@@ -53,5 +57,5 @@ def without_doubles(events: Sequence[Event], certain: Container[str]) -> list[Ev
 def _doubles(event: Event, other: Event) -> bool:
     if event.kind is not other.kind or not event.geometry.intersects(other.geometry):
         return False
-    same_ground = containment(event.geometry, other.geometry) >= SAME_GROUND
+    same_ground = containment(event.geometry, other.geometry) >= SHARED_GROUND
     return same_ground and overlap(event.interval, other.interval)
