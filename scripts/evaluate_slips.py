@@ -159,6 +159,7 @@ def plausible(said: np.ndarray, pair: PairArrays) -> np.ndarray:
         said: (h, w), objects numbered from 1, 0 elsewhere.
         pair: what was predicted.
     """
+    to_pixel = Affine.scale(1 / (pair.gsd_m or 1.0))
     for number, window in enumerate(ndimage.find_objects(said), start=1):
         if window is None:
             continue
@@ -166,7 +167,7 @@ def plausible(said: np.ndarray, pair: PairArrays) -> np.ndarray:
         box = box.grown(REACH_PX, said.shape)
         here = said[box.slices] == number
         pixels = pair.after[(slice(None), *box.slices)]
-        if not find_water(here, pixels, pair.bands, box, Affine.identity()).may_hold_berth():
+        if not find_water(here, pixels, pair.bands, box, to_pixel).may_hold_berth():
             said = np.where(said == number, 0, said)
     return said
 

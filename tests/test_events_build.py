@@ -27,6 +27,7 @@ from groundbreak.events.schema import validate_feature
 from groundbreak.events.states import Family, Rates
 from groundbreak.events.summary import Coverage
 from groundbreak.events.vectorize import VectorConfig, candidates
+from groundbreak.events.water import find_water
 from groundbreak.types import KINDS, Box, ChangeMap, Event, Kind
 from groundbreak.writers.geojson import event_feature
 
@@ -369,6 +370,20 @@ def test_a_berth_has_quays_beside_it(quays: tuple[tuple[slice, slice], ...], ber
 
     events = series.result(read_pixels=pixels).events
     assert [event.kind for event in events] == [Kind.DOCKING_SLIP] * berths
+
+
+@pytest.mark.parametrize(("gsd_m", "near"), [(10.0, False), (2.0, False), (1.0, True), (0.5, True)])
+def test_a_quay_five_metres_off_is_beside_a_berth(gsd_m: float, near: bool) -> None:
+    """In pixels of any size: fine outlines keep off the shadow of a quay."""
+    shape = Box(0, 40, 0, 60)
+    berth = np.zeros(shape.shape, bool)
+    berth[15:25, 20:40] = True
+    picture = np.full((4, *shape.shape), 0.1, np.float32)
+    picture[3] = 0.3  # land
+    picture[3, 11:29, 16:] = 0.02  # water, four pixels more than the berth on three sides
+    bands = ("red", "green", "blue", "nir")
+    found = find_water(berth, picture, bands, shape, Affine.scale(1 / gsd_m))
+    assert (found.sides >= 0.6) == near
 
 
 @pytest.mark.parametrize("hidden", [False, True])

@@ -28,9 +28,10 @@ LEAST_OPEN = 0.05
 What does not is a pond, a flooded field or a pit."""
 GATE_PX = 1
 """Water on both sides of what is twice as wide is one: a dock has a gate."""
-RIM_PX = 3
-"""So near to an edge lies its side. A pier may be as thin as a pixel, with water behind it: what
-counts is that it is there, not how much of the rim it fills."""
+RIM_PX, RIM_M = 3, 5.0
+"""So near to an edge lies its side, in pixels and in metres: the farther counts, since the outline
+of a berth keeps off its quays and their shadows. A pier may be as thin as a pixel, with water behind
+it: what counts is that it is there, not how much of the rim it fills."""
 REACH_PX = 8
 """So far around a berth is looked at least."""
 
@@ -116,12 +117,13 @@ def find_water(
     shown = np.asarray((pixels > 0).any(axis=0), bool)
     shown &= True if seen is None else seen
     mask &= shown
-    sides, beyond = _sides(berth, mask, shown), _beyond(berth, mask, shown)
+    rim = max(RIM_PX, RIM_M * math.hypot(to_pixel.a, to_pixel.d))
+    sides, beyond = _sides(berth, mask, shown, rim), _beyond(berth, mask, shown)
     return Water(mask, box, to_pixel, share, sides, beyond)
 
 
-def _sides(berth: BoolArray, water: BoolArray, seen: BoolArray) -> float:
-    """Share of the edge of a berth that has ground, a quay or a pier near it.
+def _sides(berth: BoolArray, water: BoolArray, seen: BoolArray, rim: float) -> float:
+    """Share of the edge of a berth that has ground, a quay or a pier within so many pixels.
 
     The border of the picture is no edge; without an edge nothing speaks against the berth.
     """
@@ -132,7 +134,7 @@ def _sides(berth: BoolArray, water: BoolArray, seen: BoolArray) -> float:
     if not ground.any():
         return 0.0
     away = ndimage.distance_transform_edt(~ground)
-    return float((away[edge] <= RIM_PX).mean())
+    return float((away[edge] <= rim).mean())
 
 
 def _beyond(berth: BoolArray, water: BoolArray, seen: BoolArray) -> float:
