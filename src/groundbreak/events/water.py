@@ -30,8 +30,8 @@ GATE_PX = 1
 """Water on both sides of what is twice as wide is one: a dock has a gate."""
 RIM_PX, RIM_M = 3, 5.0
 """So near to an edge lies its side, in pixels and in metres: the farther counts, since the outline
-of a berth keeps off its quays and their shadows. A pier may be as thin as a pixel, with water behind
-it: what counts is that it is there, not how much of the rim it fills."""
+of a berth keeps off its quays and their shadows. A pier may be as thin as a pixel, with water
+behind it: what counts is that it is there, not how much of the rim it fills."""
 REACH_PX = 8
 """So far around a berth is looked at least."""
 
