@@ -11,6 +11,7 @@ from groundbreak.simulate.labels import change_of, pair_label
 from groundbreak.simulate.layers import Rect, empty_layers
 from groundbreak.simulate.pair_worlds import AFTER, BEFORE, random_world
 from groundbreak.simulate.pairs import render_pair
+from groundbreak.simulate.works import Stage, Works
 from groundbreak.types import MaskValue
 
 HALL = Rect(150.0, 150.0, 120.0, 70.0, 0.4)
@@ -89,6 +90,30 @@ def test_a_pixel_that_is_partly_changed_is_not_labelled_unchanged() -> None:
         assert (label[changed >= 0.5] != MaskValue.NONE).all()
         partly += int((label[(changed > 0) & (changed < 0.5)] == MaskValue.IGNORE).sum())
     assert partly > 50
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "value"),
+    [
+        (Stage.FOUNDATION, Stage.STANDING, MaskValue.NEW_BUILDING),
+        (Stage.FRAME, Stage.STANDING, MaskValue.NEW_BUILDING),
+        (Stage.CLEARED, Stage.FRAME, MaskValue.IGNORE),
+        (Stage.STANDING, Stage.STRIPPED, MaskValue.IGNORE),
+        (Stage.STRIPPED, Stage.RUBBLE, MaskValue.DEMOLITION),
+        (Stage.CLEARED, Stage.FOUNDATION, MaskValue.IGNORE),
+        (Stage.RUBBLE, Stage.BARE, MaskValue.NONE),
+    ],
+)
+def test_the_end_of_works_is_the_change(before: Stage, after: Stage, value: MaskValue) -> None:
+    """As in the truth of a series: a building is new when it stands, gone when its walls are."""
+    building = design(np.random.default_rng(0), Use.HALL, HALL)
+    item = Works("hall", building, None, before, ((AFTER, after),))
+    assert change_of(item, BEFORE, AFTER) == value
+
+
+def test_a_pit_that_fills_with_water_is_a_new_berth() -> None:
+    item = Works("berth", None, HALL, Stage.DUG, ((AFTER, Stage.WATER),))
+    assert change_of(item, BEFORE, AFTER) == MaskValue.DOCKING_SLIP
 
 
 def test_piers_that_came_with_a_berth_are_left_open() -> None:

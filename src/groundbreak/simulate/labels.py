@@ -17,21 +17,25 @@ COVERED, TOUCHED = 0.5, 0.2
 """Shares of a pixel from which on it is labelled, and from which on it is left open."""
 
 _STANDS = frozenset({Stage.STANDING, Stage.WATER})
+_STOOD = _STANDS | {Stage.STRIPPED}
+"""What an earlier day shows as there still: a demolition is done when the walls are down."""
 
 
 def change_of(item: Works, before: float, after: float) -> MaskValue:
     """What an object's footprint is labelled between two days.
 
-    Works under way at either day leave it open whether the object is there, and whether a
-    greenhouse is a building is a matter of taste: ``IGNORE``.
+    Works under way at the later day leave it open whether the object is there, and whether a
+    greenhouse is a building is a matter of taste: ``IGNORE``. At the earlier day a building
+    site, or a pit, is no object yet, and what is being torn down is one still: else a series in
+    which looks show the works would never show the change.
     """
     first, last = item.stage(before), item.stage(after)
     if first == last:
         return MaskValue.NONE
     greenhouse = item.building is not None and item.building.use is Use.GREENHOUSE
-    if greenhouse or first in UNDER_WAY or last in UNDER_WAY:
+    if greenhouse or last in UNDER_WAY:
         return MaskValue.IGNORE
-    was, is_now = first in _STANDS, last in _STANDS
+    was, is_now = first in _STOOD, last in _STANDS
     if was == is_now:
         return MaskValue.NONE
     if item.slip is not None:

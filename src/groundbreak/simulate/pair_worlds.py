@@ -18,25 +18,27 @@ BEFORE, AFTER = 0.0, 1.0
 """The two days on the time axis of the works."""
 
 _RISE = (
-    (Stage.UNTOUCHED, Stage.STANDING, 0.5),
-    (Stage.CLEARED, Stage.STANDING, 0.25),
-    (Stage.FOUNDATION, Stage.STANDING, 0.05),
-    (Stage.UNTOUCHED, Stage.CLEARED, 0.08),
-    (Stage.UNTOUCHED, Stage.FOUNDATION, 0.04),
-    (Stage.UNTOUCHED, Stage.FRAME, 0.04),
-    (Stage.FRAME, Stage.STANDING, 0.04),
+    (Stage.UNTOUCHED, Stage.STANDING, 0.38),
+    (Stage.CLEARED, Stage.STANDING, 0.18),
+    (Stage.FOUNDATION, Stage.STANDING, 0.14),
+    (Stage.FRAME, Stage.STANDING, 0.14),
+    (Stage.UNTOUCHED, Stage.CLEARED, 0.06),
+    (Stage.UNTOUCHED, Stage.FOUNDATION, 0.05),
+    (Stage.UNTOUCHED, Stage.FRAME, 0.05),
 )
 _FALL = (
-    (Stage.STANDING, Stage.BARE, 0.45),
-    (Stage.STANDING, Stage.RUBBLE, 0.25),
-    (Stage.STANDING, Stage.UNTOUCHED, 0.2),
-    (Stage.STANDING, Stage.STRIPPED, 0.05),
-    (Stage.RUBBLE, Stage.BARE, 0.05),
+    (Stage.STANDING, Stage.BARE, 0.42),
+    (Stage.STANDING, Stage.RUBBLE, 0.22),
+    (Stage.STANDING, Stage.UNTOUCHED, 0.16),
+    (Stage.STRIPPED, Stage.RUBBLE, 0.06),
+    (Stage.STRIPPED, Stage.BARE, 0.06),
+    (Stage.STANDING, Stage.STRIPPED, 0.04),
+    (Stage.RUBBLE, Stage.BARE, 0.04),
 )
 _DIG = (
-    (Stage.UNTOUCHED, Stage.WATER, 0.75),
-    (Stage.DUG, Stage.WATER, 0.12),
-    (Stage.UNTOUCHED, Stage.DUG, 0.13),
+    (Stage.UNTOUCHED, Stage.WATER, 0.55),
+    (Stage.DUG, Stage.WATER, 0.3),
+    (Stage.UNTOUCHED, Stage.DUG, 0.15),
 )
 _LINES = (highway, road, road, railway, canal, river)
 _EMPTY = ("fields", "strips", "open", "scrub", "bare", "wood")
