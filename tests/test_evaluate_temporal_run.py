@@ -14,7 +14,8 @@ from shapely.geometry import box, mapping
 from groundbreak.errors import DataError
 from groundbreak.evaluate.dates import SaidEvent, TrueEvent
 from groundbreak.evaluate.run import evaluate_temporal
-from groundbreak.evaluate.run_temporal import frames, said_lives, true_lives
+from groundbreak.evaluate.run_files import Run
+from groundbreak.evaluate.run_temporal import frames, said_lives, scot_scores, true_lives
 from groundbreak.evaluate.scot import scot
 from groundbreak.types import Interval, Kind
 
@@ -243,6 +244,18 @@ def test_lives_of_objects() -> None:
         set(),
         set(),
     ]
+
+
+@pytest.mark.parametrize("length", [0.0, 0.99])
+def test_looks_may_last_a_day(length: float) -> None:
+    """An event ends with the end of the look that shows it; it is there in that look."""
+    spot = box(0, 0, 1, 1)
+    looks = tuple((day(d), day(d + length)) for d in (0, 10, 20, 30))
+    truths = [TrueEvent("t", "s", Kind.NEW_BUILDING, spot, day(12), day(15))]
+    span = Interval(looks[1][0], looks[2][1])
+    event = SaidEvent("o-new_building", "s", Kind.NEW_BUILDING, spot, span, 1, 1)
+    scores = scot_scores(truths, Run((event,), {"s": looks}, {}))
+    assert scores["reference"] == {"score": 1.0, "track": 1.0, "change": 1.0}
 
 
 def test_what_is_built_and_torn_down_has_one_life() -> None:

@@ -111,9 +111,10 @@ def scot_scores(truth: Sequence[TrueEvent], said: Run) -> dict[str, Any]:
     for name, gone in (("reference", False), ("with_disappearances", True)):
         scores: list[Scot] = []
         for site, looks in said.site_looks.items():
-            moments = [start for start, _ in looks]
-            true_frames = frames(true_lives(e for e in truth if e.site_id == site), moments)
-            said_frames = frames(said_lives(e for e in said.events if e.site_id == site), moments)
+            # A said event ends with the end of the look that shows it, which may be a whole day.
+            starts, ends = zip(*looks, strict=True) if looks else ((), ())
+            true_frames = frames(true_lives(e for e in truth if e.site_id == site), starts)
+            said_frames = frames(said_lives(e for e in said.events if e.site_id == site), ends)
             if any(true_frames):
                 scores.append(scot(true_frames, said_frames, disappearances=gone))
         result[name] = {
