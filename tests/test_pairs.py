@@ -114,6 +114,36 @@ def test_eight_bits_stretched_to_sixteen_are_recognised(tmp_path: Path) -> None:
     np.testing.assert_allclose(pair.before, eight / 255, atol=1e-3)
 
 
+def test_two_dates_of_one_encoding_have_one_scale(tmp_path: Path) -> None:
+    """The darker date alone would pass for reflectance times 10000."""
+    eight = np.random.default_rng(0).integers(31, 58, (3, 8, 8))
+    eight[:, 0], eight[:, 1] = 1, 200
+    write_tiffs(tmp_path, (eight * 257 * 1.15).astype(np.uint16))
+    with rasterio.open(tmp_path / "before.tif", "r+") as file:
+        file.write((eight * 257 * 0.85).astype(np.uint16))
+    pair = read_pair(read_index(tmp_path)[0])
+    np.testing.assert_allclose(pair.before, pair.after * 0.85 / 1.15, atol=1e-3)
+
+
+def test_bands_of_the_later_date_go_by_name(tmp_path: Path) -> None:
+    pixels = np.arange(1, 4, dtype=np.uint16)[:, None, None] * np.full((8, 8), 1000, np.uint16)
+    write_tiffs(tmp_path, pixels)
+    index = tmp_path / "index.csv"
+    index.write_text(index.read_text().replace("RGB", ""))
+    for name, bands in (("before", "432"), ("after", "234")):
+        with rasterio.open(tmp_path / f"{name}.tif", "r+") as file:
+            file.write(pixels if name == "before" else pixels[::-1])
+            for number, band in enumerate(bands, 1):
+                file.set_band_description(number, f"B0{band}")
+    pair = read_pair(read_index(tmp_path)[0])
+    assert pair.bands == ("red", "green", "blue")
+    np.testing.assert_array_equal(pair.before, pair.after)
+    with rasterio.open(tmp_path / "after.tif", "r+") as file:
+        file.set_band_description(1, "B08")
+    with pytest.raises(DataError, match="names its bands"):
+        read_pair(read_index(tmp_path)[0])
+
+
 def test_unlabelled_pairs_are_all_ignore(tmp_path: Path) -> None:
     (record,) = read_index(make_set(tmp_path, label=""))
     assert record.label is None

@@ -17,6 +17,7 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ from groundbreak.errors import DataError, RasterError
 from groundbreak.raster.bands import common_name
 from groundbreak.raster.read import inspect, read_picture, read_window
 from groundbreak.scaling import recognise_scale, to_unit
-from groundbreak.types import BoolArray, Box, FloatArray, MaskValue
+from groundbreak.types import Band, BoolArray, Box, FloatArray, MaskValue
 
 REQUIRED = ("set", "split", "scene", "before", "after", "label")
 
@@ -175,7 +176,7 @@ def read_pair(record: PairRecord) -> PairArrays:
             value that is not a ``MaskValue``.
     """
     before, names, valid_before = _picture(record.before)
-    after, _, valid_after = _picture(record.after)
+    after, names_after, valid_after = _picture(record.after)
     if after.shape != before.shape:
         raise DataError(str(record.after), f"is {_size(after)}, its before {_size(before)}")
     if record.size is not None and before.shape[1:] != record.size:
@@ -186,14 +187,24 @@ def read_pair(record: PairRecord) -> PairArrays:
     bands = _bands(record, names)
     label = _label(record, before.shape[1:])
     label[~(valid_before & valid_after)] = MaskValue.IGNORE
-    before, after = (
-        _scaled(path, image, bands, valid)
-        for path, image, valid in (
-            (record.before, before, valid_before),
-            (record.after, after, valid_after),
-        )
+    names_after = record.bands or names_after
+    order = _order(record.after, names_after, bands)
+    files = (
+        _Picture(record.before, before, bands, valid_before),
+        _Picture(record.after, after, names_after, valid_after),
     )
-    return PairArrays(before, after, label, bands, record.gsd_m)
+    scaled_before, scaled_after = _scaled(files)
+    return PairArrays(scaled_before, scaled_after[order], label, bands, record.gsd_m)
+
+
+def _order(path: Path, names: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Where the wanted bands lie in a file that has them in an order of its own."""
+    if list(names) == list(wanted):
+        return list(range(len(wanted)))
+    if sorted(names) != sorted(wanted) or len(set(names)) < len(names):
+        problem = f"names its bands {', '.join(names)}, its before {', '.join(wanted)}"
+        raise DataError(str(path), problem, "name them in the column bands")
+    return [names.index(name) for name in wanted]
 
 
 def _record(folder: Path, where: str, row: dict[str, str | None]) -> PairRecord:
@@ -241,24 +252,51 @@ def _picture(path: Path) -> tuple[NDArray[np.generic], tuple[str, ...], NDArray[
     return array, names, valid
 
 
-def _scaled(
-    path: Path, image: NDArray[np.generic], names: Sequence[str], valid: BoolArray
-) -> FloatArray:
-    """Numbers of the bands (bands, height, width) to [0, 1], and 0 where there is no data."""
-    stated = inspect(path).bands
-    scale = None
-    if image.dtype.itemsize > 1 and all(b.scale is None and b.offset is None for b in stated):
-        visible = [index for index, name in enumerate(names) if name in VISIBLE]
-        numbers = image[visible or slice(None)][:, valid & (image != 0).any(axis=0)]
-        scale = recognise_scale(numbers) if numbers.shape[1] >= FEWEST else None
-    unit = np.stack(
-        [
-            to_unit(band, scale if told.scale is None else told.scale, told.offset)
-            for band, told in zip(image, stated, strict=True)
+@dataclass(frozen=True)
+class _Picture:
+    """One date: numbers (bands, height, width), their names, where there is data."""
+
+    path: Path
+    image: NDArray[np.generic]
+    names: Sequence[str]
+    valid: BoolArray
+
+    def numbers(self) -> NDArray[np.generic]:
+        """Of the visible bands if there are any, (bands, pixels with data)."""
+        visible = [index for index, name in enumerate(self.names) if name in VISIBLE]
+        return self.image[visible or slice(None)][:, self.valid & (self.image != 0).any(axis=0)]
+
+
+def _scaled(pictures: Sequence[_Picture]) -> list[FloatArray]:
+    """Numbers of the bands (bands, height, width) to [0, 1], and 0 where there is no data.
+
+    What no file states is recognised from all dates of one type together: a darker date of the
+    same encoding must not be taken for another one.
+    """
+    stated = [inspect(picture.path).bands for picture in pictures]
+    silent: dict[np.dtype[Any], list[NDArray[np.generic]]] = {}
+    for picture, told in zip(pictures, stated, strict=True):
+        if picture.image.dtype.itemsize > 1 and _says_nothing(told):
+            silent.setdefault(picture.image.dtype, []).append(picture.numbers())
+    scales = {}
+    for dtype, parts in silent.items():
+        numbers = np.concatenate(parts, axis=1)
+        scales[dtype] = recognise_scale(numbers) if numbers.shape[1] >= FEWEST else None
+    units = []
+    for picture, told in zip(pictures, stated, strict=True):
+        scale = scales.get(picture.image.dtype) if _says_nothing(told) else None
+        bands = [
+            to_unit(band, scale if own.scale is None else own.scale, own.offset)
+            for band, own in zip(picture.image, told, strict=True)
         ]
-    )
-    unit[:, ~valid] = 0.0
-    return unit
+        unit = np.stack(bands)
+        unit[:, ~picture.valid] = 0.0
+        units.append(unit)
+    return units
+
+
+def _says_nothing(bands: Sequence[Band]) -> bool:
+    return all(band.scale is None and band.offset is None for band in bands)
 
 
 def _bands(record: PairRecord, names: tuple[str, ...]) -> tuple[str, ...]:
