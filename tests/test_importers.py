@@ -192,6 +192,19 @@ class TestWhu:
         assert values(records["whu_cd/train/train_y16_x0"]) == {1: 32, 254: 8}
         assert sum(values(r).get(2, 0) for r in records.values()) == 0
 
+    def test_ground_that_a_year_does_not_show_is_left_open(
+        self, tmp_path: Path, run: Callable
+    ) -> None:
+        data = self.make(tmp_path, "whole_image", "{year}_{split}.tif")
+        for split in ("train", "test"):
+            path = data / "change_label" / split / "change_label.tif"
+            save(path, mask(self.built, value=1))
+        shown = np.full((SIZE, SIZE, 3), BEFORE, np.uint8)
+        shown[: SIZE // 2] = 0
+        save(data / "2012" / "whole_image" / "train" / "image" / "2012_train.tif", shown)
+        half = values(run("whu-cd", tmp_path)["whu_cd/train/train_y0_x0"])
+        assert half[255] == SIZE * SIZE // 2
+
     def test_labels_with_a_direction_are_given_no_other(
         self, tmp_path: Path, refusal: Callable
     ) -> None:
@@ -249,11 +262,13 @@ class TestXbd:
         self.make(tmp_path / "xBD")
         self.make(tmp_path / "xBD", "tier3", "moore-tornado_00000002")
         self.make(tmp_path / "xBD", "hold", "palu-tsunami_00000003")
+        self.make(tmp_path / "xBD", "tier1", "santa-rosa-wildfire_00000004")
         records = run("xbd", tmp_path)
         assert set(records) == {
             "xbd/train/joplin-tornado_00000001",
             "xbd/train/moore-tornado_00000002",
             "xbd/val/palu-tsunami_00000003",
+            "xbd/train/santa-rosa-wildfire_00000004",
         }
         record = records["xbd/train/joplin-tornado_00000001"]
         assert greys(record) == (BEFORE, AFTER)
@@ -263,6 +278,15 @@ class TestXbd:
             row = next(csv.DictReader(text))
         assert (row["date_before"], row["date_after"]) == ("2009-06-08", "2011-05-24")
         assert row["label_quality"] == "noisy"
+
+    @pytest.mark.parametrize("broken", ["POLYGON ((0 0, 1", None])
+    def test_broken_polygon(self, tmp_path: Path, refusal: Callable, broken: str | None) -> None:
+        self.make(tmp_path / "xBD")
+        path = next((tmp_path / "xBD" / "train" / "labels").glob("*_post_*"))
+        document = json.loads(path.read_text())
+        document["features"]["xy"][0]["wkt"] = broken
+        path.write_text(json.dumps(document))
+        assert f"{path.name}: has a broken polygon" in refusal("xbd", tmp_path)
 
     def test_broken_label_file(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.make(tmp_path / "xBD")
@@ -374,6 +398,13 @@ class TestSpaceNet7:
         self.make(tmp_path / "SN7_buildings")
         records = run("spacenet7", tmp_path, "--months", "6")
         assert {name[-15:] for name in records} == {"2018-01_2018-07", "2018-07_2019-01"}
+
+    def test_a_missing_month_costs_its_pair_alone(self, tmp_path: Path, run: Callable) -> None:
+        self.make(tmp_path / "SN7_buildings")
+        place = tmp_path / "SN7_buildings" / "train" / self.aoi / "images_masked"
+        next(place.glob("*_2018_01_*")).unlink()
+        records = run("spacenet7", tmp_path)
+        assert {name[-15:] for name in records} == {"2019-01_2020-01"}
 
     def test_cut_into_tiles_keeps_what_is_masked_out(self, tmp_path: Path, run: Callable) -> None:
         self.make(tmp_path / "SN7_buildings")
@@ -534,3 +565,31 @@ class TestScript:
             [sys.executable, SCRIPT, "--help"], capture_output=True, text=True, check=True
         )
         assert "spacenet7" in done.stdout
+
+
+class TestPictures:
+    def test_a_truncated_picture_is_refused(self, tmp_path: Path, refusal: Callable) -> None:
+        TestLevir().make(tmp_path / "in", ("train",))
+        path = next((tmp_path / "in" / "train" / "B").iterdir())
+        path.write_bytes(path.read_bytes()[:-40])
+        assert f"B/{path.name}" in refusal("levir-cd", tmp_path / "in")
+
+    def test_grey_pictures_are_no_rgb(self, tmp_path: Path, refusal: Callable) -> None:
+        TestLevir().make(tmp_path / "in", ("train",))
+        for folder in "AB":
+            for path in (tmp_path / "in" / "train" / folder).iterdir():
+                save(path, mask())
+        assert "has 1 bands, expected 3 (RGB)" in refusal("levir-cd", tmp_path / "in")
+
+
+@pytest.mark.parametrize("content", [b"name,split\na,b\n", b"set,split\n\xff\xfe,b\n"])
+def test_an_index_that_is_none_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    TestLevir().make(tmp_path / "in", ("train",))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "index.csv").write_bytes(content)
+    arguments = ["--layout", "levir-cd", "--source", str(tmp_path / "in")]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 2
+    assert "index.csv" in capsys.readouterr().err
+    assert (tmp_path / "out" / "index.csv").read_bytes() == content

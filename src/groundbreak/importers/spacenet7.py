@@ -51,11 +51,14 @@ def _read_place(place: Path, months: int) -> Iterator[SourcePair]:
     images = _by_month(place / "images_masked", "*.tif")
     labels = _by_month(place / LABELS, "*_Buildings.geojson")
     common = sorted(images.keys() & labels.keys())
+    free = 0
     for month in common:
         later = month + months
-        # Pairs follow each other, so that no month is the later date of two.
-        if (month - common[0]) % months or later not in images or later not in labels:
+        # Pairs follow each other, so that no month is the later date of two; where one is missing
+        # they go on from the next month that has a partner.
+        if month < free or later not in common:
             continue
+        free = later
         before, after = read_buildings(labels[month]), read_buildings(labels[later])
         info = _inspect(images[month])
         label = direction_label(

@@ -125,6 +125,7 @@ def _read_whole(root: Path) -> Iterator[SourcePair]:
                 before, after = (read_window(path, window)[:3] for path in images)
                 if not before.any() or not after.any():
                     continue
+                label[~(before.any(axis=0) & after.any(axis=0))] = MaskValue.IGNORE
                 yield SourcePair(
                     split=split,
                     scene=f"{split}_y{y}_x{x}",

@@ -33,7 +33,7 @@ from groundbreak.importers.second import SECOND
 from groundbreak.importers.spacenet7 import SPACENET7
 from groundbreak.importers.whu import WHU_CD
 from groundbreak.importers.xbd import XBD
-from groundbreak.pairs.index import write_index
+from groundbreak.pairs.index import parse_bands, write_index
 from groundbreak.raster.write import RasterSink
 from groundbreak.types import Box, MaskValue
 
@@ -100,6 +100,11 @@ def _checked(pair: SourcePair) -> SourcePair:
     """The pair, if its three parts are of one size; what is no file an importer has checked."""
     files = [image for image in (pair.before, pair.after) if isinstance(image, Path)]
     sizes = {path: read_size(path) for path in files}
+    named = len(parse_bands(pair.bands))
+    for path in files:  # now: of a copy nobody could say which file of the set is broken
+        count = len(read_valid_pixels(path)[0])
+        if count != named:
+            raise DataError(str(path), f"has {count} bands, expected {named} ({pair.bands})")
     if sizes:
         check_sizes(sizes)
         height, width = sizes[files[0]]
@@ -131,8 +136,15 @@ def _rows(out: Path) -> list[dict[str, str]]:
     path = out / "index.csv"
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8-sig") as text:
-        return list(csv.DictReader(text))
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as text:
+            rows = list(csv.DictReader(text))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        problem = f"cannot be read as a CSV file in UTF-8 ({error})"
+        raise DataError(str(path), problem, "move it away, or save it as CSV in UTF-8") from error
+    if any("set" not in row for row in rows):
+        raise DataError(str(path), "has no column set", "move it away")
+    return rows
 
 
 def _write(layout: Layout, pair: SourcePair, out: Path) -> dict[str, str]:

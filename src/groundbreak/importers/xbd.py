@@ -28,7 +28,7 @@ from groundbreak.importers.pair import (
 )
 from groundbreak.types import MaskValue
 
-SPLITS = {"train": "train", "tier3": "train", "hold": "val", "test": "test"}
+SPLITS = {"train": "train", "tier1": "train", "tier3": "train", "hold": "val", "test": "test"}
 DAMAGE = {
     "un-classified": MaskValue.IGNORE,
     "major-damage": MaskValue.UNKNOWN_DIRECTION,
@@ -44,19 +44,24 @@ def _read(source: Path, _options: Options) -> Iterator[SourcePair]:
         for before in sorted((folder / "images").glob("*_pre_disaster.*")):
             scene = before.stem.removesuffix("_pre_disaster")
             after = before.with_name(before.name.replace("_pre_", "_post_"))
-            (_, earlier), (features, later) = (
-                read_document(folder / "labels" / f"{scene}_{when}_disaster.json")
-                for when in ("pre", "post")
-            )
+            labels = [
+                folder / "labels" / f"{scene}_{when}_disaster.json" for when in ("pre", "post")
+            ]
+            (_, earlier), (features, later) = (read_document(path) for path in labels)
             if not after.is_file():
                 raise DataError(str(after), "does not exist", "the download may be incomplete")
             gsd = later.get("pan_resolution")
+            shape = read_pixels(after).shape[1:]
+            try:
+                label = damage_label(features, shape)
+            except (shapely.errors.ShapelyError, KeyError, TypeError, AttributeError) as error:
+                raise DataError(str(labels[1]), f"has a broken polygon ({error})") from error
             yield SourcePair(
                 split=split,
                 scene=scene,
                 before=before,
                 after=after,
-                label=damage_label(features, read_pixels(after).shape[1:]),
+                label=label,
                 original_name=f"{folder_name}/images/{before.name}",
                 gsd_m=float(gsd) if gsd else None,
                 date_before=str(earlier.get("capture_date", ""))[:10],
