@@ -33,7 +33,7 @@ from scipy import ndimage
 from shapely.affinity import scale
 
 from groundbreak.atomic import write_json, write_text
-from groundbreak.errors import InputError
+from groundbreak.errors import DataError, InputError
 from groundbreak.evaluate.gallery import stretch
 from groundbreak.evaluate.match import label_objects, match, overlaps
 from groundbreak.evaluate.objects import least_px, said_objects
@@ -219,7 +219,11 @@ def made_pairs(data: Path, split: str) -> Named:
     """Semi-synthetic: the after is real, the before is edited."""
     for record in read_index(data):
         if record.split == split:
-            _, recipe, port = record.scene.split("_", 2)
+            parts = record.scene.split("_", 2)
+            if len(parts) < 3:
+                mend = "give a folder that scripts/make_slip_pairs.py wrote"
+                raise DataError(str(data), f"names no recipe and port in {record.scene}", mend)
+            _, recipe, port = parts
             groups = ("made pairs", f"made pairs, recipe/{recipe}", f"made pairs/{port}")
             yield groups, record.name, read_pair(record)
 
@@ -251,10 +255,11 @@ def still_pairs(data: Path, split: str) -> Named:
 
 def still_series(data: Path) -> Named:
     """Real: dates of places that no training pair shows, and where no slip was built."""
-    folders = sorted((data / "eo" / "series").iterdir()) + sorted(
-        (data / "eo" / "georef_pairs").iterdir()
-    )
-    for folder in folders:
+    rooms = [data / "eo" / name for name in ("series", "georef_pairs")]
+    for room in rooms:
+        if not room.is_dir():
+            raise DataError(str(room), "is no folder")
+    for folder in (folder for room in rooms for folder in sorted(room.iterdir())):
         if folder.name in TAUGHT:
             continue
         pictures = [p for p in sorted(folder.glob("*.tif")) if "_clm" not in p.stem]

@@ -36,16 +36,18 @@ def main() -> None:
         block = round(options.gsd / record.gsd_m)
         if block < 1:
             parser.error(f"--gsd {options.gsd} is finer than {record.set} ({record.gsd_m} m)")
+        label = most(pair.label, block)
+        label[missing(pair.before, block) | missing(pair.after, block)] = MaskValue.IGNORE
         pictures = {
             "before": ("A", averaged(pair.before, block)),
             "after": ("B", averaged(pair.after, block)),
-            "label": ("label", most(pair.label, block)),
+            "label": ("label", label),
         }
         row: dict[str, object] = {"set": f"{record.set}_{options.gsd:g}m", "split": "train"}
         row |= {"scene": record.scene, "gsd_m": round(record.gsd_m * block, 3), "bands": "RGB"}
         row |= {"licence": record.licence, "label_quality": record.label_quality}
         for part, (folder, picture) in pictures.items():
-            file = Path("train") / folder / f"{record.scene}.png"
+            file = Path(record.set) / "train" / folder / f"{record.scene}.png"
             (options.output / file).parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(picture).save(options.output / file)
             row[part] = file.as_posix()
@@ -64,10 +66,17 @@ def blocks(image: NDArray[np.generic], side: int) -> NDArray[np.generic]:
 
 def averaged(image: NDArray[np.float32], side: int) -> NDArray[np.uint8]:
     """(bands, h, w) in [0, 1] to (rows, columns, bands) of 8 bits; 0 stays no data."""
-    means = np.stack([blocks(band, side).astype(np.float32).mean(axis=2) for band in image], axis=2)
+    seen = np.maximum(blocks(image.max(axis=0) > 0, side).sum(axis=2), 1)[..., None]
+    sums = np.stack([blocks(band, side).astype(np.float32).sum(axis=2) for band in image], axis=2)
+    means = sums / seen
     return np.where(means.max(axis=2, keepdims=True) > 0, np.clip(means * 255, 1, 255), 0).astype(
         np.uint8
     )
+
+
+def missing(image: NDArray[np.float32], side: int) -> NDArray[np.bool_]:
+    """Blocks (rows, columns) of which a fifth or more has no data."""
+    return np.asarray(blocks(image.max(axis=0) == 0, side).mean(axis=2) >= 0.2)
 
 
 def most(label: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
@@ -80,7 +89,8 @@ def most(label: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     changed = ((cells != MaskValue.NONE) & (cells != MaskValue.IGNORE)).mean(axis=2)
     result[changed >= 0.2] = MaskValue.IGNORE
     result[changed >= 0.5] = MaskValue.UNKNOWN_DIRECTION
-    for value in (MaskValue.NEW_BUILDING, MaskValue.DEMOLITION, MaskValue.IGNORE):
+    kinds = (MaskValue.NEW_BUILDING, MaskValue.DEMOLITION, MaskValue.DOCKING_SLIP)
+    for value in (*kinds, MaskValue.IGNORE):
         result[(cells == value).mean(axis=2) >= 0.5] = value
     return result
 

@@ -136,6 +136,14 @@ def test_ignored_ground_is_not_seen() -> None:
     assert rates[1] == pytest.approx(rates[0] / 0.84)
 
 
+def test_good_labels_that_show_nothing_do_not_count() -> None:
+    noisy = replace(painted(), quality="noisy")
+    nothing = replace(painted(), label=np.full_like(painted().label, 255))
+    points = [choose_point(x, Kind.NEW_BUILDING, 1.0, 0.1) for x in ([noisy], [noisy, nothing])]
+    assert points[0] is not None
+    assert points[0] == points[1]
+
+
 def test_no_truth_no_point() -> None:
     assert choose_point([painted()], Kind.DEMOLITION, 1.0, limit=0.1) is None
 

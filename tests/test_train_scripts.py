@@ -14,6 +14,8 @@ from scripts_loaded import load
 leave_out = load("train_leave_out")
 export = load("train_export")
 render = load("train_render")
+coarse = load("make_coarse_pairs")
+splits = load("train_check_splits")
 
 
 @pytest.mark.parametrize(
@@ -76,3 +78,25 @@ def test_pairs_drawn_before_keep_their_pixel_size(
         render.main()
     sizes = [record.gsd_m for record in read_index(tmp_path)]
     assert [size is not None and size < 1 for size in sizes] == [True, True, False]
+
+
+def test_coarse_blocks_keep_berths_and_know_what_is_missing() -> None:
+    assert (coarse.most(np.full((10, 10), 3, np.uint8), 5) == 3).all()
+    image = np.full((3, 10, 10), 0.5, np.float32)
+    image[:, :, :2] = 0
+    assert set(np.unique(coarse.averaged(image, 5))) == {127}
+    np.testing.assert_array_equal(coarse.missing(image, 5), [[True, False]] * 2)
+
+
+def test_a_set_that_is_not_there_shares_no_ground(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render.draw(tmp_path, 5, 32, (1.0, 1.0))
+    render.list_pairs(tmp_path, (1.0, 1.0))
+    for sets, code, said in (
+        (["rendered"], 0, "1 scenes, 0 leaks"),
+        (["renderd"], 2, "has no set renderd"),
+    ):
+        monkeypatch.setattr("sys.argv", ["check", str(tmp_path), *sets])
+        assert splits.main() == code
+        assert said in "".join(capsys.readouterr())

@@ -170,6 +170,7 @@ def choose_point(
         None if there is no object of that kind to be found.
     """
     placed = [item for item in answers if item.gsd_m is not None]
+    placed = [item for item in placed if (item.label != MaskValue.IGNORE).any()]
     any_good = any(item.quality == "good" for item in placed)
     points = []
     for threshold in THRESHOLDS:
