@@ -286,7 +286,7 @@ class TestXbd:
         document = json.loads(path.read_text())
         document["features"]["xy"][0]["wkt"] = broken
         path.write_text(json.dumps(document))
-        assert f"{path.name}: has a broken polygon" in refusal("xbd", tmp_path)
+        assert f"{path.name}: is not a label file of xBD" in refusal("xbd", tmp_path)
 
     def test_broken_label_file(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.make(tmp_path / "xBD")

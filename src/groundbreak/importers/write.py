@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -25,7 +24,7 @@ from groundbreak.importers.pair import (
     Options,
     SourcePair,
     check_sizes,
-    read_size,
+    read_pixels,
     read_valid_pixels,
 )
 from groundbreak.importers.s2looking import S2LOOKING
@@ -33,7 +32,7 @@ from groundbreak.importers.second import SECOND
 from groundbreak.importers.spacenet7 import SPACENET7
 from groundbreak.importers.whu import WHU_CD
 from groundbreak.importers.xbd import XBD
-from groundbreak.pairs.index import parse_bands, write_index
+from groundbreak.pairs.index import extend_index, parse_bands, read_rows
 from groundbreak.raster.write import RasterSink
 from groundbreak.types import Box, MaskValue
 
@@ -85,26 +84,31 @@ def import_pairs(
         DataError: the source does not have the layout, or something of it is missing.
         OutputError: the folder cannot be written.
     """
-    others = [row for row in _rows(out) if row["set"] != layout.set]
+    if (out / "index.csv").is_file():
+        read_rows(out / "index.csv")  # refused now, not after an hour of copying
     pairs: Iterator[SourcePair] = map(_checked, layout.read(source, options))
     if write.tile is not None:
         pairs = (tile for pair in pairs for tile in cut(pair, write.tile))
     rows = [_write(layout, pair, out) for pair in islice(pairs, write.limit)]
     if not rows:
         raise DataError(str(source), "holds no pair", "the download may be incomplete")
-    write_index(out, [*others, *rows])
+    extend_index(out, rows, lambda row: row["set"] == layout.set)
     return len(rows)
 
 
 def _checked(pair: SourcePair) -> SourcePair:
-    """The pair, if its three parts are of one size; what is no file an importer has checked."""
+    """The pair, if its pictures can be read, have the bands and are of one size with its label.
+
+    Of a copy nobody could say which file of the set is broken. What is no file an importer has
+    checked.
+    """
     files = [image for image in (pair.before, pair.after) if isinstance(image, Path)]
-    sizes = {path: read_size(path) for path in files}
+    shapes = {path: read_pixels(path).shape for path in files}
     named = len(parse_bands(pair.bands))
-    for path in files:  # now: of a copy nobody could say which file of the set is broken
-        count = len(read_valid_pixels(path)[0])
+    for path, (count, *_) in shapes.items():
         if count != named:
             raise DataError(str(path), f"has {count} bands, expected {named} ({pair.bands})")
+    sizes = {path: shape[1:] for path, shape in shapes.items()}
     if sizes:
         check_sizes(sizes)
         height, width = sizes[files[0]]
@@ -130,21 +134,6 @@ def cut(pair: SourcePair, tile: int) -> Iterator[SourcePair]:
                 after=after[:, *window],
                 label=label[window],
             )
-
-
-def _rows(out: Path) -> list[dict[str, str]]:
-    path = out / "index.csv"
-    if not path.is_file():
-        return []
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as text:
-            rows = list(csv.DictReader(text))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        problem = f"cannot be read as a CSV file in UTF-8 ({error})"
-        raise DataError(str(path), problem, "move it away, or save it as CSV in UTF-8") from error
-    if any("set" not in row for row in rows):
-        raise DataError(str(path), "has no column set", "move it away")
-    return rows
 
 
 def _write(layout: Layout, pair: SourcePair, out: Path) -> dict[str, str]:

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 import shapely
+from shapely.errors import ShapelyError
+from shapely.geometry.base import BaseGeometry
 
 from groundbreak.errors import DataError
 from groundbreak.importers.pair import (
@@ -24,7 +26,7 @@ from groundbreak.importers.pair import (
     SourcePair,
     burn,
     find_root,
-    read_pixels,
+    read_size,
 )
 from groundbreak.types import MaskValue
 
@@ -44,24 +46,19 @@ def _read(source: Path, _options: Options) -> Iterator[SourcePair]:
         for before in sorted((folder / "images").glob("*_pre_disaster.*")):
             scene = before.stem.removesuffix("_pre_disaster")
             after = before.with_name(before.name.replace("_pre_", "_post_"))
-            labels = [
-                folder / "labels" / f"{scene}_{when}_disaster.json" for when in ("pre", "post")
-            ]
-            (_, earlier), (features, later) = (read_document(path) for path in labels)
+            (_, earlier), (buildings, later) = (
+                read_document(folder / "labels" / f"{scene}_{when}_disaster.json")
+                for when in ("pre", "post")
+            )
             if not after.is_file():
                 raise DataError(str(after), "does not exist", "the download may be incomplete")
             gsd = later.get("pan_resolution")
-            shape = read_pixels(after).shape[1:]
-            try:
-                label = damage_label(features, shape)
-            except (shapely.errors.ShapelyError, KeyError, TypeError, AttributeError) as error:
-                raise DataError(str(labels[1]), f"has a broken polygon ({error})") from error
             yield SourcePair(
                 split=split,
                 scene=scene,
                 before=before,
                 after=after,
-                label=label,
+                label=damage_label(buildings, read_size(after)),
                 original_name=f"{folder_name}/images/{before.name}",
                 gsd_m=float(gsd) if gsd else None,
                 date_before=str(earlier.get("capture_date", ""))[:10],
@@ -69,8 +66,10 @@ def _read(source: Path, _options: Options) -> Iterator[SourcePair]:
             )
 
 
-Document = tuple[list[dict[str, Any]], dict[str, Any]]
-"""Features in pixels, and metadata."""
+Buildings = list[tuple[str | None, BaseGeometry]]
+"""Damage and outline in pixels."""
+Document = tuple[Buildings, dict[str, Any]]
+"""Buildings, and metadata."""
 
 
 def read_document(path: Path) -> Document:
@@ -83,20 +82,20 @@ def read_document(path: Path) -> Document:
         document = json.loads(path.read_text(encoding="utf-8"))
         features = document["features"]["xy"]
         metadata = document.get("metadata", {})
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        damage = [feature["properties"].get("subtype") for feature in features]
+        outlines = [shapely.from_wkt(feature["wkt"]) for feature in features]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ShapelyError) as error:
         raise DataError(str(path), f"is not a label file of xBD ({error})") from error
-    return features, metadata
+    if None in outlines:
+        raise DataError(str(path), "is not a label file of xBD (a building has no outline)")
+    return list(zip(damage, outlines, strict=True)), metadata
 
 
-def damage_label(features: list[dict[str, Any]], shape: tuple[int, ...]) -> Labels:
+def damage_label(buildings: Buildings, shape: tuple[int, ...]) -> Labels:
     """Label (height, width) from the polygons after the disaster."""
     label = np.zeros(shape, np.uint8)
     for damage, value in DAMAGE.items():
-        polygons = [
-            shapely.from_wkt(feature["wkt"])
-            for feature in features
-            if feature["properties"].get("subtype") == damage
-        ]
+        polygons = [outline for subtype, outline in buildings if subtype == damage]
         label[burn(polygons, (shape[0], shape[1]))] = value
     return label
 

@@ -169,8 +169,8 @@ def choose_point(
     Returns:
         None if there is no object of that kind to be found.
     """
-    placed = [item for item in answers if item.gsd_m is not None]
-    placed = [item for item in placed if (item.label != MaskValue.IGNORE).any()]
+    shown = [item for item in answers if (item.label != MaskValue.IGNORE).any()]
+    placed = [item for item in shown if item.gsd_m is not None]
     any_good = any(item.quality == "good" for item in placed)
     points = []
     for threshold in THRESHOLDS:

@@ -14,7 +14,7 @@ kept by nobody and may hold what you like. Label values are those of ``types.Mas
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,6 +125,25 @@ def read_index(folder: Path) -> list[PairRecord]:
     path = folder / "index.csv"
     if not path.is_file():
         raise DataError(str(folder), "has no index.csv", "see docs/training.md for the format")
+    records = []
+    seen: dict[str, int] = {}
+    for line, row in read_rows(path):
+        record = _record(folder, f"{path}:{line}", row)
+        if record.name in seen:
+            raise DataError(
+                f"{path}:{line}", f"{record.name} is listed in line {seen[record.name]} too"
+            )
+        seen[record.name] = line
+        records.append(record)
+    return records
+
+
+def read_rows(path: Path) -> list[tuple[int, dict[str, str | None]]]:
+    """The rows of an ``index.csv`` with the lines on which they end, as they are written there.
+
+    Raises:
+        DataError: it is not CSV in UTF-8, or a column is missing.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as text:
             reader = csv.DictReader(text)
@@ -135,17 +154,23 @@ def read_index(folder: Path) -> list[PairRecord]:
         raise DataError(str(path), problem, "save it as CSV in UTF-8") from error
     if missing:
         raise DataError(str(path), f"has no column {', '.join(missing)}")
-    records = []
-    seen: dict[str, int] = {}
-    for line, row in rows:
-        record = _record(folder, f"{path}:{line}", row)
-        if record.name in seen:
-            raise DataError(
-                f"{path}:{line}", f"{record.name} is listed in line {seen[record.name]} too"
-            )
-        seen[record.name] = line
-        records.append(record)
-    return records
+    return rows
+
+
+def extend_index(
+    folder: Path,
+    rows: Sequence[Mapping[str, object]],
+    replaced: Callable[[Mapping[str, str | None]], bool],
+) -> None:
+    """Write the index of a data set with new rows; of those that are there some are replaced.
+
+    Raises:
+        DataError: there is an ``index.csv`` that is none.
+        OutputError: the folder cannot be written.
+    """
+    path = folder / "index.csv"
+    there = [row for _, row in read_rows(path)] if path.is_file() else []
+    write_index(folder, [*(row for row in there if not replaced(row)), *rows])
 
 
 def write_index(folder: Path, rows: Sequence[Mapping[str, object]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from odc.geo.geobox import GeoBox
 
 from groundbreak.atomic import atomic_path
 from groundbreak.errors import DataError
-from groundbreak.pairs.index import write_index
+from groundbreak.pairs.index import extend_index
 from groundbreak.raster.write import RasterSink
 from groundbreak.slipmaking.ground import fill_by_patch, fill_smooth
 from groundbreak.slipmaking.ports import BERTHS, Port, read_port, rescaled
@@ -195,15 +194,11 @@ def add_to_index(out: Path, rows: Sequence[Mapping[str, str]]) -> None:
     """Enter pairs in ``index.csv``; rows of other sets and splits that are there already stay.
 
     Raises:
+        DataError: there is an ``index.csv`` that is none.
         OutputError: the folder cannot be written.
     """
-    path = out / "index.csv"
     made = {(row["set"], row["split"]) for row in rows}
-    others: list[Mapping[str, str]] = []
-    if path.is_file():
-        with path.open(newline="", encoding="utf-8") as text:
-            others = [r for r in csv.DictReader(text) if (r["set"], r["split"]) not in made]
-    write_index(out, [*others, *rows])
+    extend_index(out, rows, lambda row: (row["set"], row["split"]) in made)
 
 
 def _write_tif(path: Path, pixels: np.ndarray, bands: Sequence[str]) -> None:
