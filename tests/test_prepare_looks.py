@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from shapely.geometry import box
 
 from groundbreak.events.looks import LookMeta, in_date_order
-from groundbreak.prepare.looks import in_grey, plan_looks, unsuitable
+from groundbreak.prepare.looks import coarser, in_grey, plan_looks, unsuitable
 from groundbreak.types import Asset, Band, MaskAsset, MaskKind, Scene, Site
 
 SITE = Site("port", "Port", box(10.0, 50.0, 10.1, 50.1))
@@ -157,3 +157,10 @@ def test_pixel_sizes_that_hardly_differ_are_one_reason():
     reasons = {unsuitable(scene("a", NOON, gsd=size)) for size in (3015.2, 3017.0, 3019.4)}
     assert reasons == {"pixels of 3020 m are too coarse for buildings (at most 30 m)"}
     assert "30.4 m" in unsuitable(scene("a", NOON, gsd=30.4))
+
+
+def test_the_scale_of_a_projection_makes_no_pixel_too_coarse():
+    """30 m of UTM in the middle of its zone."""
+    assert unsuitable(scene("a", NOON, gsd=30 / 0.9996)) is None
+    assert not coarser(1.25 / 0.9996, 1.25)
+    assert coarser(1.3, 1.25)

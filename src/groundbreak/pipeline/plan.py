@@ -13,7 +13,7 @@ from odc.geo.geobox import GeoBox
 from groundbreak.lonlat import fingerprint
 from groundbreak.model.card import Card
 from groundbreak.prepare.acquire import available_bands
-from groundbreak.prepare.looks import COARSEST_PAN_GSD_M, LeftOut, LookPlan, plan_looks
+from groundbreak.prepare.looks import COARSEST_PAN_GSD_M, LeftOut, LookPlan, coarser, plan_looks
 from groundbreak.raster.grid import check_size, site_grid
 from groundbreak.types import Catalog, Scene, Site
 
@@ -102,7 +102,7 @@ def plan_site(
     said = [f"scenes may be missing: {incomplete}"] if incomplete else []
     weights, gsd_m, why = _choose(request, cards, native, earlier_gsd_m)
     coloured = [look for look in looks if GREY not in look.flags]
-    if len(coloured) < len(looks) and (weights == COARSE or gsd_m > COARSEST_PAN_GSD_M):
+    if len(coloured) < len(looks) and (weights == COARSE or coarser(gsd_m, COARSEST_PAN_GSD_M)):
         reason = f"panchromatic: nothing can be told by it on this site's {gsd_m:g} m grid"
         left_out += [LeftOut(s, reason) for k in looks if k not in coloured for s in k.scenes]
         if not coloured:

@@ -25,6 +25,10 @@ COARSEST_PAN_GSD_M = 1.25
 """Without colour much less is found in coarser pixels: on validation of mshs_bcd (2 m) F1 of change
 is 0.27 instead of 0.64, of levir and sejong_k3a at 1 m 0.82 and 0.63 instead of 0.87 and 0.62."""
 
+SLACK = 0.01
+"""Sizes are those on the ground, and a projection has a scale: pixels of 30 m in UTM are 30.01 m in
+the middle of a zone."""
+
 
 _LEVELS = ("collection", "processing:level", "s2:product_uri")
 _LEVEL_1 = re.compile(r"l1c|l1tp|l1gt|sentinel-2-l1|landsat-c2-?l1", re.IGNORECASE)
@@ -81,15 +85,20 @@ class LeftOut:
     unreached: bool = False
 
 
+def coarser(gsd_m: float, limit_m: float) -> bool:
+    """Whether pixels are larger than a limit, by more than the scale of a projection."""
+    return gsd_m > limit_m * (1 + SLACK)
+
+
 def unsuitable(scene: Scene) -> str | None:
     """Why buildings cannot be seen in a scene, None if they can."""
-    if scene.gsd_m is not None and scene.gsd_m > COARSEST_GSD_M:
+    if scene.gsd_m is not None and coarser(scene.gsd_m, COARSEST_GSD_M):
         return (
             f"pixels of {float(f'{scene.gsd_m:.3g}'):g} m are too coarse for buildings "
             f"(at most {COARSEST_GSD_M:.0f} m)"
         )
     if in_grey(scene):
-        if scene.gsd_m is not None and scene.gsd_m > COARSEST_PAN_GSD_M:
+        if scene.gsd_m is not None and coarser(scene.gsd_m, COARSEST_PAN_GSD_M):
             return (
                 f"panchromatic, and pixels of {float(f'{scene.gsd_m:.3g}'):g} m are too coarse for "
                 f"buildings in shades of grey (at most {COARSEST_PAN_GSD_M:g} m)"
