@@ -778,3 +778,17 @@ class TestRealFolders:
             assert commons == ["blue", "green", "red"]
         west, _, east, _ = items["antimeridian_utm60"].bbox
         assert west > 0 > east
+
+
+def test_what_groundbreak_wrote_is_passed_over(tmp_path):
+    write(tmp_path / "2024-01-01.tif")
+    write(tmp_path / "run" / "work" / "s" / "looks" / "2024-01-02" / "pixels.tif")
+    (tmp_path / "run" / "run.json").write_text("{}")
+    write(tmp_path / "tiles" / "s" / "2024-01-03" / "r000_c000.tif")
+    (tmp_path / "tiles" / "tiles.parquet").write_bytes(b"")
+    write(tmp_path / "mine" / "2024-01-04.tif")
+    (tmp_path / "mine" / "run.json").write_text("{}")
+    result = scan_folder(tmp_path)
+    assert [item.id for item in result.items] == ["2024-01-01", "mine_2024-01-04"]
+    assert "2 folders passed over that groundbreak wrote, the first run" in result.notes
+    assert len(scan_folder(tmp_path / "run" / "work").items) == 1  # what is asked for is read

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+OWN = (("run.json", "work"), ("tiles.parquet",))
+"""What folders that `detect` and `tile` write hold: looks that were prepared are no imagery."""
+
 
 @dataclass(frozen=True)
 class ScanResult:
@@ -110,6 +113,7 @@ class _Scan:
     no_use: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     unread: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     unlisted: int = 0
+    own: list[str] = field(default_factory=list)
 
     def run(self) -> None:
         """Group the files by product, then judge product by product."""
@@ -129,6 +133,11 @@ class _Scan:
         by_key = self._masks_by_key(masks, groups)
         for key, images in groups.items():
             self._add(key, images, by_key.get(key, []))
+        if self.own:
+            self.notes.append(
+                f"{counted(len(self.own), 'folder')} passed over that groundbreak wrote, "
+                f"the first {printable(self.own[0])}"
+            )
         if auxiliary:
             self.notes.append(
                 f"{counted(auxiliary, 'file')} of products passed over: no image, no mask"
@@ -141,8 +150,8 @@ class _Scan:
             )
         if self.again:
             self.notes.append(
-                f"{counted(len(self.again), 'file')} left out that show what another file of the "
-                f"product shows better, the first {self.again[0]}"
+                f"{counted(len(self.again), 'file')} left out for another file of the product "
+                f"that shows the same better, the first {self.again[0]}"
             )
 
     def passed_over(self) -> list[str]:
@@ -156,8 +165,14 @@ class _Scan:
         """Paths of rasters relative to the folder, in order; what the listing lists in any case."""
         found = []
         for root, folders, names in os.walk(self.folder):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
             below = Path(root).relative_to(self.folder)
+            if root != str(self.folder) and any(
+                all((Path(root) / name).exists() for name in names_of) for names_of in OWN
+            ):
+                self.own.append(below.as_posix())
+                folders.clear()
+                continue
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
             found += [(below / n).as_posix() for n in names if not n.startswith(".")]
         for path in sorted(found):
             suffix = Path(path).suffix.lower()
