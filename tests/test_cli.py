@@ -280,6 +280,23 @@ class TestJson:
             assert len(places) == 12
             assert all(Path(place.removeprefix("file://")).exists() for place in places)
 
+    @pytest.mark.parametrize(
+        ("form", "name", "said"),
+        [
+            ("kml", "events.kmz", "does not end as a file of the form kml does"),
+            ("geojson", "wrong.gpkg", "end it in .geojson or .json"),
+            ("csv", "run/events.geojson", "does not end"),
+            ("stac", "run/run.json", "is a file of the run itself"),
+        ],
+    )
+    def test_export_to_another_form_or_over_the_run(self, command, tmp_path, run, form, name, said):
+        path = tmp_path / name if "/" not in name else run / Path(name).name
+        before = path.read_bytes() if path.is_file() else None
+        answer = command("export", run, "--format", form, "-o", path)
+        assert answer.code == 2
+        assert said in answer.error
+        assert (path.read_bytes() if path.is_file() else None) == before
+
     def test_kwcoco_skips_a_site_that_no_scene_covers(self, command, tmp_path, places, engine):
         write_sites(places[1], (0, -160, 160, 0), (5000, 5000, 5100, 5100))
         assert command("detect", *places, "-o", tmp_path / "run").code == 0

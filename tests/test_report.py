@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from pyproj import Transformer
 
+from groundbreak.errors import OutputError
 from groundbreak.report.labels import WIDTHS
 from groundbreak.report.page import write_report
 from series import CRS, GRID, SIDE, picture, write_picture, write_series
@@ -241,6 +242,7 @@ def test_nothing_to_compare(detect):
     page, _ = read(run)
     assert "one usable look (2024-01-10): nothing to compare it with" in page.text
     shutil.rmtree(run / "work")
+    (run / "report.html").unlink()
     write_report(run)
     page, _ = read(run)
     assert "one usable look (2024-01-10): nothing to compare it with" in page.text
@@ -251,12 +253,22 @@ def test_nothing_to_compare(detect):
 def test_without_the_working_files_the_words_remain(detect):
     run = detect(STATES)
     shutil.rmtree(run / "work")
+    (run / "report.html").unlink()
     write_report(run)
     page, _ = read(run)
     assert page.sources == []
     assert "The working files of this site were deleted" in page.text
     assert page.count("article", "event") == len(features(run))
     assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
+
+
+def test_a_page_with_pictures_is_not_replaced_by_one_without(detect):
+    run = detect(STATES)
+    before = (run / "report.html").read_bytes()
+    shutil.rmtree(run / "work")
+    with pytest.raises(OutputError, match="would lose its pictures"):
+        write_report(run)
+    assert (run / "report.html").read_bytes() == before
 
 
 def test_the_outline_lies_on_the_house(detect):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from groundbreak.atomic import write_json
 from groundbreak.errors import OutputError
 from groundbreak.pipeline.detect import look_meta
-from groundbreak.pipeline.folder import read_document, read_run
+from groundbreak.pipeline.folder import MARKER, OUTPUTS, read_document, read_run
 from groundbreak.pipeline.records import OBSERVED, read_summary, read_table
 from groundbreak.pipeline.sitework import load_work, site_folder
 from groundbreak.prepare.store import PIXELS
@@ -30,6 +31,19 @@ WRITERS: Mapping[str, Callable[[Sequence[Event], Path], None]] = {
 }
 """Forms that need nothing but the events."""
 
+SUFFIXES: Mapping[str, tuple[str, ...]] = {
+    "geojson": (".geojson", ".json"),
+    "gpkg": (".gpkg",),
+    "geoparquet": (".parquet", ".geoparquet"),
+    "csv": (".csv",),
+    "kml": (".kml",),
+    "stac": (".json", ".geojson"),
+    "kwcoco": (".json",),
+}
+"""How files of each form end; other programs go by it."""
+FOREIGN = (".kmz", ".shp", ".xlsx")
+"""Forms that are asked for and not written."""
+
 
 def export_events(run: Path, form: str, path: Path) -> int:
     """Write the events of a finished run in another form.
@@ -45,9 +59,11 @@ def export_events(run: Path, form: str, path: Path) -> int:
 
     Raises:
         OutputError: the run is not finished, a file of it is damaged, the working folder that
-            kwcoco needs is gone, or the file cannot be written.
+            kwcoco needs is gone, the file ends as those of another form do, is one of the run's
+            own, or cannot be written.
     """
     read_run(run)
+    _check_name(run, form, path)
     events = read_geoparquet(run / "events.parquet")
     if form == "stac":
         write_json(path, _absolute(run))
@@ -56,6 +72,15 @@ def export_events(run: Path, form: str, path: Path) -> int:
     else:
         WRITERS[form](events, path)
     return len(events)
+
+
+def _check_name(run: Path, form: str, path: Path) -> None:
+    own, suffix = SUFFIXES[form], path.suffix.lower()
+    if suffix not in own and suffix in {*chain.from_iterable(SUFFIXES.values()), *FOREIGN}:
+        problem = f"does not end as a file of the form {form} does"
+        raise OutputError(str(path), problem, f"end it in {' or '.join(own)}")
+    if path.name in (*OUTPUTS, MARKER) and path.resolve().parent == run.resolve():
+        raise OutputError(str(path), "is a file of the run itself", "choose another name")
 
 
 def _absolute(run: Path) -> dict[str, Any]:

@@ -12,14 +12,14 @@ import numpy as np
 from shapely.geometry.base import BaseGeometry
 
 from groundbreak.atomic import write_text
-from groundbreak.errors import RasterError
+from groundbreak.errors import OutputError, RasterError
 from groundbreak.events.numbers import numbers, runs
 from groundbreak.events.schema import validate_feature
 from groundbreak.events.summary import UNSEEN
 from groundbreak.pipeline.folder import read_document, read_run
 from groundbreak.pipeline.news import read_news
 from groundbreak.pipeline.records import LEDGER, OBSERVED, read_summary, read_table
-from groundbreak.pipeline.sitework import SiteWork, load_work, site_folder
+from groundbreak.pipeline.sitework import WORK, SiteWork, load_work, site_folder
 from groundbreak.pipeline.unjudged import read_unjudged
 from groundbreak.prepare.store import PreparedLook, unit
 from groundbreak.report.anchors import anchor_of
@@ -96,13 +96,19 @@ def write_report(run: Path) -> Path:
         its path.
 
     Raises:
-        OutputError: not a run folder, a file of it is missing or damaged, or it cannot be written.
+        OutputError: not a run folder, a file of it is missing or damaged, it cannot be written, or
+            a page is there that could only be replaced by one without pictures.
     """
     import jinja2
 
     about = read_run(run)
+    path = run / "report.html"
     observed = read_table(run / "observed.parquet", OBSERVED)
     sites = _read_sites(run, observed)
+    seen = any(site.document["looks"] for site in sites)
+    if seen and path.is_file() and not (run / WORK).is_dir():
+        problem = "is gone: the page that is there would lose its pictures, and is kept"
+        raise OutputError(str(run / WORK), problem, "give detect again, or delete the page first")
     pictured = _pictured(sites)
     views = [_whole_view(site, _most_events(len(sites)), pictured) for site in sites]
     refused = refused_sites(observed, {site.id for site in sites})
@@ -123,7 +129,6 @@ def write_report(run: Path) -> Path:
         notes=about.get("notes", []),
         few_notes=len(about.get("notes", [])) <= FEW_NOTES,
     )
-    path = run / "report.html"
     write_text(path, text)
     return path
 
