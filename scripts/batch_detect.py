@@ -42,7 +42,7 @@ from groundbreak.catalog.search import SearchQuery, search
 from groundbreak.catalog.store import SOURCE, write_catalog
 from groundbreak.cli.main import explain
 from groundbreak.config import load_config
-from groundbreak.errors import UnreachedError
+from groundbreak.errors import OutputError, UnreachedError
 from groundbreak.inference.choose import ENGINES
 from groundbreak.lonlat import continuous, shifted
 from groundbreak.model.weights import located
@@ -50,6 +50,7 @@ from groundbreak.pipeline import delisted, unjudged
 from groundbreak.pipeline.detect import Settings, SiteOutcome
 from groundbreak.pipeline.folder import MARKER, UNLOCKED, lock_file
 from groundbreak.pipeline.news import in_words, read_news
+from groundbreak.pipeline.records import read_summary
 from groundbreak.pipeline.results import summary_of
 from groundbreak.pipeline.run import RunRequest, detected
 from groundbreak.pipeline.sitework import site_folder
@@ -75,8 +76,8 @@ class Job:
     known: bool
 
 
-Line = tuple[bool, tuple[str, ...]]
-"""Whether a site was done, and the fields of its line."""
+Line = tuple[bool, tuple[str, ...], tuple[str, ...]]
+"""Whether a site was done, the fields of its line, and what its last run did not note yet."""
 
 
 def main() -> int:
@@ -103,7 +104,9 @@ def main() -> int:
             done = [True] * (len(watched.sites) - len(sites))
         jobs = [Job(site, settings, options, options.folder is not None) for site in sites]
         with closing(spread(do, jobs, options.scheduler, killed)) as finished:
-            for _, (well, fields) in finished:
+            for _, (well, fields, noted) in finished:
+                for text in noted:
+                    print(f"note: {fields[0]}: {text}", file=sys.stderr)
                 tell(*fields)
                 done.append(well)
     return 0 if any(done) else 1
@@ -111,14 +114,16 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--sites", type=Path, required=True, help="the watch-list")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run folders")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--folder", type=Path, help="folder of dated rasters")
     source.add_argument("--api", help="STAC API: URL, earth-search or planetary-computer")
-    parser.add_argument("--dates", type=Path, help="dates.csv of the folder")
+    parser.add_argument("--dates", type=dates_file, help="dates.csv of the folder")
     parser.add_argument("--collection", help="of the API (the preset's own)")
     parser.add_argument("--days", type=int, default=400, help="how far back to begin (400)")
     parser.add_argument("--max-cloud", type=float, default=60, help="percent (60)")
@@ -142,6 +147,15 @@ def parse() -> argparse.Namespace:
     options.weights = located(options.weights) if options.weights != "auto" else "auto"
     options.command = shlex.join(sys.argv)
     return options
+
+
+def dates_file(text: str) -> Path:
+    """The path of a ``dates.csv``; a range, which other commands take, is refused."""
+    path = Path(text)
+    if not path.is_file():
+        problem = f"{text} is no file: give a dates.csv here (--days says how far back to search)"
+        raise argparse.ArgumentTypeError(problem)
+    return path
 
 
 def number(low: float, high: float = math.inf) -> Callable[[str], float]:
@@ -236,8 +250,9 @@ def do(job: Job) -> Line:
     try:
         catalog = catalog_of(site, options.output)
         if not job.known and not extended(catalog, site, options):
-            return True, (site.id, with_told_before("no scene was found", site, options), "")
+            return True, (site.id, with_told_before("no scene was found", site, options), ""), ()
         run = options.output / name_of(site)
+        before = noted_in(run)
         request = RunRequest(
             sites=watch_list_of(site, options.output),
             catalog=catalog,
@@ -266,7 +281,16 @@ def do(job: Job) -> Line:
     except Exception as error:
         return failed(job, f"{error or type(error).__name__}")
     well = not outcome.problem and not trouble
-    return well, (site.id, *told(outcome, "; ".join(filter(None, (brought, trouble)))))
+    fields = (site.id, *told(outcome, "; ".join(filter(None, (brought, trouble)))))
+    return well, fields, tuple(text for text in summary_of(outcome)["notes"] if text not in before)
+
+
+def noted_in(run: Path) -> tuple[str, ...]:
+    """What the last run of a site noted; nothing where there was none that can be read."""
+    try:
+        return tuple(text for site in read_summary(run) for text in site["notes"])
+    except OutputError:
+        return ()
 
 
 def with_told_before(state: str, site: Site, options: argparse.Namespace) -> str:
@@ -287,7 +311,7 @@ def told_before(
 def failed(job: Job, reason: str) -> Line:
     """What is said of a site that could not be done."""
     texts = (reason, told_before(job.site, job.options))
-    return False, (job.site.id, "failed", "; ".join(filter(None, texts)))
+    return False, (job.site.id, "failed", "; ".join(filter(None, texts))), ()
 
 
 def killed(job: Job) -> Line:

@@ -140,6 +140,34 @@ def test_the_second_time_only_what_is_new_is_computed(tmp_path, job, engine):
     assert engine.pairs - first == first / 3
 
 
+def test_what_the_last_run_did_not_note_is_told(tmp_path, job):
+    job()
+    one = tmp_path / "scenes" / "2024-02-09.tif"
+    assert one.is_file(), sorted((tmp_path / "scenes").iterdir())
+    write_picture(one.with_name("2024-02-09_corrected.tif"), picture())
+    job()
+    assert "s1: 2024-02-09, 2024-02-09_corrected show the same ground" in job.err
+    job()
+    assert "show the same ground" not in job.err
+
+
+def test_a_run_folder_among_the_images_is_no_imagery(tmp_path, job, engine):
+    folder = tmp_path / "scenes"
+    (tmp_path / "runs").symlink_to(folder)  # the job writes into the folder that it scans
+    _, first, _ = job()
+    _, lines, _ = job()
+    assert lines["s0"][0] == first["s0"][0].split(" (")[0]
+    assert "2 folders passed over that groundbreak wrote" in job.err
+
+
+def test_a_range_is_no_file_of_dates(job, tmp_path, capsys):
+    words = ("--folder", tmp_path / "scenes", "--dates", "2024-01-01/2024-03-10")
+    with pytest.raises(SystemExit) as ended:
+        job(*words)
+    assert ended.value.code == 2
+    assert "is no file: give a dates.csv here" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("house", [False, True])
 def test_of_nothing_it_is_not_said_that_all_is_new(tmp_path, job, house):
     for path in sorted((tmp_path / "scenes").iterdir())[1:]:

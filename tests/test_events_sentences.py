@@ -138,6 +138,11 @@ def test_an_event_in_words(said: Event, expected: str) -> None:
         (year(2020), year(2020), "in 2020"),
         (at(2020, 3, 1, 2), at(2020, 3, 1, 9), "on 1 March 2020 between 02:00 and 09:00 UTC"),
         (at(2023, 12, 30), at(2024, 1, 2), "between 30 December 2023 and 2 January 2024"),
+        (
+            at(2024, 2, 16),
+            (at(2024, 4, 2, 23)[0], at(2024, 4, 3, 1)[1]),
+            "between 16 February and 3 April 2024",
+        ),
     ],
 )
 def test_dates_are_said_as_exactly_as_they_are_known(

@@ -79,6 +79,12 @@ class TestGeometry:
         assert GEOD.inv(10, 50, x, y)[2] == pytest.approx(1000, abs=0.01)
         assert "no buffer_m" in site.notes[0]
 
+    @pytest.mark.parametrize("buffer_m", [0.48, 500_000])
+    def test_a_buffer_in_other_units_is_noted(self, tmp_path, buffer_m):
+        point = {"type": "Point", "coordinates": [10, 50]}
+        (site,) = read(tmp_path, point, buffer_m=buffer_m).sites
+        assert site.notes[0] == f"buffer_m is {buffer_m:g}: it is taken in metres"
+
     def test_a_bow_tie_is_repaired_with_a_note(self, tmp_path):
         result = read(tmp_path, polygon([(0, 0), (2, 2), (2, 0), (0, 2), (0, 0)]))
         (site,) = result.sites

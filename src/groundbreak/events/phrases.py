@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from groundbreak.times import Precision, precision
 
@@ -48,8 +48,11 @@ def date(span: Span, *, with_year: bool = True) -> str:
 def between(before: Span | None, after: Span | None) -> str:
     """An interval in words: ``between 3 January and 14 March 2024``.
 
-    Looks of one day get their times, coarse dates are said as coarse as they are.
+    Looks of one day get their times, coarse dates are said as coarse as they are. Of a look that
+    goes on past midnight the outer day counts.
     """
+    before = before if before is None else _outer(before, 0)
+    after = after if after is None else _outer(after, 1)
     if before is None or after is None:
         if after is not None:
             return f"{'before' if _exact(after) else 'in or before'} {date(after)}"
@@ -69,7 +72,14 @@ def between(before: Span | None, after: Span | None) -> str:
 
 def by(after: Span) -> str:
     """``by 9 July 2024``; ``by the end of 2018`` where only the year is known."""
+    after = _outer(after, 1)
     return f"by {date(after)}" if _exact(after) else f"by the end of {date(after)}"
+
+
+def _outer(span: Span, end: int) -> Span:
+    """A span of less than a day over midnight as its beginning (0) or end (1) alone."""
+    over_midnight = not _exact(span) and span[1] - span[0] < timedelta(days=1)
+    return (span[end], span[end]) if over_midnight else span
 
 
 def _exact(span: Span) -> bool:

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 DEFAULT_BUFFER_M = 1000.0
 """Radius of a point site that states none."""
+LEAST_BUFFER_M, MOST_BUFFER_M = 15.0, 50_000.0
+"""Beyond these somebody may have meant other units: in less than a house nothing can be aligned."""
 
 _READERS = {
     ".geojson": read_geojson,
@@ -106,6 +108,8 @@ def _site(feature: Feature, crs: CRS | None, earlier: Container[str]) -> Site:
     notes: list[str] = []
     buffer_m = _buffer(feature, notes)
     geometry, repairs = outline(feature.geometry, crs, buffer_m)
+    if buffer_m is not None and not LEAST_BUFFER_M <= buffer_m <= MOST_BUFFER_M:
+        notes.append(f"buffer_m is {buffer_m:g}: it is taken in metres")
     name = _text(feature.properties.get("name"))
     identity = _id(feature, name, geometry, notes)
     if identity in earlier:
