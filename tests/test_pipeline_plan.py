@@ -162,6 +162,13 @@ def test_on_a_coarse_grid_panchromatic_looks_show_nothing(gsds, request_, gsd_m)
     assert not any("panchromatic" in note for note in found.notes)
 
 
+def test_panchromatic_looks_count_in_the_middle_of_a_zone_too():
+    size = -1.25 / 0.9996
+    found = mixed(size, size)
+    assert found.gsd_m == 1.3
+    assert len(found.looks) == 2
+
+
 def test_nothing_is_left_where_all_looks_are_panchromatic_on_a_coarse_grid():
     found = mixed(-0.5, -0.5, request=PlanRequest(gsd_m=3.0))
     assert (found.looks, found.grid) == ((), None)

@@ -13,7 +13,7 @@ from odc.geo.geobox import GeoBox
 from groundbreak.lonlat import fingerprint
 from groundbreak.model.card import Card
 from groundbreak.prepare.acquire import available_bands
-from groundbreak.prepare.looks import COARSEST_PAN_GSD_M, LeftOut, LookPlan, coarser, plan_looks
+from groundbreak.prepare.looks import COARSEST_PAN_GSD_M, SLACK, LeftOut, LookPlan, plan_looks
 from groundbreak.raster.grid import check_size, site_grid
 from groundbreak.types import Catalog, Scene, Site
 
@@ -102,7 +102,7 @@ def plan_site(
     said = [f"scenes may be missing: {incomplete}"] if incomplete else []
     weights, gsd_m, why = _choose(request, cards, native, earlier_gsd_m)
     coloured = [look for look in looks if GREY not in look.flags]
-    if len(coloured) < len(looks) and (weights == COARSE or coarser(gsd_m, COARSEST_PAN_GSD_M)):
+    if len(coloured) < len(looks) and (weights == COARSE or gsd_m > COARSEST_PAN_GRID_M):
         reason = f"panchromatic: nothing can be told by it on this site's {gsd_m:g} m grid"
         left_out += [LeftOut(s, reason) for k in looks if k not in coloured for s in k.scenes]
         if not coloured:
@@ -171,8 +171,16 @@ def _incomplete(site: Site, catalog: Catalog) -> str:
 
 def _median_gsd(scenes: Sequence[Scene]) -> float | None:
     known = [scene.gsd_m for scene in scenes if scene.gsd_m is not None]
-    # Two digits, so that scenes whose sizes differ in the last place share a grid.
-    return float(f"{np.median(known):.2g}") if known else None
+    return _rounded(float(np.median(known))) if known else None
+
+
+def _rounded(gsd_m: float) -> float:
+    """Two digits, so that scenes whose sizes differ in the last place share a grid."""
+    return float(f"{gsd_m:.2g}")
+
+
+COARSEST_PAN_GRID_M = _rounded(COARSEST_PAN_GSD_M * (1 + SLACK))
+"""The grid that the coarsest panchromatic scenes get which are compared at all."""
 
 
 def _choose(
